@@ -1,0 +1,188 @@
+//! Where the tags stand, for everyone to read at any time.
+
+use crate::model::MAX_TAGS;
+use atomic_float::AtomicF32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// The latest probability of every tag, written by the [`Listener`] and read by
+/// the outputs, the editor and the host, on any thread.
+///
+/// Reading values is wait-free. The [`Status`], which changes with the model only,
+/// is behind a lock and is not for the audio thread.
+///
+/// [`Listener`]: crate::Listener
+pub struct TagBoard {
+    tags: Box<[AtomicF32]>,
+    version: AtomicU64,
+    inferences: AtomicU64,
+    gaps: AtomicU64,
+    made: Instant,
+    /// When the last values were written, in microseconds after `made`.
+    written: AtomicU64,
+    status: Mutex<Status>,
+    /// Counts the changes of the tags' names.
+    names_version: AtomicU64,
+}
+
+/// What is listening.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Status {
+    /// The first model is being loaded; tags stay at zero.
+    Loading {
+        /// The tags it will have, if that is known already.
+        tags: Vec<String>,
+    },
+    /// A model is loaded.
+    Ready {
+        /// Its tags, in the order of the board.
+        tags: Vec<String>,
+        /// What the model is called in front of a person.
+        name: String,
+        /// How long its window is.
+        window: Duration,
+    },
+    /// The model cannot be used, and why, in one sentence; tags stay at zero.
+    Failed(String),
+}
+
+impl Status {
+    /// The names of the tags, as far as they are known.
+    pub fn tags(&self) -> &[String] {
+        match self {
+            Self::Ready { tags, .. } | Self::Loading { tags } => tags,
+            Self::Failed(_) => &[],
+        }
+    }
+}
+
+impl TagBoard {
+    /// A board whose tags are all at zero.
+    pub fn new() -> Self {
+        Self {
+            tags: (0..MAX_TAGS).map(|_| AtomicF32::new(0.0)).collect(),
+            version: AtomicU64::new(0),
+            inferences: AtomicU64::new(0),
+            gaps: AtomicU64::new(0),
+            made: Instant::now(),
+            written: AtomicU64::new(0),
+            status: Mutex::new(Status::Loading { tags: Vec::new() }),
+            names_version: AtomicU64::new(0),
+        }
+    }
+
+    /// The probability of tag `index`, in 0..=1; zero for one that does not exist.
+    pub fn tag(&self, index: usize) -> f32 {
+        self.tags.get(index).map_or(0.0, |tag| tag.load(Ordering::Relaxed))
+    }
+
+    /// A number that is another one after each change of the values, so that a
+    /// reader can tell without looking at them.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// A number that is another one after each change of the tags' names.
+    pub fn names_version(&self) -> u64 {
+        self.names_version.load(Ordering::Acquire)
+    }
+
+    /// Windows that the model has judged so far.
+    pub fn inferences(&self) -> u64 {
+        self.inferences.load(Ordering::Relaxed)
+    }
+
+    /// Times that audio was lost, because it came faster than it could be taken.
+    pub fn gaps(&self) -> u64 {
+        self.gaps.load(Ordering::Relaxed)
+    }
+
+    /// How long ago the values were written; `None` before the first time.
+    pub fn age(&self) -> Option<Duration> {
+        let written = Duration::from_micros(self.written.load(Ordering::Relaxed));
+        (self.version() > 0).then(|| self.made.elapsed().saturating_sub(written))
+    }
+
+    /// What is listening. Takes a lock: not for the audio thread.
+    pub fn status(&self) -> Status {
+        self.lock().clone()
+    }
+
+    /// The name of tag `index`, where there is one. Takes a lock.
+    pub fn name(&self, index: usize) -> Option<String> {
+        self.lock().tags().get(index).cloned()
+    }
+
+    /// Writes the model's answer; tags beyond it go to zero.
+    pub(crate) fn publish(&self, probabilities: &[f32]) {
+        self.inferences.fetch_add(1, Ordering::Relaxed);
+        self.write(probabilities);
+    }
+
+    /// Puts every tag to zero, unless they are all there.
+    pub(crate) fn clear(&self) {
+        if self.tags.iter().any(|tag| tag.load(Ordering::Relaxed) != 0.0) {
+            self.write(&[]);
+        }
+    }
+
+    fn write(&self, values: &[f32]) {
+        let zeros = std::iter::repeat(&0.0);
+        for (tag, value) in self.tags.iter().zip(values.iter().chain(zeros)) {
+            tag.store(*value, Ordering::Relaxed);
+        }
+        self.written.store(self.made.elapsed().as_micros() as u64, Ordering::Relaxed);
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    pub(crate) fn count_gap(&self) {
+        self.gaps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_status(&self, status: Status) {
+        let mut current = self.lock();
+        let renamed = current.tags() != status.tags();
+        *current = status;
+        if renamed {
+            self.names_version.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Default for TagBoard {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shorter_answer_leaves_nothing_of_a_longer_one() {
+        let board = TagBoard::new();
+        assert_eq!((board.version(), board.age()), (0, None));
+        board.publish(&[0.1, 0.2, 0.3]);
+        board.publish(&[0.5]);
+        assert_eq!([board.tag(0), board.tag(1), board.tag(2), board.tag(MAX_TAGS)], [0.5, 0.0, 0.0, 0.0]);
+        assert_eq!((board.version(), board.inferences()), (2, 2));
+        assert!(board.age().is_some());
+    }
+
+    #[test]
+    fn clearing_what_is_clear_is_no_change() {
+        let board = TagBoard::new();
+        board.clear();
+        assert_eq!(board.version(), 0);
+        board.publish(&[0.1]);
+        board.clear();
+        board.clear();
+        assert_eq!((board.version(), board.inferences(), board.tag(0)), (2, 1, 0.0));
+    }
+}

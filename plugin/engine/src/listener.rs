@@ -1,0 +1,148 @@
+//! From the ring to the board: keeps the last window and asks the model.
+
+use crate::board::{Status, TagBoard};
+use crate::model::{Model, SAMPLE_RATE};
+use crate::resample::Resampler;
+use crate::tap::{Feed, Heard};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Samples between two judgements, at the model's rate: ten a second at
+/// [`SAMPLE_RATE`], and a power of three, as the 3^9 network's layers pool.
+pub const HOP: usize = 2_187;
+
+/// Below this every sample is silence: -90 dBFS.
+const SILENCE: f32 = 3.162_277_7e-5;
+
+/// How a listener deals with audio that is already waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Judge the latest window and skip those that are late already.
+    Live,
+    /// Judge at every hop, however long it takes: for rendering offline.
+    EveryHop,
+}
+
+/// Keeps the last window of what a [`Tap`](crate::Tap) hears and writes what the
+/// model says of it to the board. For a worker thread, or for the caller's when
+/// rendering offline.
+pub struct Listener {
+    board: Arc<TagBoard>,
+    feed: Option<Feed>,
+    model: Option<Model>,
+    /// From the ring's rate to the model's, where they differ.
+    resampler: Option<Resampler>,
+    /// The last samples at the model's rate, at most a window of them.
+    window: VecDeque<f32>,
+    /// Samples since the last hop.
+    since_hop: usize,
+    /// Samples since the last one that was not silence.
+    silent: usize,
+}
+
+impl Listener {
+    /// A listener that hears nothing yet and has no model.
+    pub fn new(board: Arc<TagBoard>) -> Self {
+        Self { board, feed: None, model: None, resampler: None, window: VecDeque::new(), since_hop: 0, silent: 0 }
+    }
+
+    /// Listens to another tap from now on, or to none.
+    pub(crate) fn attach(&mut self, feed: Option<Feed>) {
+        self.feed = feed;
+        self.start_afresh();
+    }
+
+    /// Uses `model`, which a person knows as `name`, from now on.
+    pub fn set_model(&mut self, model: Model, name: &str) {
+        let rate = model.sample_rate();
+        self.resampler =
+            if rate == SAMPLE_RATE { None } else { Resampler::new(f64::from(SAMPLE_RATE), f64::from(rate)).ok() };
+        self.board.set_status(Status::Ready {
+            tags: model.tags().to_vec(),
+            name: name.to_owned(),
+            window: Duration::from_secs_f64(model.window() as f64 / f64::from(rate)),
+        });
+        self.model = Some(model);
+        self.start_afresh();
+    }
+
+    /// Goes without a model, because of `why`.
+    pub fn fail(&mut self, why: String) {
+        tracing::warn!("{why}");
+        self.model = None;
+        self.board.set_status(Status::Failed(why));
+        self.start_afresh();
+    }
+
+    /// Takes all that waits in the ring and judges the windows that come due.
+    pub fn advance(&mut self, pace: Pace) {
+        let mut buffer = [0.0; 512];
+        while let Some(feed) = &mut self.feed {
+            match feed.take(&mut buffer) {
+                Heard::Nothing => return,
+                Heard::Afresh => self.start_afresh(),
+                Heard::Gap => {
+                    self.board.count_gap();
+                    self.start_afresh();
+                }
+                Heard::Samples(count) => self.hear(&buffer[..count], pace),
+            }
+        }
+    }
+
+    fn hear(&mut self, samples: &[f32], pace: Pace) {
+        let Some(mut resampler) = self.resampler.take() else { return self.keep(samples, pace) };
+        resampler.push(samples, |run| self.keep(run, pace));
+        self.resampler = Some(resampler);
+    }
+
+    /// Appends samples at the model's rate to the window, hop by hop.
+    fn keep(&mut self, mut samples: &[f32], pace: Pace) {
+        let Some(window) = self.model.as_ref().map(Model::window) else { return };
+        while !samples.is_empty() {
+            let (now, later) = samples.split_at(samples.len().min(HOP - self.since_hop));
+            samples = later;
+            let surplus = (self.window.len() + now.len()).saturating_sub(window);
+            self.window.drain(..surplus.min(self.window.len()));
+            self.window.extend(&now[now.len().saturating_sub(window)..]);
+            self.silent = match now.iter().rev().position(|sample| sample.abs() >= SILENCE) {
+                Some(since) => since,
+                None => self.silent + now.len(),
+            };
+            self.since_hop += now.len();
+            if self.since_hop == HOP {
+                self.since_hop = 0;
+                self.judge(window, pace);
+            }
+        }
+    }
+
+    /// One hop is complete: asks the model, if there is a whole window, it is not
+    /// silent, and no later one waits already.
+    fn judge(&mut self, window: usize, pace: Pace) {
+        let late = self.feed.as_ref().is_some_and(|feed| feed.waiting() >= HOP);
+        if self.window.len() < window || (pace == Pace::Live && late) {
+            return;
+        }
+        if self.silent >= window {
+            return self.board.clear();
+        }
+        let Some(model) = &self.model else { return };
+        match model.probabilities(self.window.make_contiguous()) {
+            Ok(probabilities) => self.board.publish(&probabilities),
+            Err(error) => self.fail(error.to_string()),
+        }
+    }
+
+    /// What follows does not continue what was heard.
+    fn start_afresh(&mut self) {
+        self.window.clear();
+        self.since_hop = 0;
+        self.silent = 0;
+        if let Some(resampler) = &mut self.resampler {
+            resampler.reset();
+        }
+        self.board.clear();
+    }
+}

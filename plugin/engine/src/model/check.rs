@@ -1,0 +1,160 @@
+//! What a model file has to satisfy before tract may look at it.
+//!
+//! A model file comes from a stranger. These checks walk the decoded protobuf
+//! only: they open no path, run nothing, and allocate nothing that the file asks
+//! for.
+
+use super::ModelError;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto};
+
+/// The largest model file, in bytes.
+pub(super) const MAX_BYTES: usize = 256 << 20;
+/// The most nodes in a graph.
+const MAX_NODES: usize = 10_000;
+/// The most elements in one tensor, stored or computed.
+pub(super) const MAX_ELEMENTS: u64 = 64 << 20;
+
+/// The operators that music taggers are made of. None of them runs a subgraph,
+/// draws at random, or makes a tensor whose size its inputs do not bound.
+const OPERATORS: &[&str] = &[
+    "Abs",
+    "Add",
+    "AveragePool",
+    "BatchNormalization",
+    "Cast",
+    "Clip",
+    "Concat",
+    "Constant",
+    "Conv",
+    "Div",
+    "Dropout",
+    "Elu",
+    "Erf",
+    "Exp",
+    "Flatten",
+    "GRU",
+    "Gather",
+    "Gelu",
+    "Gemm",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "HardSigmoid",
+    "Identity",
+    "InstanceNormalization",
+    "LSTM",
+    "LayerNormalization",
+    "LeakyRelu",
+    "Log",
+    "MatMul",
+    "Max",
+    "MaxPool",
+    "Min",
+    "Mul",
+    "Neg",
+    "Pad",
+    "Pow",
+    "Reciprocal",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceMin",
+    "ReduceSum",
+    "Relu",
+    "Reshape",
+    "Shape",
+    "Sigmoid",
+    "Slice",
+    "Softmax",
+    "Split",
+    "Sqrt",
+    "Squeeze",
+    "Sub",
+    "Tanh",
+    "Transpose",
+    "Unsqueeze",
+];
+
+/// Checks a decoded model, and says in one sentence what is wrong with it.
+pub(super) fn check(model: &ModelProto) -> Result<&GraphProto, ModelError> {
+    let refuse = |what: String| Err(ModelError::Refused(what));
+    let Some(graph) = &model.graph else { return Err(ModelError::NotOnnx) };
+    if graph.node.is_empty() {
+        return Err(ModelError::NotOnnx);
+    }
+    if graph.node.len() > MAX_NODES {
+        return refuse(format!("it has {} nodes; at most {MAX_NODES} are allowed", graph.node.len()));
+    }
+    if !model.functions.is_empty() {
+        return refuse("it defines functions of its own, which are not supported".into());
+    }
+    if !graph.sparse_initializer.is_empty() {
+        return refuse("it has sparse weights, which are not supported".into());
+    }
+    for node in &graph.node {
+        check_node(node)?;
+    }
+    for tensor in &graph.initializer {
+        check_tensor(tensor)?;
+    }
+    Ok(graph)
+}
+
+fn check_node(node: &NodeProto) -> Result<(), ModelError> {
+    let standard = node.domain.is_empty() || node.domain == "ai.onnx";
+    if !standard || !OPERATORS.contains(&node.op_type.as_str()) {
+        let name: String = node.op_type.chars().filter(|c| !c.is_control()).take(40).collect();
+        return Err(ModelError::Refused(format!("it uses the operator \"{name}\", which is not supported")));
+    }
+    for attribute in &node.attribute {
+        if attribute.g.is_some() || !attribute.graphs.is_empty() {
+            return Err(ModelError::Refused("a node carries a subgraph, which is not supported".into()));
+        }
+        for tensor in attribute.t.iter().chain(&attribute.tensors) {
+            check_tensor(tensor)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_tensor(tensor: &TensorProto) -> Result<(), ModelError> {
+    let refuse = |what: &str| {
+        let name: String = tensor.name.chars().filter(|c| !c.is_control()).take(40).collect();
+        Err(ModelError::Refused(format!("its tensor \"{name}\" {what}")))
+    };
+    let external = tensor.data_location == Some(tensor_proto::DataLocation::External as i32);
+    if external || !tensor.external_data.is_empty() {
+        return refuse("is kept in another file; export the model as one file");
+    }
+    let mut elements = 1_u64;
+    for &dim in &tensor.dims {
+        let Ok(dim) = u64::try_from(dim) else { return refuse("has a negative size") };
+        elements = elements.saturating_mul(dim);
+    }
+    if elements > MAX_ELEMENTS {
+        return refuse("is too large");
+    }
+    // Each element of ONNX's smallest type is a byte, and every other field holds
+    // one entry an element (or half a complex one): fewer than that is a lie.
+    let stored = [
+        tensor.raw_data.len(),
+        tensor.float_data.len(),
+        tensor.int32_data.len(),
+        tensor.int64_data.len(),
+        tensor.double_data.len(),
+        tensor.uint64_data.len(),
+        tensor.string_data.len(),
+    ];
+    if elements > stored.into_iter().max().unwrap_or(0) as u64 {
+        return refuse("has fewer values than its size says");
+    }
+    let floats = tensor.data_type == tensor_proto::DataType::Float as i32;
+    let finite = tensor.float_data.iter().all(|value| value.is_finite())
+        && (!floats
+            || tensor
+                .raw_data
+                .chunks_exact(4)
+                .all(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]).is_finite()));
+    if !finite {
+        return refuse("holds values that are not finite numbers");
+    }
+    Ok(())
+}

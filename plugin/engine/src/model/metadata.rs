@@ -1,0 +1,117 @@
+//! What an ONNX tagger says about itself, in its metadata properties.
+
+use prost::Message as _;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use tract_onnx::pb::ModelProto;
+
+/// The version that `tagvane.format` carries.
+pub const FORMAT: &str = "1";
+
+/// The properties of a model file. The trainer writes them and [`Model`] reads
+/// them; only the tags matter to what is shown.
+///
+/// [`Model`]: crate::Model
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Metadata {
+    /// The tags, in the order of the output `probabilities`; empty if not told.
+    pub tags: Vec<String>,
+    /// The rate the waveform is expected at, in hertz; `None` if not told.
+    pub sample_rate: Option<u32>,
+    /// The network, such as `3^9`.
+    pub architecture: String,
+    /// The filters of each layer, such as `16, 16, 32`.
+    pub widths: String,
+    /// What the weights were trained on, in a sentence.
+    pub trained_on: String,
+    /// The licence of the weights.
+    pub licence: String,
+}
+
+impl Metadata {
+    /// Reads the properties of an ONNX file alone, without building its graph; nothing
+    /// is told where the bytes are no ONNX file.
+    pub fn peek(bytes: &[u8]) -> Self {
+        ModelProto::decode(bytes).map_or_else(|_| Self::default(), |model| Self::of(&model))
+    }
+
+    /// The properties of a decoded file.
+    pub(super) fn of(model: &ModelProto) -> Self {
+        Self::from_properties(model.metadata_props.iter().map(|entry| (entry.key.as_str(), entry.value.as_str())))
+    }
+
+    /// Reads the properties that Tagvane knows and ignores all others. A property
+    /// that cannot be understood counts as not told.
+    pub fn from_properties<'a>(properties: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let found: BTreeMap<&str, &str> = properties.into_iter().collect();
+        let text = |key: &str| found.get(key).map_or(String::new(), |value| (*value).to_owned());
+        let tags = match found.get("tags").map(|json| serde_json::from_str(json)) {
+            Some(Ok(Value::Array(names))) => names.iter().map(tag_name).collect(),
+            _ => Vec::new(),
+        };
+        Self {
+            tags,
+            sample_rate: found.get("sample_rate").and_then(|rate| rate.parse().ok()),
+            architecture: text("architecture"),
+            widths: text("widths"),
+            trained_on: text("trained_on"),
+            licence: text("licence"),
+        }
+    }
+
+    /// The properties that describe a model with a window of `window` samples,
+    /// as DESIGN and the model cards list them.
+    pub fn to_properties(&self, window: usize) -> Vec<(&'static str, String)> {
+        let tags = Value::from(self.tags.clone()).to_string();
+        let mut properties = vec![
+            ("tagvane.format", FORMAT.to_owned()),
+            ("tags", tags),
+            ("window", window.to_string()),
+            ("architecture", self.architecture.clone()),
+            ("widths", self.widths.clone()),
+            ("trained_on", self.trained_on.clone()),
+            ("licence", self.licence.clone()),
+        ];
+        if let Some(rate) = self.sample_rate {
+            properties.push(("sample_rate", rate.to_string()));
+        }
+        properties
+    }
+}
+
+/// A tag as it can be shown: at most 64 characters, none of them a control.
+fn tag_name(value: &Value) -> String {
+    let text = value.as_str().unwrap_or_default();
+    text.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let metadata = Metadata {
+            tags: vec!["guitar".into(), "männlich \"quoted\"".into()],
+            sample_rate: Some(22_050),
+            architecture: "3^9".into(),
+            widths: "16, 32".into(),
+            trained_on: "free music".into(),
+            licence: "MIT".into(),
+        };
+        let properties = metadata.to_properties(59_049);
+        let borrowed = properties.iter().map(|(key, value)| (*key, value.as_str()));
+        assert_eq!(Metadata::from_properties(borrowed), metadata);
+    }
+
+    #[test]
+    fn hostile_properties_count_as_not_told() {
+        let read = |key, value| Metadata::from_properties([(key, value)]);
+        assert!(read("tags", "not json").tags.is_empty());
+        assert!(read("tags", "{\"a\": 1}").tags.is_empty());
+        assert_eq!(read("sample_rate", "-4").sample_rate, None);
+        assert_eq!(read("tags", "[\"a\\u0007\\nb\", 5]").tags, ["ab", ""]);
+        let long = format!("[\"{}\"]", "x".repeat(100_000));
+        assert_eq!(read("tags", &long).tags[0].len(), 64);
+    }
+}

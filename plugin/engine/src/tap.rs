@@ -1,0 +1,196 @@
+//! From the audio thread into the ring.
+
+use crate::model::SAMPLE_RATE;
+use crate::resample::{RateError, Resampler};
+use ringbuf::traits::{Consumer as _, Observer as _, Producer as _, Split as _};
+use ringbuf::{HeapCons, HeapProd, HeapRb};
+
+/// What the ring holds: six seconds at [`SAMPLE_RATE`].
+const CAPACITY: usize = 6 * SAMPLE_RATE as usize;
+
+/// Frames that are mixed down at a time, on the stack.
+const CHUNK: usize = 128;
+
+/// Louder samples than this are taken for this: four times full scale, far above
+/// any music and far below what upsets a float.
+const LOUDEST: f32 = 4.0;
+
+/// In the ring between samples, which are always finite: audio was lost here.
+const LOST: f32 = f32::NAN;
+/// In the ring between samples: the host started afresh here.
+const AFRESH: f32 = f32::INFINITY;
+
+/// The audio thread's end: takes host blocks, leaves mono samples at
+/// [`SAMPLE_RATE`] in the ring.
+///
+/// Nothing here locks, allocates, waits or calls the system, but for
+/// [`new`](tap).
+pub struct Tap {
+    resampler: Resampler,
+    ring: HeapProd<f32>,
+    /// A mark to be left before the next samples.
+    mark: Option<f32>,
+}
+
+/// The listener's end of the ring.
+pub(crate) struct Feed {
+    ring: HeapCons<f32>,
+}
+
+/// Makes the two ends, for a host that runs at `rate` hertz.
+///
+/// # Errors
+/// [`RateError`] where the rate cannot be resampled.
+pub(crate) fn tap(rate: f64) -> Result<(Tap, Feed), RateError> {
+    let resampler = Resampler::new(rate, f64::from(SAMPLE_RATE))?;
+    let (producer, consumer) = HeapRb::new(CAPACITY).split();
+    Ok((Tap { resampler, ring: producer, mark: Some(AFRESH) }, Feed { ring: consumer }))
+}
+
+impl Tap {
+    /// Hears one block: any number of channels, all of one length. Channels are
+    /// averaged; a sample that is not finite counts as silence.
+    pub fn hear<C: AsRef<[f32]>>(&mut self, channels: &[C]) {
+        let frames = channels.iter().map(|channel| channel.as_ref().len()).min().unwrap_or(0);
+        let scale = 1.0 / channels.len().max(1) as f32;
+        let Self { resampler, ring, mark } = self;
+        let mut mono = [0.0; CHUNK];
+        for start in (0..frames).step_by(CHUNK) {
+            let mono = &mut mono[..CHUNK.min(frames - start)];
+            mono.fill(0.0);
+            for channel in channels {
+                for (sum, sample) in mono.iter_mut().zip(&channel.as_ref()[start..]) {
+                    *sum += sample;
+                }
+            }
+            for sample in mono.iter_mut() {
+                let mean = *sample * scale;
+                *sample = if mean.is_finite() { mean.clamp(-LOUDEST, LOUDEST) } else { 0.0 };
+            }
+            resampler.push(mono, |run| deliver(ring, mark, run));
+        }
+    }
+
+    /// Says that what follows does not continue what was heard: a seek, a loop, a
+    /// stop.
+    pub fn start_afresh(&mut self) {
+        self.resampler.reset();
+        // At once, so that the tags go to zero even if no more audio comes.
+        self.mark = self.ring.try_push(AFRESH).err();
+    }
+}
+
+/// Leaves `run` in the ring. What does not fit is lost and marked, and nothing
+/// more is left until half of the ring is free again: a listener that far behind
+/// gains nothing from shreds.
+fn deliver(ring: &mut HeapProd<f32>, mark: &mut Option<f32>, run: &[f32]) {
+    if let Some(sign) = *mark {
+        let room = if sign.is_nan() { CAPACITY / 2 } else { 1 };
+        if ring.vacant_len() < room || ring.try_push(sign).is_err() {
+            *mark = Some(LOST);
+            return;
+        }
+        *mark = None;
+    }
+    if ring.push_slice(run) < run.len() {
+        *mark = Some(LOST);
+    }
+}
+
+/// What comes out of the ring next.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Heard {
+    /// So many samples, at the start of the buffer.
+    Samples(usize),
+    /// Audio was lost between what came before and what comes next.
+    Gap,
+    /// The host started afresh.
+    Afresh,
+    /// The ring is empty.
+    Nothing,
+}
+
+impl Feed {
+    /// Takes what comes next: a mark, or as many samples as fit `buffer` and stand
+    /// before the next mark.
+    pub(crate) fn take(&mut self, buffer: &mut [f32]) -> Heard {
+        let taken = self.ring.peek_slice(buffer);
+        if taken == 0 {
+            return Heard::Nothing;
+        }
+        let samples = buffer[..taken].iter().position(|sample| !sample.is_finite()).unwrap_or(taken);
+        self.ring.skip(samples.max(1));
+        match samples {
+            0 if buffer[0].is_nan() => Heard::Gap,
+            0 => Heard::Afresh,
+            samples => Heard::Samples(samples),
+        }
+    }
+
+    /// Samples (and marks) that wait to be taken.
+    pub(crate) fn waiting(&self) -> usize {
+        self.ring.occupied_len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything in the ring: the samples, and the marks by where they stand.
+    fn drain(feed: &mut Feed) -> (Vec<f32>, Vec<(usize, Heard)>) {
+        let (mut samples, mut marks, mut buffer) = (Vec::new(), Vec::new(), [0.0; 100]);
+        loop {
+            match feed.take(&mut buffer) {
+                Heard::Samples(count) => samples.extend_from_slice(&buffer[..count]),
+                Heard::Nothing => return (samples, marks),
+                mark => marks.push((samples.len(), mark)),
+            }
+        }
+    }
+
+    #[test]
+    fn channels_are_averaged_and_nonsense_is_silence() {
+        let (mut tap, mut feed) = tap(22_050.0).unwrap();
+        tap.hear(&[[1.0, f32::NAN, f32::INFINITY, 1e30], [0.0, 0.5, 0.5, 1e30]]);
+        tap.hear::<[f32; 1]>(&[]);
+        let (samples, marks) = drain(&mut feed);
+        assert_eq!(samples, [0.5, 0.0, 0.0, LOUDEST]);
+        assert_eq!(marks, [(0, Heard::Afresh)]);
+    }
+
+    #[test]
+    fn a_full_ring_loses_and_says_where() {
+        let (mut tap, mut feed) = tap(22_050.0).unwrap();
+        let block = vec![0.25; CAPACITY];
+        tap.hear(&[&block]);
+        tap.hear(&[&block]);
+        let (samples, marks) = drain(&mut feed);
+        assert_eq!((samples.len(), marks), (CAPACITY - 1, vec![(0, Heard::Afresh)]));
+        tap.hear(&[&block[..500]]);
+        let (samples, marks) = drain(&mut feed);
+        assert_eq!((samples.len(), marks), (500, vec![(0, Heard::Gap)]));
+    }
+
+    #[test]
+    fn after_a_loss_the_ring_must_be_half_free_again() {
+        let (mut tap, mut feed) = tap(22_050.0).unwrap();
+        let block = vec![0.25; CAPACITY + 1];
+        tap.hear(&[&block]);
+        feed.take(&mut vec![0.0; 1_000]);
+        feed.take(&mut vec![0.0; 1_000]);
+        tap.hear(&[&block[..500]]);
+        assert_eq!(drain(&mut feed).0.len(), CAPACITY - 1 - 1_000);
+    }
+
+    #[test]
+    fn starting_afresh_is_marked_between_what_was_and_what_comes() {
+        let (mut tap, mut feed) = tap(22_050.0).unwrap();
+        tap.hear(&[[0.1; 7]]);
+        tap.start_afresh();
+        tap.hear(&[[0.2; 5]]);
+        let (samples, marks) = drain(&mut feed);
+        assert_eq!(samples.len(), 12);
+        assert_eq!(marks, [(0, Heard::Afresh), (7, Heard::Afresh)]);
+    }
+}

@@ -1,0 +1,165 @@
+//! From host blocks to the board, with a tagger whose answers are known.
+
+mod support;
+
+use support::{bytes, loudness};
+use tagvane_engine::{Engine, HOP, ModelSource, Pace, Status};
+
+/// Three hops.
+const WINDOW: usize = 3 * HOP;
+
+/// An engine with the loudness tagger, which is connected at `rate` and caught up
+/// with by the test itself.
+fn engine(rate: f64) -> (Engine, tagvane_engine::Tap) {
+    let bytes = Vec::leak(bytes(&loudness(WINDOW)));
+    let engine = Engine::start(ModelSource::Bytes { name: "loudness".into(), bytes });
+    engine.wait_until_loaded();
+    let tap = engine.connect(rate, Pace::EveryHop).unwrap();
+    (engine, tap)
+}
+
+/// The mean and the peak on the board.
+fn heard(engine: &Engine) -> [f32; 2] {
+    [engine.board().tag(0), engine.board().tag(1)]
+}
+
+fn feed(engine: &Engine, tap: &mut tagvane_engine::Tap, level: f32, frames: usize) {
+    for start in (0..frames).step_by(512) {
+        tap.hear(&[&vec![level; 512.min(frames - start)][..]]);
+        engine.catch_up();
+    }
+}
+
+#[test]
+fn the_first_window_must_be_whole() {
+    let (engine, mut tap) = engine(22_050.0);
+    feed(&engine, &mut tap, 0.5, WINDOW - 1);
+    assert_eq!((heard(&engine), engine.board().version()), ([0.0; 2], 0));
+    feed(&engine, &mut tap, 0.5, 1);
+    assert_eq!((heard(&engine), engine.board().inferences()), ([0.5, 0.5], 1));
+}
+
+#[test]
+fn the_window_slides_by_hops() {
+    let (engine, mut tap) = engine(22_050.0);
+    feed(&engine, &mut tap, 0.3, WINDOW);
+    feed(&engine, &mut tap, 0.9, HOP);
+    let [mean, peak] = heard(&engine);
+    assert!((mean - 0.5).abs() < 1e-5 && peak == 0.9, "{mean} {peak}");
+    feed(&engine, &mut tap, 0.9, 2 * HOP);
+    assert!((heard(&engine)[0] - 0.9).abs() < 1e-5);
+    assert_eq!(engine.board().inferences(), 4);
+}
+
+#[test]
+fn a_silent_window_costs_nothing_and_shows_nothing() {
+    let (engine, mut tap) = engine(22_050.0);
+    feed(&engine, &mut tap, 0.5, WINDOW);
+    let before = engine.board().inferences();
+    // Until the window is silent as a whole, it is judged.
+    feed(&engine, &mut tap, 1e-5, 2 * HOP);
+    assert_eq!(engine.board().inferences(), before + 2);
+    feed(&engine, &mut tap, 1e-5, 20 * HOP);
+    assert_eq!((heard(&engine), engine.board().inferences()), ([0.0; 2], before + 2));
+    feed(&engine, &mut tap, 0.5, HOP);
+    assert_eq!(engine.board().inferences(), before + 3);
+}
+
+#[test]
+fn starting_afresh_forgets_at_once_and_needs_a_whole_window_again() {
+    let (engine, mut tap) = engine(22_050.0);
+    feed(&engine, &mut tap, 0.5, WINDOW + HOP / 2);
+    tap.start_afresh();
+    engine.catch_up();
+    assert_eq!(heard(&engine), [0.0; 2]);
+    feed(&engine, &mut tap, 0.7, WINDOW - 1);
+    assert_eq!(heard(&engine), [0.0; 2]);
+    feed(&engine, &mut tap, 0.7, 1);
+    assert!((heard(&engine)[0] - 0.7).abs() < 1e-5);
+    assert_eq!(engine.board().gaps(), 0);
+}
+
+#[test]
+fn lost_audio_is_counted_and_never_glued_over() {
+    let (engine, mut tap) = engine(22_050.0);
+    feed(&engine, &mut tap, 0.5, WINDOW);
+    // Ten seconds at once are more than the ring holds.
+    tap.hear(&[&vec![0.5; 220_500][..]]);
+    engine.catch_up();
+    tap.hear(&[&[0.5; 64][..]]);
+    engine.catch_up();
+    assert_eq!((engine.board().gaps(), heard(&engine)), (1, [0.0; 2]));
+}
+
+#[test]
+fn every_rate_hears_the_same_level() {
+    for rate in [8_000.0, 11_025.0, 44_100.0, 48_000.0, 96_000.0, 192_000.0, 768_000.0, 44_101.5] {
+        let (engine, mut tap) = engine(rate);
+        let seconds = (WINDOW + 6 * HOP) as f64 / 22_050.0;
+        feed(&engine, &mut tap, 0.5, (seconds * rate) as usize);
+        let [mean, _] = heard(&engine);
+        assert!((mean - 0.5).abs() < 1e-3, "{mean} at {rate} Hz");
+    }
+}
+
+#[test]
+fn the_answer_does_not_depend_on_the_block_size() {
+    let music = |frame: usize| ((frame as f32 * 0.013).sin() * (frame as f32 * 0.000_7).cos()) * 0.8;
+    let run = |block: usize| {
+        let (engine, mut tap) = engine(48_000.0);
+        let samples: Vec<f32> = (0..48_000).map(music).collect();
+        for block in samples.chunks(block) {
+            tap.hear(&[block]);
+            engine.catch_up();
+        }
+        (heard(&engine).map(f32::to_bits), engine.board().inferences())
+    };
+    let whole = run(48_000);
+    assert!(whole.1 > 3);
+    for block in [1, 64, 511, 4_096] {
+        assert_eq!(run(block), whole, "blocks of {block}");
+    }
+}
+
+#[test]
+fn another_rate_and_a_stop_start_clean() {
+    let (engine, mut tap) = engine(48_000.0);
+    feed(&engine, &mut tap, 0.5, 48_000);
+    assert_ne!(heard(&engine), [0.0; 2]);
+    let mut tap = engine.connect(96_000.0, Pace::EveryHop).unwrap();
+    assert_eq!(heard(&engine), [0.0; 2]);
+    feed(&engine, &mut tap, 0.2, 96_000);
+    assert!((heard(&engine)[0] - 0.2).abs() < 1e-3);
+    engine.disconnect();
+    assert_eq!(heard(&engine), [0.0; 2]);
+    assert!(engine.connect(1.0, Pace::Live).is_err());
+}
+
+#[test]
+fn the_worker_listens_by_itself_when_live() {
+    let (engine, _) = engine(22_050.0);
+    let mut tap = engine.connect(22_050.0, Pace::Live).unwrap();
+    tap.hear(&[&vec![0.5; WINDOW][..]]);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while engine.board().version() == 0 || heard(&engine) == [0.0; 2] {
+        assert!(std::time::Instant::now() < deadline, "the worker never answered");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(heard(&engine), [0.5, 0.5]);
+}
+
+#[test]
+fn a_model_that_cannot_be_used_says_so_and_shows_nothing() {
+    let engine = Engine::start(ModelSource::File("no/such/model.onnx".into()));
+    engine.wait_until_loaded();
+    let Status::Failed(why) = engine.board().status() else { panic!("it loaded") };
+    assert!(why.contains("no/such/model.onnx") && !why.contains('\n'), "{why}");
+    let mut tap = engine.connect(22_050.0, Pace::EveryHop).unwrap();
+    feed(&engine, &mut tap, 0.5, 2 * WINDOW);
+    assert_eq!((heard(&engine), engine.board().inferences()), ([0.0; 2], 0));
+    // A good one afterwards makes it well again.
+    engine.load(ModelSource::Bytes { name: "loudness".into(), bytes: Vec::leak(bytes(&loudness(WINDOW))) });
+    engine.wait_until_loaded();
+    feed(&engine, &mut tap, 0.5, WINDOW);
+    assert_eq!(heard(&engine), [0.5, 0.5]);
+}

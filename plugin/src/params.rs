@@ -1,0 +1,67 @@
+//! What the host may change and a project remembers.
+
+use nice_plug::params::persist::PersistentField;
+use nice_plug::prelude::*;
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use tagvane_engine::{Engine, ModelSource};
+
+/// The model that ships inside the plugin.
+pub(crate) const SHIPPED: ModelSource = ModelSource::Bytes {
+    name: Cow::Borrowed("MagnaTagATune 50"),
+    bytes: include_bytes!("../models/magnatagatune-narrow.onnx"),
+};
+
+/// The environment variable that names another model file for every new instance.
+pub(crate) const MODEL_VARIABLE: &str = "TAGVANE_MODEL";
+
+/// The model of a new instance.
+pub(crate) fn first_model() -> ModelSource {
+    match std::env::var_os(MODEL_VARIABLE) {
+        Some(path) if !path.is_empty() => ModelSource::File(path.into()),
+        _ => SHIPPED,
+    }
+}
+
+/// The controls.
+#[derive(Params)]
+pub(crate) struct Controls {
+    #[id = "bypass"]
+    pub(crate) bypass: BoolParam,
+    #[persist = "model"]
+    model: ModelChoice,
+}
+
+impl Controls {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        Self {
+            bypass: BoolParam::new("Bypass", false).make_bypass(),
+            model: ModelChoice { engine, path: Mutex::new(None) },
+        }
+    }
+}
+
+/// Which model file a project uses: `None` is the one a new instance has. Setting it
+/// loads the file on the engine's worker.
+struct ModelChoice {
+    engine: Arc<Engine>,
+    path: Mutex<Option<PathBuf>>,
+}
+
+impl<'a> PersistentField<'a, Option<PathBuf>> for ModelChoice {
+    fn set(&self, path: Option<PathBuf>) {
+        let mut current = self.path.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if *current != path {
+            self.engine.load(path.clone().map_or_else(first_model, ModelSource::File));
+            *current = path;
+        }
+    }
+
+    fn map<F, R>(&self, f: F) -> R
+    where
+        F: Fn(&Option<PathBuf>) -> R,
+    {
+        f(&self.path.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+}

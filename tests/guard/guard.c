@@ -1,0 +1,90 @@
+/*
+ * Preloaded into a host, this counts what an audio thread must not do.
+ *
+ * The host brackets each call of the plugin's process with tagvane_guard(1) and
+ * tagvane_guard(0). In between, on that thread alone, every allocation, lock, wait,
+ * sleep, write and raw system call (Rust's locks are futexes) of whatever library is
+ * counted by name. tagvane_guard(0) returns the count and prints what it was.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static __thread int inside;
+static __thread long violations;
+static __thread const char *first;
+
+#define SEEN(name) do { if (inside) { violations++; if (!first) first = name; } } while (0)
+#define REAL(type, name) static type real; if (!real) real = (type)dlsym(RTLD_NEXT, name)
+
+long tagvane_guard(int enter) {
+    long seen = violations;
+    if (enter) { violations = 0; first = NULL; inside = 1; return 0; }
+    inside = 0;
+    if (seen) fprintf(stderr, "%ld forbidden calls on the audio thread, %s first\n", seen, first);
+    return seen;
+}
+
+extern void *__libc_malloc(size_t);
+extern void *__libc_calloc(size_t, size_t);
+extern void *__libc_realloc(void *, size_t);
+extern void *__libc_memalign(size_t, size_t);
+extern void __libc_free(void *);
+
+void *malloc(size_t size) { SEEN("malloc"); return __libc_malloc(size); }
+void *calloc(size_t count, size_t size) { SEEN("calloc"); return __libc_calloc(count, size); }
+void *realloc(void *old, size_t size) { SEEN("realloc"); return __libc_realloc(old, size); }
+void free(void *old) { if (old) SEEN("free"); __libc_free(old); }
+void *aligned_alloc(size_t align, size_t size) { SEEN("aligned_alloc"); return __libc_memalign(align, size); }
+int posix_memalign(void **to, size_t align, size_t size) {
+    SEEN("posix_memalign");
+    *to = __libc_memalign(align, size);
+    return *to ? 0 : 12;
+}
+
+int pthread_mutex_lock(pthread_mutex_t *mutex) {
+    REAL(int (*)(pthread_mutex_t *), "pthread_mutex_lock");
+    SEEN("pthread_mutex_lock");
+    return real(mutex);
+}
+int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
+    REAL(int (*)(pthread_cond_t *, pthread_mutex_t *), "pthread_cond_wait");
+    SEEN("pthread_cond_wait");
+    return real(condition, mutex);
+}
+int nanosleep(const struct timespec *wanted, struct timespec *left) {
+    REAL(int (*)(const struct timespec *, struct timespec *), "nanosleep");
+    SEEN("nanosleep");
+    return real(wanted, left);
+}
+int sched_yield(void) {
+    REAL(int (*)(void), "sched_yield");
+    SEEN("sched_yield");
+    return real();
+}
+ssize_t write(int file, const void *bytes, size_t count) {
+    REAL(ssize_t (*)(int, const void *, size_t), "write");
+    SEEN("write");
+    return real(file, bytes, count);
+}
+ssize_t read(int file, void *bytes, size_t count) {
+    REAL(ssize_t (*)(int, void *, size_t), "read");
+    SEEN("read");
+    return real(file, bytes, count);
+}
+long syscall(long number, ...) {
+    REAL(long (*)(long, ...), "syscall");
+    va_list rest;
+    long a[6];
+    va_start(rest, number);
+    for (int i = 0; i < 6; i++) a[i] = va_arg(rest, long);
+    va_end(rest);
+    SEEN("syscall");
+    return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}

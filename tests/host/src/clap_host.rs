@@ -1,0 +1,303 @@
+//! CLAP, by clack-host.
+
+use crate::{Announcement, Disturbances, HostError, Parameter, Session, Setup};
+use clack_extensions::gui::{GuiSize, HostGui, HostGuiImpl, PluginGui};
+use clack_extensions::params::{
+    HostParams, HostParamsImplMainThread, HostParamsImplShared, ParamClearFlags, ParamInfoBuffer, ParamInfoFlags,
+    ParamRescanFlags, PluginParams,
+};
+use clack_extensions::render::{PluginRender, RenderMode};
+use clack_extensions::state::{HostState, HostStateImpl, PluginState};
+use clack_host::events::event_types::ParamValueEvent;
+use clack_host::prelude::*;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// What the plugin asked for, from any thread.
+#[derive(Default)]
+struct Asked {
+    callback: AtomicBool,
+    dirty: AtomicU64,
+    restarts: AtomicU64,
+    rescans: AtomicU64,
+}
+
+struct Shared(Arc<Asked>);
+struct MainThread(Arc<Asked>);
+
+impl SharedHandler<'_> for Shared {
+    fn request_restart(&self) {
+        self.0.restarts.fetch_add(1, Relaxed);
+    }
+    fn request_process(&self) {}
+    fn request_callback(&self) {
+        self.0.callback.store(true, Relaxed);
+    }
+}
+
+impl MainThreadHandler<'_> for MainThread {}
+
+impl HostParamsImplShared for Shared {
+    fn request_flush(&self) {}
+}
+
+impl HostParamsImplMainThread for MainThread {
+    fn rescan(&self, _flags: ParamRescanFlags) {
+        self.0.rescans.fetch_add(1, Relaxed);
+    }
+    fn clear(&self, _id: ClapId, _flags: ParamClearFlags) {}
+}
+
+impl HostStateImpl for MainThread {
+    fn mark_dirty(&self) {
+        self.0.dirty.fetch_add(1, Relaxed);
+    }
+}
+
+impl HostGuiImpl for Shared {
+    fn resize_hints_changed(&self) {}
+    fn request_resize(&self, _size: GuiSize) -> Result<(), clack_host::prelude::HostError> {
+        Ok(())
+    }
+    fn request_show(&self) -> Result<(), clack_host::prelude::HostError> {
+        Ok(())
+    }
+    fn request_hide(&self) -> Result<(), clack_host::prelude::HostError> {
+        Ok(())
+    }
+    fn closed(&self, _destroyed: bool) {}
+}
+
+struct Handlers;
+
+impl HostHandlers for Handlers {
+    type Shared<'a> = Shared;
+    type MainThread<'a> = MainThread;
+    type AudioProcessor<'a> = ();
+
+    fn declare_extensions(builder: &mut HostExtensions<'_, Self>, _shared: &Self::Shared<'_>) {
+        builder.register::<HostParams>().register::<HostState>().register::<HostGui>();
+    }
+}
+
+/// A CLAP plugin.
+pub struct ClapSession {
+    // Dropped in this order: the processor, its instance, the library.
+    processor: Option<StartedPluginAudioProcessor<Handlers>>,
+    instance: PluginInstance<Handlers>,
+    _entry: PluginEntry,
+    bundle: PathBuf,
+    asked: Arc<Asked>,
+    to_set: Vec<(u32, f64)>,
+    steady_time: u64,
+    watch: fn(bool),
+    announced: EventBuffer,
+}
+
+impl ClapSession {
+    /// Loads the first plugin of a bundle.
+    ///
+    /// # Errors
+    /// [`HostError`] where there is none.
+    pub fn open(bundle: &Path) -> Result<Self, HostError> {
+        let failed = |what: String| HostError { bundle: bundle.to_owned(), what };
+        // SAFETY: the library is the caller's to trust, as with any host.
+        let entry = unsafe { PluginEntry::load(bundle) }.map_err(|error| failed(error.to_string()))?;
+        let factory = entry.get_plugin_factory().ok_or_else(|| failed("it has no plugin factory".into()))?;
+        let descriptor = factory.plugin_descriptors().next().ok_or_else(|| failed("it holds no plugin".into()))?;
+        let id = descriptor.id().ok_or_else(|| failed("its plugin has no id".into()))?.to_owned();
+        let info = HostInfo::new("Tagvane's own host", "Tagvane", "", env!("CARGO_PKG_VERSION"))
+            .map_err(|error| failed(error.to_string()))?;
+        let asked = Arc::new(Asked::default());
+        let (shared, main) = (Arc::clone(&asked), Arc::clone(&asked));
+        let instance = PluginInstance::new(|_| Shared(shared), |_| MainThread(main), &entry, &id, &info)
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Self {
+            processor: None,
+            instance,
+            _entry: entry,
+            bundle: bundle.to_owned(),
+            asked,
+            to_set: Vec::new(),
+            steady_time: 0,
+            watch: |_| (),
+            announced: EventBuffer::with_capacity(1_024),
+        })
+    }
+
+    fn failed(&self, what: impl std::fmt::Display) -> HostError {
+        HostError { bundle: self.bundle.clone(), what: what.to_string() }
+    }
+
+    fn params(&mut self) -> Option<PluginParams> {
+        self.instance.plugin_handle().get_extension()
+    }
+
+    /// Shows the plugin's window within the X11 window `parent`; gives the size it
+    /// wants, in pixels.
+    ///
+    /// # Errors
+    /// [`HostError`] where it has no window for X11.
+    #[cfg(target_os = "linux")]
+    pub fn show(&mut self, parent: u32) -> Result<(u32, u32), HostError> {
+        use clack_extensions::gui::{GuiApiType, GuiConfiguration, Window};
+        let plugin = self.instance.plugin_handle();
+        let gui: PluginGui = plugin
+            .get_extension()
+            .ok_or_else(|| HostError { bundle: self.bundle.clone(), what: "it has no window".into() })?;
+        let configuration = GuiConfiguration { api_type: GuiApiType::X11, is_floating: false };
+        let opened = gui.create(&plugin, configuration).and_then(|()| {
+            let size = gui.get_size(&plugin).unwrap_or(GuiSize { width: 440, height: 640 });
+            // SAFETY: the caller keeps the parent open as long as the plugin's window.
+            unsafe { gui.set_parent(&plugin, Window::from_x11_handle(parent.into())) }?;
+            gui.show(&plugin)?;
+            Ok((size.width, size.height))
+        });
+        opened.map_err(|error| HostError { bundle: self.bundle.clone(), what: error.to_string() })
+    }
+
+    /// Closes the window that [`show`](Self::show) opened.
+    pub fn hide(&mut self) {
+        let plugin = self.instance.plugin_handle();
+        if let Some(gui) = plugin.get_extension::<PluginGui>() {
+            gui.destroy(&plugin);
+        }
+    }
+}
+
+impl Session for ClapSession {
+    fn parameters(&mut self) -> Vec<Parameter> {
+        let Some(params) = self.params() else { return Vec::new() };
+        let plugin = self.instance.plugin_handle();
+        let mut buffer = ParamInfoBuffer::new();
+        let mut found = Vec::new();
+        for index in 0..params.count(&plugin) {
+            if let Some(info) = params.get_info(&plugin, index, &mut buffer) {
+                found.push(Parameter {
+                    id: info.id.get(),
+                    name: String::from_utf8_lossy(info.name).into_owned(),
+                    read_only: info.flags.contains(ParamInfoFlags::IS_READONLY),
+                    automatable: info.flags.contains(ParamInfoFlags::IS_AUTOMATABLE),
+                    hidden: info.flags.contains(ParamInfoFlags::IS_HIDDEN),
+                });
+            }
+        }
+        found
+    }
+
+    fn value(&mut self, id: u32) -> Option<f64> {
+        let params = self.params()?;
+        params.get_value(&self.instance.plugin_handle(), ClapId::new(id))
+    }
+
+    fn text(&mut self, id: u32, value: f64) -> Option<String> {
+        let params = self.params()?;
+        let mut buffer = [0; 256];
+        let text = params.value_to_text(&self.instance.plugin_handle(), ClapId::new(id), value, &mut buffer).ok()?;
+        Some(String::from_utf8_lossy(text).into_owned())
+    }
+
+    fn set(&mut self, id: u32, value: f64) {
+        self.to_set.push((id, value));
+    }
+
+    fn start(&mut self, setup: Setup) -> Result<(), HostError> {
+        self.stop();
+        let plugin = self.instance.plugin_handle();
+        if let Some(render) = plugin.get_extension::<PluginRender>() {
+            let mode = if setup.offline { RenderMode::Offline } else { RenderMode::Realtime };
+            render
+                .set(&plugin, mode)
+                .map_err(|error| HostError { bundle: self.bundle.clone(), what: error.to_string() })?;
+        }
+        let configuration = PluginAudioConfiguration {
+            sample_rate: setup.sample_rate,
+            min_frames_count: 1,
+            max_frames_count: setup.longest_block as u32,
+        };
+        let stopped = self.instance.activate(|_, _| (), configuration);
+        let stopped = stopped.map_err(|error| self.failed(error))?;
+        self.processor = Some(stopped.start_processing().map_err(|error| self.failed(error))?);
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        if let Some(processor) = self.processor.take() {
+            self.instance.deactivate(processor.stop_processing());
+        }
+    }
+
+    fn process(&mut self, input: &[Vec<f32>], output: &mut [Vec<f32>]) -> Result<Vec<Announcement>, HostError> {
+        let bundle = &self.bundle;
+        let failed = |what: String| HostError { bundle: bundle.clone(), what };
+        let processor = self.processor.as_mut().ok_or_else(|| failed("it is not running".into()))?;
+        let mut events = EventBuffer::new();
+        for (id, value) in self.to_set.drain(..) {
+            events.push(&ParamValueEvent::new(0, ClapId::new(id), Pckn::match_all(), value));
+        }
+        self.announced.clear();
+        // CLAP's input buffers are not const; the plugin must not write to these.
+        let mut scratch = input.to_vec();
+        let (mut inputs, mut outputs) =
+            (AudioPorts::with_capacity(input.len(), 1), AudioPorts::with_capacity(input.len(), 1));
+        let from = inputs.with_input_buffers([AudioPortBuffer {
+            latency: 0,
+            channels: AudioPortBufferType::f32_input_only(scratch.iter_mut().map(InputChannel::variable)),
+        }]);
+        let mut to = outputs.with_output_buffers([AudioPortBuffer {
+            latency: 0,
+            channels: AudioPortBufferType::f32_output_only(output.iter_mut().map(Vec::as_mut_slice)),
+        }]);
+        let (events, mut announced) = (events.as_input(), self.announced.as_output());
+        (self.watch)(true);
+        let result = processor.process(&from, &mut to, &events, &mut announced, Some(self.steady_time), None);
+        (self.watch)(false);
+        result.map_err(|error| failed(error.to_string()))?;
+        self.steady_time += input.first().map_or(0, Vec::len) as u64;
+        let announcement = |event: &UnknownEvent| {
+            let value: &ParamValueEvent = event.as_event()?;
+            Some(Announcement { id: value.param_id()?.get(), frame: event.header().time(), value: value.value() })
+        };
+        Ok(self.announced.iter().filter_map(announcement).collect())
+    }
+
+    fn watch(&mut self, watch: fn(bool)) {
+        self.watch = watch;
+    }
+
+    fn save(&mut self) -> Option<Vec<u8>> {
+        let plugin = self.instance.plugin_handle();
+        let mut bytes = Vec::new();
+        plugin.get_extension::<PluginState>()?.save(&plugin, &mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    fn load(&mut self, state: &[u8]) -> bool {
+        let plugin = self.instance.plugin_handle();
+        let extension = plugin.get_extension::<PluginState>();
+        extension.is_some_and(|extension| extension.load(&plugin, &mut Cursor::new(state)).is_ok())
+    }
+
+    fn disturbances(&self) -> Disturbances {
+        Disturbances {
+            dirty: self.asked.dirty.load(Relaxed),
+            restarts: self.asked.restarts.load(Relaxed),
+            edits: 0,
+            rescans: self.asked.rescans.load(Relaxed),
+        }
+    }
+
+    fn idle(&mut self) {
+        if self.asked.callback.swap(false, Relaxed) {
+            self.instance.call_on_main_thread_callback();
+        }
+    }
+}
+
+impl Drop for ClapSession {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

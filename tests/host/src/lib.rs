@@ -1,0 +1,137 @@
+//! A small host for the finished bundles: it loads a `.clap` or a `.vst3` through
+//! its binary interface, streams audio through it, and keeps what a DAW would see.
+//!
+//! Loading a foreign library and calling VST3 are unsafe by nature; that is confined
+//! to [`clap_host`] and [`vst3_host`].
+
+#[allow(unsafe_code)]
+pub mod clap_host;
+pub mod player;
+#[allow(unsafe_code)]
+pub mod vst3_host;
+#[cfg(target_os = "linux")]
+pub mod window;
+
+use std::path::{Path, PathBuf};
+
+/// Why a bundle cannot be used, in one sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {what}", bundle.display())]
+pub struct HostError {
+    /// The bundle.
+    pub bundle: PathBuf,
+    /// What went wrong.
+    pub what: String,
+}
+
+/// How a plugin is to run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setup {
+    /// Frames a second.
+    pub sample_rate: f64,
+    /// The most frames a block.
+    pub longest_block: usize,
+    /// Channels in and out.
+    pub channels: usize,
+    /// Whether this is a bounce rather than playback.
+    pub offline: bool,
+}
+
+/// A parameter as the plugin lists it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// Its id, never the same for another one.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// Whether it is an output.
+    pub read_only: bool,
+    /// Whether a host may record it.
+    pub automatable: bool,
+    /// Whether it is not meant to be shown.
+    pub hidden: bool,
+}
+
+/// A value that the plugin told the host during a block.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Announcement {
+    /// The parameter.
+    pub id: u32,
+    /// The frame within the block.
+    pub frame: u32,
+    /// The value, 0..=1 for every parameter of Tagvane.
+    pub value: f64,
+}
+
+/// What a plugin asked of its host, other than by announcing values; each of these
+/// disturbs a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Disturbances {
+    /// Times it called the project changed.
+    pub dirty: u64,
+    /// Times it asked to be restarted.
+    pub restarts: u64,
+    /// Edits, or gestures' beginnings and ends.
+    pub edits: u64,
+    /// Times it had its parameters looked at again.
+    pub rescans: u64,
+}
+
+/// One loaded plugin, stopped or running, in either format.
+pub trait Session {
+    /// The parameters, in the plugin's order.
+    fn parameters(&mut self) -> Vec<Parameter>;
+
+    /// The value that the plugin tells of a parameter when asked.
+    fn value(&mut self, id: u32) -> Option<f64>;
+
+    /// The text that the plugin gives for a parameter's value.
+    fn text(&mut self, id: u32, value: f64) -> Option<String>;
+
+    /// Sets a parameter with the next block.
+    fn set(&mut self, id: u32, value: f64);
+
+    /// Activates the plugin and starts processing; a running one is stopped first.
+    ///
+    /// # Errors
+    /// [`HostError`] where it does not take the setup.
+    fn start(&mut self, setup: Setup) -> Result<(), HostError>;
+
+    /// Stops processing and deactivates the plugin.
+    fn stop(&mut self);
+
+    /// Sends one block through: `input` and `output` have the setup's channels, all
+    /// of one length. Gives what was announced.
+    ///
+    /// # Errors
+    /// [`HostError`] where the plugin fails or is not running.
+    fn process(&mut self, input: &[Vec<f32>], output: &mut [Vec<f32>]) -> Result<Vec<Announcement>, HostError>;
+
+    /// Calls `watch` with true right before, and with false right after every call of
+    /// the plugin's process function, on the same thread.
+    fn watch(&mut self, watch: fn(bool));
+
+    /// Saves the plugin's state.
+    fn save(&mut self) -> Option<Vec<u8>>;
+
+    /// Loads a state; whether the plugin took it.
+    fn load(&mut self, state: &[u8]) -> bool;
+
+    /// What the plugin asked for so far.
+    fn disturbances(&self) -> Disturbances;
+
+    /// Does what the plugin asked to be done on the main thread; call it often.
+    fn idle(&mut self);
+}
+
+/// Loads the bundle at `path`; its extension tells the format.
+///
+/// # Errors
+/// [`HostError`] where it is no bundle of a known format, or does not load.
+pub fn open(path: &Path) -> Result<Box<dyn Session>, HostError> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("clap") => Ok(Box::new(clap_host::ClapSession::open(path)?)),
+        Some("vst3") => Ok(Box::new(vst3_host::Vst3Session::open(path)?)),
+        _ => Err(HostError { bundle: path.to_owned(), what: "this is neither a .clap nor a .vst3".into() }),
+    }
+}

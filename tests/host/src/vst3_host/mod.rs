@@ -1,0 +1,276 @@
+//! VST3, by the `vst3` crate's bindings.
+//!
+//! Every call below rests on the same ground: the plugin keeps the VST3 contract,
+//! the pointers handed to it are to values that outlive the call, and this host
+//! calls everything from one thread.
+
+mod module;
+mod objects;
+
+use crate::{Announcement, Disturbances, HostError, Parameter, Session, Setup};
+use module::Module;
+use objects::{Changes, Handler, HostApplication, Stream};
+use std::path::{Path, PathBuf};
+use std::ptr;
+use vst3::Steinberg::Vst::BusDirections_::{kInput, kOutput};
+use vst3::Steinberg::Vst::MediaTypes_::kAudio;
+use vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::{kCanAutomate, kIsHidden, kIsReadOnly};
+use vst3::Steinberg::Vst::ProcessModes_::{kOffline, kRealtime};
+use vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
+use vst3::Steinberg::Vst::{
+    AudioBusBuffers, AudioBusBuffers__type0, IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler,
+    IComponentTrait, IEditController, IEditControllerTrait, IHostApplication, IParameterChanges, ParameterInfo,
+    ProcessContext, ProcessData, ProcessSetup, SpeakerArr,
+};
+use vst3::Steinberg::{FUnknown, IBStream, IPluginBaseTrait, kResultOk};
+use vst3::{ComPtr, ComWrapper};
+
+/// A VST3 plugin whose component and controller are one object, as clap-wrapper
+/// makes them.
+pub struct Vst3Session {
+    bundle: PathBuf,
+    running: Option<Setup>,
+    handler: ComWrapper<Handler>,
+    to_set: Vec<(u32, f64)>,
+    position: i64,
+    watch: fn(bool),
+    told: ComWrapper<Changes>,
+    // Dropped in this order, the module last.
+    controller: ComPtr<IEditController>,
+    processor: ComPtr<IAudioProcessor>,
+    component: ComPtr<IComponent>,
+    _application: ComWrapper<HostApplication>,
+    _module: Module,
+}
+
+impl Vst3Session {
+    /// Loads the first audio effect of a bundle.
+    ///
+    /// # Errors
+    /// [`HostError`] where there is none, or it does not initialise.
+    pub fn open(bundle: &Path) -> Result<Self, HostError> {
+        let failed = |what: &str| HostError { bundle: bundle.to_owned(), what: what.into() };
+        let module = Module::load(bundle)?;
+        let component = module.create_component().ok_or_else(|| failed("it holds no audio effect"))?;
+        let application = ComWrapper::new(HostApplication);
+        let context = application.to_com_ptr::<IHostApplication>().ok_or_else(|| failed("no host context"))?;
+        let handler = ComWrapper::new(Handler::default());
+        let component_handler = handler.to_com_ptr::<IComponentHandler>().ok_or_else(|| failed("no handler"))?;
+        // SAFETY: see the module's own words; the objects live as long as the session.
+        unsafe {
+            if component.initialize(context.as_ptr().cast::<FUnknown>()) != kResultOk {
+                return Err(failed("it does not initialise"));
+            }
+            let processor = component.cast::<IAudioProcessor>().ok_or_else(|| failed("it processes no audio"))?;
+            let controller = component.cast::<IEditController>().ok_or_else(|| failed("it has no controller"))?;
+            controller.setComponentHandler(component_handler.as_ptr());
+            Ok(Self {
+                bundle: bundle.to_owned(),
+                running: None,
+                handler,
+                to_set: Vec::new(),
+                position: 0,
+                watch: |_| (),
+                told: ComWrapper::new(Changes::default()),
+                controller,
+                processor,
+                component,
+                _application: application,
+                _module: module,
+            })
+        }
+    }
+
+    fn check(&self, result: i32, what: &str) -> Result<(), HostError> {
+        if result == kResultOk {
+            Ok(())
+        } else {
+            Err(HostError { bundle: self.bundle.clone(), what: format!("it does not {what}") })
+        }
+    }
+}
+
+impl Session for Vst3Session {
+    fn parameters(&mut self) -> Vec<Parameter> {
+        // SAFETY: as above; `info` is a plain C struct, written by the plugin.
+        unsafe {
+            (0..self.controller.getParameterCount())
+                .filter_map(|index| {
+                    let mut info: ParameterInfo = std::mem::zeroed();
+                    (self.controller.getParameterInfo(index, &mut info) == kResultOk).then(|| Parameter {
+                        id: info.id,
+                        name: utf16(&info.title),
+                        read_only: info.flags & kIsReadOnly as i32 != 0,
+                        automatable: info.flags & kCanAutomate as i32 != 0,
+                        hidden: info.flags & kIsHidden as i32 != 0,
+                    })
+                })
+                .collect()
+        }
+    }
+
+    fn value(&mut self, id: u32) -> Option<f64> {
+        // SAFETY: as above.
+        Some(unsafe { self.controller.getParamNormalized(id) })
+    }
+
+    fn text(&mut self, id: u32, value: f64) -> Option<String> {
+        let mut text = [0; 128];
+        // SAFETY: as above; the string has the size the interface asks for.
+        let result = unsafe { self.controller.getParamStringByValue(id, value, &mut text) };
+        (result == kResultOk).then(|| utf16(&text))
+    }
+
+    fn set(&mut self, id: u32, value: f64) {
+        self.to_set.push((id, value));
+    }
+
+    fn start(&mut self, setup: Setup) -> Result<(), HostError> {
+        self.stop();
+        let arrangement = match setup.channels {
+            1 => SpeakerArr::kMono,
+            2 => SpeakerArr::kStereo,
+            channels => {
+                let what = format!("this host runs VST3 in mono and stereo only, not in {channels} channels");
+                return Err(HostError { bundle: self.bundle.clone(), what });
+            }
+        };
+        let mut process_setup = ProcessSetup {
+            processMode: (if setup.offline { kOffline } else { kRealtime }) as i32,
+            symbolicSampleSize: kSample32 as i32,
+            maxSamplesPerBlock: setup.longest_block as i32,
+            sampleRate: setup.sample_rate,
+        };
+        let (mut inputs, mut outputs) = ([arrangement], [arrangement]);
+        // SAFETY: as above, in the order that VST3 prescribes.
+        unsafe {
+            let result = self.processor.setBusArrangements(inputs.as_mut_ptr(), 1, outputs.as_mut_ptr(), 1);
+            // A plugin may keep its own arrangement; then it has to be the same one.
+            let mut kept = 0;
+            self.processor.getBusArrangement(kInput as i32, 0, &mut kept);
+            if result != kResultOk && kept != arrangement {
+                self.check(result, "take this number of channels")?;
+            }
+            self.check(self.processor.setupProcessing(&mut process_setup), "take this sample rate and block size")?;
+            self.component.activateBus(kAudio as i32, kInput as i32, 0, 1);
+            self.component.activateBus(kAudio as i32, kOutput as i32, 0, 1);
+            self.check(self.component.setActive(1), "activate")?;
+            self.processor.setProcessing(1);
+        }
+        self.running = Some(setup);
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        if self.running.take().is_some() {
+            // SAFETY: as above.
+            unsafe {
+                self.processor.setProcessing(0);
+                self.component.setActive(0);
+            }
+        }
+    }
+
+    fn process(&mut self, input: &[Vec<f32>], output: &mut [Vec<f32>]) -> Result<Vec<Announcement>, HostError> {
+        let Some(setup) = self.running else {
+            return Err(HostError { bundle: self.bundle.clone(), what: "it is not running".into() });
+        };
+        let frames = input.first().map_or(0, Vec::len);
+        // VST3's input buffers are not const; the plugin must not write to these.
+        let mut scratch = input.to_vec();
+        let mut from: Vec<*mut f32> = scratch.iter_mut().map(Vec::as_mut_ptr).collect();
+        let mut to: Vec<*mut f32> = output.iter_mut().map(Vec::as_mut_ptr).collect();
+        let bus = |channels: &mut Vec<*mut f32>| AudioBusBuffers {
+            numChannels: channels.len() as i32,
+            silenceFlags: 0,
+            __field0: AudioBusBuffers__type0 { channelBuffers32: channels.as_mut_ptr() },
+        };
+        let (mut input_bus, mut output_bus) = (bus(&mut from), bus(&mut to));
+        let sent = ComWrapper::new(Changes::default());
+        self.to_set.drain(..).for_each(|(id, value)| sent.set(id, value));
+        let changes = |changes: &ComWrapper<Changes>| {
+            changes.as_com_ref::<IParameterChanges>().map_or(ptr::null_mut(), |changes| changes.as_ptr())
+        };
+        // SAFETY: a plain C struct for which all zeros are a value.
+        let mut context: ProcessContext = unsafe { std::mem::zeroed() };
+        context.sampleRate = setup.sample_rate;
+        context.projectTimeSamples = self.position;
+        let mut data = ProcessData {
+            processMode: (if setup.offline { kOffline } else { kRealtime }) as i32,
+            symbolicSampleSize: kSample32 as i32,
+            numSamples: frames as i32,
+            numInputs: 1,
+            numOutputs: 1,
+            inputs: &mut input_bus,
+            outputs: &mut output_bus,
+            inputParameterChanges: changes(&sent),
+            outputParameterChanges: changes(&self.told),
+            inputEvents: ptr::null_mut(),
+            outputEvents: ptr::null_mut(),
+            processContext: &mut context,
+        };
+        // SAFETY: everything `data` points to lives until the end of this function.
+        let result = unsafe {
+            (self.watch)(true);
+            let result = self.processor.process(&mut data);
+            (self.watch)(false);
+            result
+        };
+        self.check(result, "process")?;
+        self.position += frames as i64;
+        let announcements = self.told.take();
+        for announcement in &announcements {
+            // A host passes outputs on to the controller.
+            // SAFETY: as above.
+            unsafe { self.controller.setParamNormalized(announcement.id, announcement.value) };
+        }
+        Ok(announcements)
+    }
+
+    fn watch(&mut self, watch: fn(bool)) {
+        self.watch = watch;
+    }
+
+    fn save(&mut self) -> Option<Vec<u8>> {
+        let stream = ComWrapper::new(Stream::default());
+        let pointer = stream.to_com_ptr::<IBStream>()?;
+        // SAFETY: as above.
+        let result = unsafe { self.component.getState(pointer.as_ptr()) };
+        (result == kResultOk).then(|| stream.bytes())
+    }
+
+    fn load(&mut self, state: &[u8]) -> bool {
+        let component = ComWrapper::new(Stream::of(state)).to_com_ptr::<IBStream>();
+        let controller = ComWrapper::new(Stream::of(state)).to_com_ptr::<IBStream>();
+        let (Some(component), Some(controller)) = (component, controller) else { return false };
+        // SAFETY: as above.
+        unsafe {
+            let result = self.component.setState(component.as_ptr());
+            self.controller.setComponentState(controller.as_ptr());
+            result == kResultOk
+        }
+    }
+
+    fn disturbances(&self) -> Disturbances {
+        self.handler.disturbances()
+    }
+
+    fn idle(&mut self) {}
+}
+
+impl Drop for Vst3Session {
+    fn drop(&mut self) {
+        self.stop();
+        // SAFETY: as above; the last calls before the objects are released.
+        unsafe {
+            self.controller.setComponentHandler(ptr::null_mut());
+            self.component.terminate();
+        }
+    }
+}
+
+/// The text of a zero-terminated UTF-16 string.
+fn utf16(text: &[u16]) -> String {
+    let end = text.iter().position(|unit| *unit == 0).unwrap_or(text.len());
+    String::from_utf16_lossy(&text[..end])
+}

@@ -1,0 +1,280 @@
+//! The objects that a VST3 host lends its plugin.
+
+use crate::{Announcement, Disturbances};
+use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+use std::ptr;
+use vst3::Steinberg::IBStream_::IStreamSeekMode_::{kIBSeekCur, kIBSeekEnd, kIBSeekSet};
+use vst3::Steinberg::Vst::{
+    IComponentHandler, IComponentHandlerTrait, IHostApplication, IHostApplicationTrait, IParamValueQueue,
+    IParamValueQueueTrait, IParameterChanges, IParameterChangesTrait, ParamID, ParamValue, String128,
+};
+use vst3::Steinberg::{
+    IBStream, IBStreamTrait, TUID, int32, int64, kInvalidArgument, kNotImplemented, kResultOk, tresult,
+};
+use vst3::{Class, ComWrapper};
+
+/// Who the host is.
+pub(super) struct HostApplication;
+
+impl Class for HostApplication {
+    type Interfaces = (IHostApplication,);
+}
+
+impl IHostApplicationTrait for HostApplication {
+    unsafe fn getName(&self, name: *mut String128) -> tresult {
+        // SAFETY: the caller's array, by the interface's contract.
+        let Some(name) = (unsafe { name.as_mut() }) else { return kInvalidArgument };
+        name.fill(0);
+        for (to, unit) in name.iter_mut().zip("Tagvane's own host".encode_utf16()) {
+            *to = unit;
+        }
+        kResultOk
+    }
+
+    unsafe fn createInstance(&self, _class: *mut TUID, _interface: *mut TUID, _object: *mut *mut c_void) -> tresult {
+        kNotImplemented
+    }
+}
+
+/// Counts what the plugin asks of the host.
+#[derive(Default)]
+pub(super) struct Handler {
+    edits: Cell<u64>,
+    restarts: Cell<u64>,
+}
+
+impl Handler {
+    pub(super) fn disturbances(&self) -> Disturbances {
+        Disturbances { edits: self.edits.get(), restarts: self.restarts.get(), ..Default::default() }
+    }
+
+    fn count(&self, what: &Cell<u64>) -> tresult {
+        what.set(what.get() + 1);
+        kResultOk
+    }
+}
+
+impl Class for Handler {
+    type Interfaces = (IComponentHandler,);
+}
+
+impl IComponentHandlerTrait for Handler {
+    unsafe fn beginEdit(&self, _id: ParamID) -> tresult {
+        self.count(&self.edits)
+    }
+    unsafe fn performEdit(&self, _id: ParamID, _value: ParamValue) -> tresult {
+        self.count(&self.edits)
+    }
+    unsafe fn endEdit(&self, _id: ParamID) -> tresult {
+        self.count(&self.edits)
+    }
+    unsafe fn restartComponent(&self, _flags: int32) -> tresult {
+        self.count(&self.restarts)
+    }
+}
+
+/// The changes of one parameter within a block.
+struct Queue {
+    id: Cell<ParamID>,
+    points: RefCell<Vec<(int32, ParamValue)>>,
+}
+
+impl Class for Queue {
+    type Interfaces = (IParamValueQueue,);
+}
+
+impl IParamValueQueueTrait for Queue {
+    unsafe fn getParameterId(&self) -> ParamID {
+        self.id.get()
+    }
+
+    unsafe fn getPointCount(&self) -> int32 {
+        self.points.borrow().len() as int32
+    }
+
+    unsafe fn getPoint(&self, index: int32, offset: *mut int32, value: *mut ParamValue) -> tresult {
+        let point = usize::try_from(index).ok().and_then(|index| self.points.borrow().get(index).copied());
+        let Some(point) = point else { return kInvalidArgument };
+        if offset.is_null() || value.is_null() {
+            return kInvalidArgument;
+        }
+        // SAFETY: the caller's variables, by the interface's contract.
+        unsafe {
+            offset.write(point.0);
+            value.write(point.1);
+        }
+        kResultOk
+    }
+
+    unsafe fn addPoint(&self, offset: int32, value: ParamValue, index: *mut int32) -> tresult {
+        let mut points = self.points.borrow_mut();
+        if !index.is_null() {
+            // SAFETY: the caller's variable, by the interface's contract.
+            unsafe { index.write(points.len() as int32) };
+        }
+        points.push((offset, value));
+        kResultOk
+    }
+}
+
+/// Queues, and points in each, that a block may fill without an allocation: a host
+/// must not spoil its plugin's audio thread.
+const QUEUES: usize = 128;
+const POINTS: usize = 16;
+
+/// The changes of a block, either way.
+pub(super) struct Changes {
+    queues: Vec<ComWrapper<Queue>>,
+    used: Cell<usize>,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        let queue = || Queue { id: Cell::new(0), points: RefCell::new(Vec::with_capacity(POINTS)) };
+        Self { queues: (0..QUEUES).map(|_| ComWrapper::new(queue())).collect(), used: Cell::new(0) }
+    }
+}
+
+impl Changes {
+    /// Adds a change at the beginning of the block.
+    pub(super) fn set(&self, id: u32, value: f64) {
+        if let Some(place) = self.place(id) {
+            self.queues[place].points.borrow_mut().push((0, value));
+        }
+    }
+
+    /// Everything that was added, queue by queue; nothing is left.
+    pub(super) fn take(&self) -> Vec<Announcement> {
+        let mut all = Vec::new();
+        for queue in &self.queues[..self.used.replace(0)] {
+            let points = queue.points.borrow_mut().split_off(0);
+            all.extend(points.iter().map(|(frame, value)| Announcement {
+                id: queue.id.get(),
+                frame: *frame as u32,
+                value: *value,
+            }));
+        }
+        all
+    }
+
+    /// The queue of a parameter, a new one if it has none; `None` when all are used.
+    fn place(&self, id: ParamID) -> Option<usize> {
+        let used = self.used.get();
+        let known = self.queues[..used].iter().position(|queue| queue.id.get() == id);
+        known.or_else(|| {
+            self.queues.get(used)?.id.set(id);
+            self.used.set(used + 1);
+            Some(used)
+        })
+    }
+
+    fn pointer(&self, index: usize) -> *mut IParamValueQueue {
+        let queue = self.queues.get(index).and_then(|queue| queue.as_com_ref::<IParamValueQueue>());
+        queue.map_or(ptr::null_mut(), |queue| queue.as_ptr())
+    }
+}
+
+impl Class for Changes {
+    type Interfaces = (IParameterChanges,);
+}
+
+impl IParameterChangesTrait for Changes {
+    unsafe fn getParameterCount(&self) -> int32 {
+        self.used.get() as int32
+    }
+
+    unsafe fn getParameterData(&self, index: int32) -> *mut IParamValueQueue {
+        usize::try_from(index).map_or(ptr::null_mut(), |index| self.pointer(index))
+    }
+
+    unsafe fn addParameterData(&self, id: *const ParamID, index: *mut int32) -> *mut IParamValueQueue {
+        // SAFETY: the caller's variable, by the interface's contract.
+        let Some(id) = (unsafe { id.as_ref() }) else { return ptr::null_mut() };
+        let Some(place) = self.place(*id) else { return ptr::null_mut() };
+        if !index.is_null() {
+            // SAFETY: likewise.
+            unsafe { index.write(place as int32) };
+        }
+        self.pointer(place)
+    }
+}
+
+/// A stream in memory.
+#[derive(Default)]
+pub(super) struct Stream {
+    bytes: RefCell<Vec<u8>>,
+    position: Cell<usize>,
+}
+
+impl Stream {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self { bytes: RefCell::new(bytes.to_vec()), position: Cell::new(0) }
+    }
+
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.bytes.borrow().clone()
+    }
+}
+
+impl Class for Stream {
+    type Interfaces = (IBStream,);
+}
+
+impl IBStreamTrait for Stream {
+    unsafe fn read(&self, buffer: *mut c_void, count: int32, done: *mut int32) -> tresult {
+        let bytes = self.bytes.borrow();
+        let start = self.position.get().min(bytes.len());
+        let taken = (count.max(0) as usize).min(bytes.len() - start);
+        // SAFETY: by the interface's contract the buffer holds `count` bytes.
+        unsafe {
+            ptr::copy_nonoverlapping(bytes[start..].as_ptr(), buffer.cast(), taken);
+            if !done.is_null() {
+                done.write(taken as int32);
+            }
+        }
+        self.position.set(start + taken);
+        kResultOk
+    }
+
+    unsafe fn write(&self, buffer: *mut c_void, count: int32, done: *mut int32) -> tresult {
+        let count = count.max(0) as usize;
+        let mut bytes = self.bytes.borrow_mut();
+        let start = self.position.get();
+        let end = start + count;
+        if bytes.len() < end {
+            bytes.resize(end, 0);
+        }
+        // SAFETY: by the interface's contract the buffer holds `count` bytes.
+        unsafe {
+            ptr::copy_nonoverlapping(buffer.cast_const().cast(), bytes[start..].as_mut_ptr(), count);
+            if !done.is_null() {
+                done.write(count as int32);
+            }
+        }
+        self.position.set(end);
+        kResultOk
+    }
+
+    unsafe fn seek(&self, offset: int64, mode: int32, result: *mut int64) -> tresult {
+        let base = match mode as u32 {
+            mode if mode == kIBSeekSet as u32 => 0,
+            mode if mode == kIBSeekCur as u32 => self.position.get() as i64,
+            mode if mode == kIBSeekEnd as u32 => self.bytes.borrow().len() as i64,
+            _ => return kInvalidArgument,
+        };
+        let Ok(position) = usize::try_from(base + offset) else { return kInvalidArgument };
+        self.position.set(position);
+        // SAFETY: as in `tell`.
+        if result.is_null() { kResultOk } else { unsafe { self.tell(result) } }
+    }
+
+    unsafe fn tell(&self, position: *mut int64) -> tresult {
+        if position.is_null() {
+            return kInvalidArgument;
+        }
+        // SAFETY: the caller's variable, by the interface's contract.
+        unsafe { position.write(self.position.get() as int64) };
+        kResultOk
+    }
+}

@@ -1,0 +1,85 @@
+//! A host that plays a clip through a bundle in real time, with `guard.c` preloaded,
+//! and exits with 1 if the plugin did anything on the audio thread that it must not.
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+use tagvane_host::Setup;
+
+type Guard = unsafe extern "C" fn(c_int) -> std::ffi::c_long;
+
+/// The preloaded guard.
+fn guard() -> Guard {
+    let this = libloading::os::unix::Library::this();
+    // SAFETY: this is the symbol's type in guard.c, and the library that has it is
+    // preloaded, so it stays.
+    unsafe { *this.get::<Guard>(b"tagvane_guard\0").expect("guard.so is preloaded") }
+}
+
+/// What the plugin did that it must not, so far.
+static SEEN: AtomicI64 = AtomicI64::new(0);
+
+/// Switches the guard on or off for this thread.
+fn watch(on: bool) {
+    static GUARD: OnceLock<Guard> = OnceLock::new();
+    let guard = GUARD.get_or_init(guard);
+    // SAFETY: the guard only counts.
+    SEEN.fetch_add(unsafe { guard(on.into()) }, Ordering::Relaxed);
+}
+
+fn main() -> ExitCode {
+    // The first use looks the guard up, which allocates.
+    watch(false);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match [arguments[0].as_str(), arguments[1].as_str()] {
+        ["--offend", offence] => offend(offence),
+        [bundle, clip] => play(Path::new(bundle), Path::new(clip)),
+    }
+    if SEEN.load(Ordering::Relaxed) == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
+}
+
+/// Does what the guard has to catch.
+fn offend(offence: &str) {
+    static LOCK: Mutex<()> = Mutex::new(());
+    let holder = std::thread::spawn(|| {
+        let held = LOCK.lock();
+        std::thread::sleep(Duration::from_millis(300));
+        drop(held);
+    });
+    // Until the other thread holds the lock.
+    std::thread::sleep(Duration::from_millis(100));
+    watch(true);
+    match offence {
+        "allocate" => drop(std::hint::black_box(Box::new(7_u64))),
+        "sleep" => std::thread::sleep(Duration::from_micros(1)),
+        "lock" => drop(LOCK.lock()),
+        _ => {}
+    }
+    watch(false);
+    drop(holder.join());
+}
+
+/// Plays the clip at several rates and block sizes, live, with the worker listening
+/// at the same time, and through restarts, a silence and a ring overflow (the last
+/// setup sends faster than any worker listens).
+fn play(bundle: &Path, clip: &Path) {
+    let recording = tagvane_audio::read(clip).expect("the clip decodes");
+    let mut session = tagvane_host::open(bundle).expect("the bundle loads");
+    session.watch(watch);
+    for (sample_rate, block, pause) in [(44_100.0, 512, 2_000), (48_000.0, 64, 100), (96_000.0, 4_096, 0)] {
+        session.start(Setup { sample_rate, longest_block: block, channels: 2, offline: false }).expect("it starts");
+        for start in (0..recording.frames() - block).step_by(block).take(1_200) {
+            let silent = start > recording.frames() / 2;
+            let part =
+                |channel: &Vec<f32>| if silent { vec![0.0; block] } else { channel[start..start + block].to_vec() };
+            let input: Vec<Vec<f32>> = recording.channels.iter().map(part).collect();
+            session.process(&input, &mut [vec![0.0; block], vec![0.0; block]]).expect("it processes");
+            session.idle();
+            std::thread::sleep(Duration::from_micros(pause));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What the whole-bundle tests share: where the bundles, the clips and the test
+//! hosts are, and music to send through.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+use tagvane_audio::Recording;
+use tagvane_host::{Announcement, HostError, Session, Setup};
+
+/// Both formats of the finished plugin.
+pub const FORMATS: [&str; 2] = ["clap", "vst3"];
+
+/// The three clips.
+pub const CLIPS: [&str; 3] = ["orchestral", "rock", "electronic"];
+
+/// The bundle of a format, as `cargo xtask bundle` leaves it.
+pub fn bundle(format: &str) -> PathBuf {
+    let folder = std::env::var_os("TAGVANE_BUNDLES").map_or_else(|| root().join("bundles"), PathBuf::from);
+    let bundle = folder.join("Tagvane").with_extension(format);
+    assert!(bundle.exists(), "{} is missing: run `cargo xtask test`, or `cargo xtask bundle` first", bundle.display());
+    bundle
+}
+
+/// The interpreter of the test hosts' Python environment.
+pub fn python() -> PathBuf {
+    let python = std::env::var_os("TAGVANE_PYTHON").expect("TAGVANE_PYTHON is not set: run `cargo xtask test`");
+    PathBuf::from(python)
+}
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The shipped model's file.
+pub fn shipped_model() -> PathBuf {
+    root().join("plugin/models/magnatagatune-narrow.onnx")
+}
+
+/// The path of a clip.
+pub fn clip_path(name: &str) -> PathBuf {
+    root().join("tests/clips").join(name).with_extension("ogg")
+}
+
+/// A clip, decoded.
+pub fn clip(name: &str) -> Recording {
+    tagvane_audio::read(&clip_path(name)).expect("the clip decodes")
+}
+
+/// A plugin of a format, loaded and stopped.
+pub fn open(format: &str) -> Box<dyn Session> {
+    tagvane_host::open(&bundle(format)).expect("the bundle loads")
+}
+
+/// A bounce in stereo.
+pub fn bounce(sample_rate: f64, longest_block: usize) -> Setup {
+    Setup { sample_rate, longest_block, channels: 2, offline: true }
+}
+
+/// Sends `blocks` of `frames` frames each through, all at `level`; gives everything
+/// that was announced.
+///
+/// # Errors
+/// [`HostError`] where the plugin fails.
+pub fn send(
+    session: &mut dyn Session,
+    level: f32,
+    frames: usize,
+    blocks: usize,
+) -> Result<Vec<Announcement>, HostError> {
+    let input = vec![noise(frames, level); 2];
+    let mut output = vec![vec![0.0; frames]; 2];
+    let mut announced = Vec::new();
+    for _ in 0..blocks {
+        announced.extend(session.process(&input, &mut output)?);
+    }
+    Ok(announced)
+}
+
+/// Noise of a level, the same each time.
+pub fn noise(frames: usize, level: f32) -> Vec<f32> {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / 8_388_608.0 - 1.0
+    };
+    (0..frames).map(|_| next() * level).collect()
+}

@@ -1,0 +1,36 @@
+//! Writing files so that a half-written one is never taken for a whole one.
+
+use crate::error::{Result, TrainerError};
+use std::path::Path;
+
+/// Writes `bytes` to `path` under a temporary name beside it and renames it, so
+/// that `path` holds either what it held before or all of `bytes`.
+///
+/// # Errors
+/// [`TrainerError::File`], with nothing changed at `path`.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    let partial = path.with_file_name(name);
+    std::fs::write(&partial, bytes).map_err(TrainerError::file(&partial))?;
+    std::fs::rename(&partial, path).map_err(TrainerError::file(path))
+}
+
+/// Reads the JSON file at `path`.
+///
+/// # Errors
+/// [`TrainerError`] where it cannot be read or is not of the form of `T`.
+pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = std::fs::read(path).map_err(TrainerError::file(path))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| TrainerError::content(path, format!("this is not the JSON it should be: {error}")))
+}
+
+/// Writes `value` as JSON, like [`write`].
+///
+/// # Errors
+/// [`TrainerError::File`].
+pub fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<()> {
+    let bytes = serde_json::to_vec(value).map_err(|error| TrainerError::content(path, error.to_string()))?;
+    write(path, &bytes)
+}

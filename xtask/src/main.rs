@@ -1,0 +1,71 @@
+//! `cargo xtask`: everything that is done with this repository.
+#![forbid(unsafe_code)]
+
+mod bundle;
+mod python;
+mod run;
+mod system;
+mod test;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+
+/// What plays when no file is named.
+const CLIP: &str = "tests/clips/rock.ogg";
+
+/// Everything that is done with this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build Tagvane.clap and Tagvane.vst3 into bundles/
+    Bundle,
+    /// Bundle, and copy both into your plug-in folders
+    Install,
+    /// Play music through the bundled plugin and show its tags live
+    #[command(disable_help_flag = true)]
+    Play {
+        /// See `cargo xtask play --help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Run every check: format, lints, unit tests, whole bundles in real hosts
+    Test,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let here = std::env::current_dir().context("the current folder is gone")?;
+    std::env::set_current_dir(root())
+        .context("the repository has moved since xtask was built; run cargo clean -p tagvane-xtask")?;
+    match arguments.task {
+        Task::Bundle => bundle::bundle().map(drop),
+        Task::Install => bundle::install(),
+        Task::Play { arguments } => play(&here, arguments),
+        Task::Test => test::test(),
+    }
+}
+
+/// The repository's root.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+/// Bundles, builds the host (neither burn nor the trainer), and lets it play from the
+/// folder that the user is in, so that relative paths mean what they say.
+fn play(here: &Path, arguments: Vec<OsString>) -> Result<()> {
+    let bundles = bundle::bundle()?;
+    run::cargo(&["build", "--quiet", "--release", "-p", "tagvane-host"])?;
+    let mut host = Command::new(run::target_folder()?.join("release/tagvane-play"));
+    host.current_dir(here).arg("--bundles").arg(bundles).arg("--clip").arg(root().join(CLIP)).args(arguments);
+    let status = host.status().context("the host cannot be started")?;
+    std::process::exit(status.code().unwrap_or(1));
+}
