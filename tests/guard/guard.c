@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ static __thread long violations;
 static __thread const char *first;
 
 #define SEEN(name) do { if (inside) { violations++; if (!first) first = name; } } while (0)
-#define REAL(type, name) static type real; if (!real) real = (type)dlsym(RTLD_NEXT, name)
+#define REAL(name) static __typeof__(&name) real; if (!real) real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
 long tagvane_guard(int enter) {
     long seen = violations;
@@ -49,37 +50,42 @@ int posix_memalign(void **to, size_t align, size_t size) {
 }
 
 int pthread_mutex_lock(pthread_mutex_t *mutex) {
-    REAL(int (*)(pthread_mutex_t *), "pthread_mutex_lock");
+    REAL(pthread_mutex_lock);
     SEEN("pthread_mutex_lock");
     return real(mutex);
 }
 int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
-    REAL(int (*)(pthread_cond_t *, pthread_mutex_t *), "pthread_cond_wait");
+    REAL(pthread_cond_wait);
     SEEN("pthread_cond_wait");
     return real(condition, mutex);
 }
 int nanosleep(const struct timespec *wanted, struct timespec *left) {
-    REAL(int (*)(const struct timespec *, struct timespec *), "nanosleep");
+    REAL(nanosleep);
     SEEN("nanosleep");
     return real(wanted, left);
 }
+int clock_nanosleep(clockid_t clock, int flags, const struct timespec *wanted, struct timespec *left) {
+    REAL(clock_nanosleep);
+    SEEN("clock_nanosleep");
+    return real(clock, flags, wanted, left);
+}
 int sched_yield(void) {
-    REAL(int (*)(void), "sched_yield");
+    REAL(sched_yield);
     SEEN("sched_yield");
     return real();
 }
 ssize_t write(int file, const void *bytes, size_t count) {
-    REAL(ssize_t (*)(int, const void *, size_t), "write");
+    REAL(write);
     SEEN("write");
     return real(file, bytes, count);
 }
 ssize_t read(int file, void *bytes, size_t count) {
-    REAL(ssize_t (*)(int, void *, size_t), "read");
+    REAL(read);
     SEEN("read");
     return real(file, bytes, count);
 }
 long syscall(long number, ...) {
-    REAL(long (*)(long, ...), "syscall");
+    REAL(syscall);
     va_list rest;
     long a[6];
     va_start(rest, number);

@@ -33,8 +33,8 @@ pub struct Epoch {
     pub training_loss: f64,
     /// The same over the validation segments, afterwards.
     pub validation_loss: f64,
-    /// Macro ROC-AUC over the validation segments.
-    pub validation_auc: f64,
+    /// Macro ROC-AUC over the validation segments; `None` where no tag has positives.
+    pub validation_auc: Option<f64>,
 }
 
 impl State {

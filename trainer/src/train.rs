@@ -93,13 +93,14 @@ pub fn train<B: AutodiffBackend>(
         let training_loss;
         (network, training_loss) = train_epoch(network, &mut optimiser, data, config, epoch, seed, device);
         let (validation_loss, scores) = validate(&network.valid(), &data.validation, config.training.batch, device);
-        let validation_auc = scores.macro_roc_auc().unwrap_or(f64::NAN);
+        let validation_auc = scores.macro_roc_auc();
         state.epochs.push(Epoch { training_loss, validation_loss, validation_auc });
         checkpoint::save(run, &state, network.clone(), optimiser.to_record())?;
         let seconds = started.elapsed().as_secs_f64();
         let done = epoch + 1;
+        let auc = validation_auc.map_or("unknown".into(), |auc| format!("{auc:.4}"));
         println!(
-            "epoch {done}: training loss {training_loss:.4}, validation loss {validation_loss:.4}, validation ROC-AUC {validation_auc:.4}, {seconds:.0} s"
+            "epoch {done}: training loss {training_loss:.4}, validation loss {validation_loss:.4}, validation ROC-AUC {auc}, {seconds:.0} s"
         );
     }
     Ok(state)

@@ -30,7 +30,9 @@ pub(crate) fn ensure_packages() -> Result<()> {
 /// without `ldconfig` keeps its libraries elsewhere; it is taken to have them.
 fn missing_libraries() -> Vec<&'static str> {
     let output = Command::new("/sbin/ldconfig").arg("-p").output();
-    let Ok(known) = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()) else { return Vec::new() };
+    let Ok(known) = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()) else {
+        return Vec::new();
+    };
     let has = |library: &str| known.lines().any(|line| line.split_whitespace().next() == Some(library));
     LIBRARIES.iter().filter(|(library, _)| !has(library)).map(|(_, package)| *package).collect()
 }

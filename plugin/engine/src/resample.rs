@@ -91,7 +91,8 @@ impl Resampler {
     }
 
     /// Resamples a whole recording: the delay is taken out and the end is kept, so
-    /// that sample `i` of the result sounds at the time `i / to` of the recording.
+    /// that sample `i` of the result sounds at the time `i / to` of the recording, to
+    /// within half a sample.
     pub fn resample_all(mut self, samples: &[f32]) -> Vec<f32> {
         let (from, to) = self.ratio;
         let wanted = (samples.len() as u64 * to as u64).div_ceil(from as u64) as usize;
@@ -181,8 +182,9 @@ mod tests {
             let out = Resampler::new(rate, 22_050.0).unwrap().resample_all(&samples);
             assert!(out.len().abs_diff(44_100) <= 2, "{rate} Hz gave {} samples", out.len());
             let worst = (2_000..42_000).map(|i| (out[i] - tone(22_050.0, i)).abs()).fold(0.0, f32::max);
-            // 44,101 Hz runs as 44,100: two seconds in, that is a phase of 0.13.
-            let tolerance = if rate == 44_101.0 { 0.15 } else { 2e-3 };
+            // Half a sample of delay is a phase of 0.063. And 44,101 Hz runs as 44,100,
+            // which two seconds in is another 0.13.
+            let tolerance = if rate == 44_101.0 { 0.2 } else { 0.065 };
             assert!(worst < tolerance, "{rate} Hz is off by {worst}");
         }
     }

@@ -9,6 +9,10 @@ const BAR: f32 = 0.12;
 const ORDER: f32 = 0.9;
 const SLIDE: f32 = 0.18;
 
+/// A tag passes the one above it once it is stronger by this: weak tags, which are
+/// within it of each other, stay where they are.
+const LEAD: f32 = 0.03;
+
 /// One tag on screen.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
@@ -27,7 +31,10 @@ pub(crate) struct Row {
 /// All tags of the current model, in the order of the board.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
+    /// In the order of the board.
     rows: Vec<Row>,
+    /// Indices into `rows`, from the top of the list.
+    ranked: Vec<usize>,
 }
 
 impl Rows {
@@ -42,6 +49,7 @@ impl Rows {
                 strength: 0.0,
             };
             self.rows = names.iter().enumerate().map(row).collect();
+            self.ranked = (0..names.len()).collect();
         }
     }
 
@@ -56,11 +64,17 @@ impl Rows {
             row.strength += (target - row.strength) * part(ORDER);
             moves |= (target - row.shown).abs() > 1e-3 || (target - row.strength).abs() > 1e-3;
         }
-        let mut ranked: Vec<usize> = (0..self.rows.len()).collect();
-        // A stable sort in steps of a percent: equals keep the model's order.
-        let percent = |index: &usize| (self.rows[*index].strength * 100.0).round() as i32;
-        ranked.sort_by_key(|index| -percent(index));
-        for (place, index) in ranked.into_iter().enumerate() {
+        // An insertion sort with a lead: nothing moves but what is clearly out of place.
+        for end in 1..self.ranked.len() {
+            for place in (1..=end).rev() {
+                let (upper, lower) = (self.ranked[place - 1], self.ranked[place]);
+                if self.rows[lower].strength <= self.rows[upper].strength + LEAD {
+                    break;
+                }
+                self.ranked.swap(place - 1, place);
+            }
+        }
+        for (place, &index) in self.ranked.iter().enumerate() {
             let row = &mut self.rows[index];
             let way = place as f32 - row.place;
             row.place = if way.abs() < 0.01 { place as f32 } else { row.place + way * part(SLIDE) };

@@ -70,7 +70,10 @@ fn files_that_cannot_be_played_get_one_line_that_names_them() {
     };
     let no_audio = file("letter.txt", b"Dear listener, there is no music in here.\n");
     let empty = file("empty.wav", b"");
-    let header = file("header.wav", b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x44\xac\0\0\x88\x58\x01\0\x02\0\x10\0data\0\0\0\0");
+    let header = file(
+        "header.wav",
+        b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x44\xac\0\0\x88\x58\x01\0\x02\0\x10\0data\0\0\0\0",
+    );
     let folder_itself = folder.path().to_str().unwrap();
     for path in ["no/such/song.ogg", &no_audio, &empty, &header, folder_itself] {
         let output = play(&["--fast", path], None);
