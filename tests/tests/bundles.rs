@@ -3,9 +3,10 @@
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::collections::BTreeMap;
+use std::path::Path;
 use tagvane_host::player::{Moment, Playback, Summary, play, same_bits, tags};
 use tagvane_host::{Disturbances, Session, Setup};
-use tagvane_tests::{CLIPS, FORMATS, bounce, clip, noise, open, send};
+use tagvane_tests::{CLIPS, FORMATS, bounce, clip, noise, open, send, shipped_model};
 use tagvane_trainer::tags::MAGNATAGATUNE;
 
 /// The id of the first tag's parameter. Projects refer to it: it must never change.
@@ -242,6 +243,40 @@ fn the_state_holds_the_controls_and_the_model_alone() {
         assert!(fresh.load(&saved), "{format}");
         assert_eq!(fresh.save().unwrap(), saved, "{format}");
         assert_eq!(fresh.value(bypass), Some(1.0), "{format}");
+    }
+}
+
+/// A saved state that names a model file, as a project with one would hold it:
+/// nice-plug's JSON after its length.
+fn naming_model(state: &[u8], path: &Path) -> Vec<u8> {
+    let mut json: serde_json::Value = serde_json::from_slice(&state[8..]).expect("JSON after eight bytes of length");
+    assert_eq!(json["fields"]["model"], "null", "a fresh instance names no model");
+    json["fields"]["model"] = serde_json::to_string(path).unwrap().into();
+    let text = json.to_string().into_bytes();
+    [&(text.len() as u64).to_le_bytes()[..], &text].concat()
+}
+
+#[test]
+fn a_project_remembers_its_model_and_survives_its_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    let mine = folder.path().join("mine.onnx");
+    for format in FORMATS {
+        std::fs::copy(shipped_model(), &mine).unwrap();
+        let mut session = open(format);
+        let state = naming_model(&session.save().unwrap(), &mine);
+        assert!(session.load(&state), "{format}");
+        session.start(bounce(44_100.0, 512)).unwrap();
+        assert!(!send(session.as_mut(), 0.3, 512, 400).unwrap().is_empty(), "{format}");
+        let saved = session.save().unwrap();
+        drop(session);
+
+        std::fs::remove_file(&mine).unwrap();
+        let mut session = open(format);
+        assert!(session.load(&saved), "{format}");
+        session.start(bounce(44_100.0, 512)).unwrap();
+        assert_eq!(send(session.as_mut(), 0.3, 512, 400).unwrap(), [], "{format}");
+        // The file may come back: the project still names it.
+        assert_eq!(session.save().unwrap(), saved, "{format}");
     }
 }
 

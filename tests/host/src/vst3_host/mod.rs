@@ -100,9 +100,9 @@ impl Session for Vst3Session {
                     (self.controller.getParameterInfo(index, &mut info) == kResultOk).then(|| Parameter {
                         id: info.id,
                         name: utf16(&info.title),
-                        read_only: info.flags & kIsReadOnly as i32 != 0,
-                        automatable: info.flags & kCanAutomate as i32 != 0,
-                        hidden: info.flags & kIsHidden as i32 != 0,
+                        read_only: info.flags & kIsReadOnly != 0,
+                        automatable: info.flags & kCanAutomate != 0,
+                        hidden: info.flags & kIsHidden != 0,
                     })
                 })
                 .collect()

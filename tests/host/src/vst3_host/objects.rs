@@ -257,10 +257,10 @@ impl IBStreamTrait for Stream {
     }
 
     unsafe fn seek(&self, offset: int64, mode: int32, result: *mut int64) -> tresult {
-        let base = match mode as u32 {
-            mode if mode == kIBSeekSet as u32 => 0,
-            mode if mode == kIBSeekCur as u32 => self.position.get() as i64,
-            mode if mode == kIBSeekEnd as u32 => self.bytes.borrow().len() as i64,
+        let base = match mode {
+            mode if mode == kIBSeekSet as i32 => 0,
+            mode if mode == kIBSeekCur as i32 => self.position.get() as i64,
+            mode if mode == kIBSeekEnd as i32 => self.bytes.borrow().len() as i64,
             _ => return kInvalidArgument,
         };
         let Ok(position) = usize::try_from(base + offset) else { return kInvalidArgument };
