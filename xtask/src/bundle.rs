@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 
 const PACKAGE: &str = "tagvane";
 
-/// Builds the plugin and puts both bundles into `bundles/`; gives that folder.
+/// Builds the plugin, and the host that plays it, and puts both bundles into
+/// `bundles/`; gives that folder.
 ///
 /// # Errors
 /// Where the system lacks something, or the build fails.
 pub(crate) fn bundle() -> Result<PathBuf> {
     system::ensure_packages()?;
-    run::cargo(&["build", "--release", "-p", PACKAGE])?;
+    // The host of `play` comes along: cargo chooses features for what is built together,
+    // and built one by one, the two would compile what they share twice.
+    run::cargo(&["build", "--release", "-p", PACKAGE, "-p", "tagvane-host"])?;
     pack()
 }
 

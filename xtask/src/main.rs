@@ -59,11 +59,10 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
-/// Bundles, builds the host (neither burn nor the trainer), and lets it play from the
-/// folder that the user is in, so that relative paths mean what they say.
+/// Bundles and lets the host play, from the folder that the user is in, so that
+/// relative paths mean what they say. Neither burn nor the trainer is built for it.
 fn play(here: &Path, arguments: Vec<OsString>) -> Result<()> {
     let bundles = bundle::bundle()?;
-    run::cargo(&["build", "--quiet", "--release", "-p", "tagvane-host"])?;
     let mut host = Command::new(run::target_folder()?.join("release/tagvane-play"));
     host.current_dir(here).arg("--bundles").arg(bundles).arg("--clip").arg(root().join(CLIP)).args(arguments);
     let status = host.status().context("the host cannot be started")?;

@@ -1,8 +1,9 @@
 //! `test`: every check, in the order of how soon it fails.
 
 use crate::{bundle, python, run, system};
-use anyhow::Result;
-use std::process::Command;
+use anyhow::{Context as _, Result, ensure};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 /// Runs every check.
 ///
@@ -23,8 +24,33 @@ pub(crate) fn test() -> Result<()> {
     let python = python::environment()?;
     step("tests");
     let mut tests = Command::new(env!("CARGO"));
-    tests.args(["test", "--release", "--workspace"]);
-    run::command(tests.env("TAGVANE_BUNDLES", bundles).env("TAGVANE_PYTHON", python))
+    tests.args(["test", "--release", "--workspace", "--no-fail-fast"]);
+    count(tests.env("TAGVANE_BUNDLES", bundles).env("TAGVANE_PYTHON", python))
+}
+
+/// Runs cargo's tests and adds up what each of its test programs says at its end.
+fn count(tests: &mut Command) -> Result<()> {
+    let mut child = tests.stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
+    let (mut passed, mut failed) = (0, 0);
+    for line in BufReader::new(child.stdout.take().context("cargo has no output")?).lines() {
+        let line = line.context("cargo's output cannot be read")?;
+        println!("{line}");
+        if let Some(result) = line.strip_prefix("test result: ") {
+            passed += counted(result, "passed");
+            failed += counted(result, "failed");
+        }
+    }
+    let status = child.wait().context("cargo is gone")?;
+    println!("{passed} passed, {failed} failed");
+    ensure!(status.success(), "not every test passed");
+    Ok(())
+}
+
+/// The number before `word` in one of cargo's result lines.
+fn counted(result: &str, word: &str) -> u32 {
+    let words: Vec<&str> = result.split([' ', ';']).collect();
+    let number = words.windows(2).find(|pair| pair[1] == word).map(|pair| pair[0].parse());
+    number.and_then(std::result::Result::ok).unwrap_or(0)
 }
 
 fn step(name: &str) {
