@@ -77,6 +77,30 @@ fn the_audio_comes_out_bit_for_bit() {
 }
 
 #[test]
+fn every_layout_is_heard_alike() {
+    let heard = |channels| {
+        let mut session = open("clap");
+        session.start(Setup { channels, ..bounce(44_100.0, 512) }).unwrap();
+        let music = clip("rock").mono();
+        let mut last = BTreeMap::new();
+        for part in music.chunks_exact(512).take(500) {
+            let input = vec![part.to_vec(); channels];
+            let announced = session.process(&input, &mut vec![vec![0.0; 512]; channels]).unwrap();
+            last.extend(announced.iter().map(|one| (one.id, (one.value * 1_000.0).round() as i32)));
+        }
+        last
+    };
+    let stereo = heard(2);
+    assert!(stereo.values().any(|value| *value > 100));
+    for channels in [1, 4, 6, 8] {
+        assert_eq!(heard(channels), stereo, "{channels} channels");
+    }
+    // A VST3 host is told that there is stereo only, and in words.
+    let refused = open("vst3").start(Setup { channels: 1, ..bounce(44_100.0, 512) }).unwrap_err().to_string();
+    assert!(refused.contains("channels"), "{refused}");
+}
+
+#[test]
 fn strange_audio_passes_and_the_tags_stay_sound() {
     let strange = [f32::NAN, f32::INFINITY, -f32::INFINITY, 1e38, -1e38, 1e-42, -0.0, 0.0];
     for format in FORMATS {

@@ -1,6 +1,7 @@
 //! CLAP, by clack-host.
 
 use crate::{Announcement, Disturbances, HostError, Parameter, Session, Setup};
+use clack_extensions::audio_ports_config::{AudioPortsConfigBuffer, PluginAudioPortsConfig};
 use clack_extensions::gui::{GuiSize, HostGui, HostGuiImpl, PluginGui};
 use clack_extensions::params::{
     HostParams, HostParamsImplMainThread, HostParamsImplShared, ParamClearFlags, ParamInfoBuffer, ParamInfoFlags,
@@ -131,6 +132,23 @@ impl ClapSession {
         HostError { bundle: self.bundle.clone(), what: what.to_string() }
     }
 
+    /// Selects the layout with so many channels in and out.
+    fn select_layout(&mut self, channels: usize) -> Result<(), HostError> {
+        let plugin = self.instance.plugin_handle();
+        let layouts = plugin.get_extension::<PluginAudioPortsConfig>();
+        let mut buffer = AudioPortsConfigBuffer::new();
+        let found = layouts.and_then(|layouts| {
+            (0..layouts.count(&plugin)).find_map(|index| {
+                let layout = layouts.get(&plugin, index, &mut buffer)?;
+                let [input, output] = [layout.main_input?, layout.main_output?].map(|port| port.channel_count as usize);
+                (input == channels && output == channels).then_some((layouts, layout.id))
+            })
+        });
+        let selected = found.is_some_and(|(layouts, id)| layouts.select(&plugin, id).is_ok());
+        let what = format!("it does not take {channels} channels");
+        if selected { Ok(()) } else { Err(HostError { bundle: self.bundle.clone(), what }) }
+    }
+
     fn params(&mut self) -> Option<PluginParams> {
         self.instance.plugin_handle().get_extension()
     }
@@ -205,6 +223,7 @@ impl Session for ClapSession {
 
     fn start(&mut self, setup: Setup) -> Result<(), HostError> {
         self.stop();
+        self.select_layout(setup.channels)?;
         let plugin = self.instance.plugin_handle();
         if let Some(render) = plugin.get_extension::<PluginRender>() {
             let mode = if setup.offline { RenderMode::Offline } else { RenderMode::Realtime };

@@ -67,18 +67,18 @@ pub fn play(
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
     let (mut moments, mut announcements, mut exact) = (0_u64, 0, true);
 
-    let channels = recording.channels.len().min(2);
     let whole = recording.frames();
     let frames = playback.seconds.map_or(whole, |seconds| whole.min((seconds * sample_rate) as usize));
-    session.start(Setup { sample_rate, longest_block: playback.block, channels, offline: playback.fast })?;
+    // A stereo track, as most are; a mono file plays on both sides, as a DAW does it.
+    let (left, right) = (&recording.channels[0], recording.channels.get(1).unwrap_or(&recording.channels[0]));
+    session.start(Setup { sample_rate, longest_block: playback.block, channels: 2, offline: playback.fast })?;
     let started = Instant::now();
     let mut played = 0;
     while played < frames {
         let count = playback.block.min(frames - played);
-        let input: Vec<Vec<f32>> =
-            recording.channels[..channels].iter().map(|channel| channel[played..played + count].to_vec()).collect();
+        let input = [left, right].map(|channel| channel[played..played + count].to_vec());
         // Not zeros, so that a sample the plugin left unwritten shows.
-        let mut output = vec![vec![f32::NAN; count]; channels];
+        let mut output = vec![vec![f32::NAN; count]; 2];
         let announced = session.process(&input, &mut output)?;
         session.idle();
         exact &= same_bits(&input, &output);

@@ -60,6 +60,29 @@ fn playing_in_real_time_takes_its_time() {
     assert!(said.contains("On the whole:") && said.contains("came out as it went in"), "{said}");
 }
 
+/// Once, a mono file reached a stereo plugin as one channel, and nothing was heard.
+#[test]
+fn a_mono_file_is_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = tagvane_audio::read(&root().join("tests/clips/rock.ogg")).unwrap();
+    let samples: Vec<u8> = clip.mono().iter().flat_map(|sample| ((sample * 32_767.0) as i16).to_le_bytes()).collect();
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((samples.len() as u32 + 36).to_le_bytes());
+    wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    wav.extend(clip.sample_rate.to_le_bytes());
+    wav.extend((2 * clip.sample_rate).to_le_bytes());
+    wav.extend(b"\x02\0\x10\0data");
+    wav.extend((samples.len() as u32).to_le_bytes());
+    wav.extend(samples);
+    let path = folder.path().join("mono.wav");
+    std::fs::write(&path, wav).unwrap();
+    for format in ["clap", "vst3"] {
+        let output = play(&["--fast", "--format", format, path.to_str().unwrap()], None);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains("On the whole: rock") && said.contains("came out as it went in"), "{format}: {said}");
+    }
+}
+
 #[test]
 fn files_that_cannot_be_played_get_one_line_that_names_them() {
     let folder = tempfile::tempdir().unwrap();
