@@ -90,10 +90,11 @@ impl Engine {
         self.wake();
     }
 
-    /// Waits until no model is being loaded.
+    /// Waits until no model is being loaded, or there is nobody to load it.
     pub fn wait_until_loaded(&self) {
+        let gone = || self.worker.as_ref().is_none_or(JoinHandle::is_finished);
         let mut wanted = lock(&self.shared.wanted);
-        while wanted.is_some() {
+        while wanted.is_some() && !gone() {
             let waited = self.shared.loaded.wait_timeout(wanted, Duration::from_millis(100));
             wanted = waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
         }

@@ -23,8 +23,7 @@ const AFRESH: f32 = f32::INFINITY;
 /// The audio thread's end: takes host blocks, leaves mono samples at
 /// [`SAMPLE_RATE`] in the ring.
 ///
-/// Nothing here locks, allocates, waits or calls the system, but for
-/// [`new`](tap).
+/// Once it is made, nothing here locks, allocates, waits or calls the system.
 pub struct Tap {
     resampler: Resampler,
     ring: HeapProd<f32>,
