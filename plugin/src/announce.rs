@@ -27,6 +27,11 @@ impl Announcer {
         Self { told: [0.0; PUBLISHED], version: 0, wait: 0 }
     }
 
+    /// Forgets how long ago the last announcement was: the host starts or stops.
+    pub(crate) fn forget_time(&mut self) {
+        self.wait = 0;
+    }
+
     /// Lets a block of `frames` at `rate` hertz pass, and announces each tag of
     /// `board` that moved if a new judgement is there and it is time. `tell` gets the
     /// tag's index and probability and says whether the host took it; what it did not

@@ -130,7 +130,10 @@ impl Plugin for Tagvane {
         if !self.broken && catch_unwind(AssertUnwindSafe(|| self.hear(buffer))).is_err() {
             self.broken = true;
         }
-        ProcessStatus::Normal
+        // While tags show, the host must not put the instance to sleep on silence: a
+        // window of it has to be heard before they go. Any tail keeps it awake; one
+        // frame does not lengthen a bounce.
+        if self.engine.board().is_clear() { ProcessStatus::Normal } else { ProcessStatus::Tail(1) }
     }
 
     fn deactivate(&mut self) {

@@ -2,7 +2,7 @@
 
 use crate::model::MAX_TAGS;
 use atomic_float::AtomicF32;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 /// [`Listener`]: crate::Listener
 pub struct TagBoard {
     tags: Box<[AtomicF32]>,
+    clear: AtomicBool,
     version: AtomicU64,
     inferences: AtomicU64,
     gaps: AtomicU64,
@@ -62,6 +63,7 @@ impl TagBoard {
     pub fn new() -> Self {
         Self {
             tags: (0..MAX_TAGS).map(|_| AtomicF32::new(0.0)).collect(),
+            clear: AtomicBool::new(true),
             version: AtomicU64::new(0),
             inferences: AtomicU64::new(0),
             gaps: AtomicU64::new(0),
@@ -120,9 +122,14 @@ impl TagBoard {
         self.write(probabilities);
     }
 
+    /// Whether every tag is at zero.
+    pub fn is_clear(&self) -> bool {
+        self.clear.load(Ordering::Relaxed)
+    }
+
     /// Puts every tag to zero, unless they are all there.
     pub(crate) fn clear(&self) {
-        if self.tags.iter().any(|tag| tag.load(Ordering::Relaxed) != 0.0) {
+        if !self.is_clear() {
             self.write(&[]);
         }
     }
@@ -132,6 +139,7 @@ impl TagBoard {
         for (tag, value) in self.tags.iter().zip(values.iter().chain(zeros)) {
             tag.store(*value, Ordering::Relaxed);
         }
+        self.clear.store(values.iter().all(|value| *value == 0.0), Ordering::Relaxed);
         self.written.store(self.made.elapsed().as_micros() as u64, Ordering::Relaxed);
         self.version.fetch_add(1, Ordering::Release);
     }

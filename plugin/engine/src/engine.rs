@@ -109,7 +109,7 @@ impl Engine {
     pub fn connect(&self, rate: f64, pace: Pace) -> Result<Tap, RateError> {
         self.disconnect();
         let (tap, feed) = tap(rate)?;
-        lock(&self.shared.listener).attach(Some(feed));
+        lock(&self.shared.listener).attach(Some(feed), pace);
         self.shared.live.store(pace == Pace::Live, Ordering::Release);
         self.wake();
         Ok(tap)
@@ -118,7 +118,7 @@ impl Engine {
     /// Listens to nothing and lets the worker sleep.
     pub fn disconnect(&self) {
         self.shared.live.store(false, Ordering::Release);
-        lock(&self.shared.listener).attach(None);
+        lock(&self.shared.listener).attach(None, Pace::Live);
     }
 
     /// Judges every hop that was heard, on the caller's thread. For rendering
@@ -158,8 +158,10 @@ fn work(shared: &Shared) {
             continue;
         }
         if shared.live.load(Ordering::Acquire) {
-            lock(&shared.listener).advance(Pace::Live);
-            std::thread::park_timeout(NAP);
+            let more = lock(&shared.listener).advance(Pace::Live);
+            if !more {
+                std::thread::park_timeout(NAP);
+            }
         } else {
             std::thread::park();
         }

@@ -30,6 +30,8 @@ pub enum Pace {
 pub struct Listener {
     board: Arc<TagBoard>,
     feed: Option<Feed>,
+    /// Who may take from the feed: the worker, live, or the caller, offline.
+    pace: Pace,
     model: Option<Model>,
     /// From the ring's rate to the model's, where they differ.
     resampler: Option<Resampler>,
@@ -44,12 +46,21 @@ pub struct Listener {
 impl Listener {
     /// A listener that hears nothing yet and has no model.
     pub fn new(board: Arc<TagBoard>) -> Self {
-        Self { board, feed: None, model: None, resampler: None, window: VecDeque::new(), since_hop: 0, silent: 0 }
+        Self {
+            board,
+            feed: None,
+            pace: Pace::Live,
+            model: None,
+            resampler: None,
+            window: VecDeque::new(),
+            since_hop: 0,
+            silent: 0,
+        }
     }
 
-    /// Listens to another tap from now on, or to none.
-    pub(crate) fn attach(&mut self, feed: Option<Feed>) {
-        self.feed = feed;
+    /// Listens to another tap from now on, or to none, and at this pace alone.
+    pub(crate) fn attach(&mut self, feed: Option<Feed>, pace: Pace) {
+        (self.feed, self.pace) = (feed, pace);
         self.start_afresh();
     }
 
@@ -75,30 +86,41 @@ impl Listener {
         self.start_afresh();
     }
 
-    /// Takes all that waits in the ring and judges the windows that come due.
-    pub fn advance(&mut self, pace: Pace) {
+    /// Takes what waits in the ring and judges the windows that come due; does nothing
+    /// at another pace than that of the tap. Gives whether more may wait: live, it
+    /// returns after each judgement, so that a slow model keeps nobody from the
+    /// listener.
+    pub fn advance(&mut self, pace: Pace) -> bool {
+        if pace != self.pace {
+            return false;
+        }
         let mut buffer = [0.0; 512];
+        let before = self.board.inferences();
         while let Some(feed) = &mut self.feed {
             match feed.take(&mut buffer) {
-                Heard::Nothing => return,
+                Heard::Nothing => return false,
                 Heard::Afresh => self.start_afresh(),
                 Heard::Gap => {
                     self.board.count_gap();
                     self.start_afresh();
                 }
-                Heard::Samples(count) => self.hear(&buffer[..count], pace),
+                Heard::Samples(count) => self.hear(&buffer[..count]),
+            }
+            if pace == Pace::Live && self.board.inferences() != before {
+                return true;
             }
         }
+        false
     }
 
-    fn hear(&mut self, samples: &[f32], pace: Pace) {
-        let Some(mut resampler) = self.resampler.take() else { return self.keep(samples, pace) };
-        resampler.push(samples, |run| self.keep(run, pace));
+    fn hear(&mut self, samples: &[f32]) {
+        let Some(mut resampler) = self.resampler.take() else { return self.keep(samples) };
+        resampler.push(samples, |run| self.keep(run));
         self.resampler = Some(resampler);
     }
 
     /// Appends samples at the model's rate to the window, hop by hop.
-    fn keep(&mut self, mut samples: &[f32], pace: Pace) {
+    fn keep(&mut self, mut samples: &[f32]) {
         let Some(window) = self.model.as_ref().map(Model::window) else { return };
         while !samples.is_empty() {
             let (now, later) = samples.split_at(samples.len().min(HOP - self.since_hop));
@@ -113,16 +135,16 @@ impl Listener {
             self.since_hop += now.len();
             if self.since_hop == HOP {
                 self.since_hop = 0;
-                self.judge(window, pace);
+                self.judge(window);
             }
         }
     }
 
     /// One hop is complete: asks the model, if there is a whole window, it is not
     /// silent, and no later one waits already.
-    fn judge(&mut self, window: usize, pace: Pace) {
+    fn judge(&mut self, window: usize) {
         let late = self.feed.as_ref().is_some_and(|feed| feed.waiting() >= HOP);
-        if self.window.len() < window || (pace == Pace::Live && late) {
+        if self.window.len() < window || (self.pace == Pace::Live && late) {
             return;
         }
         if self.silent >= window {

@@ -125,3 +125,11 @@ fn a_model_without_metadata_gets_names() {
     let model = Model::from_bytes(&bytes(&model)).unwrap();
     assert_eq!(model.tags(), ["tag 1", "tag 2"]);
 }
+
+#[test]
+fn what_is_no_file_is_refused() {
+    let folder = Model::open(std::path::Path::new(env!("CARGO_MANIFEST_DIR")));
+    assert!(matches!(folder, Err(ModelError::Refused(_) | ModelError::Io(_))));
+    let nothing = Model::open(std::path::Path::new("no/such/model.onnx"));
+    assert!(matches!(nothing, Err(ModelError::Io(_))));
+}

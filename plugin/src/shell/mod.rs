@@ -2,7 +2,7 @@
 //! parameters, which nice-plug cannot express.
 //!
 //! The host is handed a `clap_plugin` of ours that stands in front of nice-plug's.
-//! `activate`, `process`, `destroy`, `on_main_thread` and `clap.params` pass through
+//! `activate`, `deactivate`, `process`, `destroy`, `on_main_thread` and `clap.params` pass through
 //! here; everything else is nice-plug's own. That is sound because nice-plug's
 //! callbacks read nothing of the `clap_plugin` they are given but `plugin_data`,
 //! which is the same in ours: hence the pinned version.
@@ -61,7 +61,7 @@ struct Shell {
     inner_params: *const clap_plugin_params,
     host: *const clap_host,
     board: Arc<TagBoard>,
-    /// Touched by `activate`, `process` and `flush` only, which never overlap.
+    /// Touched by `activate`, `deactivate`, `process` and `flush` only, which never overlap.
     rate: Cell<f64>,
     announcer: Cell<Announcer>,
     /// The names the host knows. Written on the main thread, and compared in
@@ -112,6 +112,7 @@ impl Shell {
         let shell = Box::new(Self {
             clap: clap_plugin {
                 activate: Some(activate),
+                deactivate: Some(deactivate),
                 process: Some(process),
                 destroy: Some(destroy),
                 get_extension: Some(get_extension),
@@ -139,6 +140,13 @@ impl Shell {
     fn inner_count(&self) -> u32 {
         // SAFETY: forwarded on the thread the host called us on, by the contract.
         self.inner().1.count.map_or(0, |count| unsafe { count(self.inner) })
+    }
+
+    /// The next announcement need not wait for the last one's time to pass.
+    fn forget_time(&self) {
+        let mut announcer = self.announcer.replace(Announcer::new());
+        announcer.forget_time();
+        self.announcer.set(announcer);
     }
 
     /// Lets a block pass and tells the host of the tags that moved.
@@ -193,8 +201,21 @@ unsafe extern "C" fn activate(plugin: *const clap_plugin, rate: f64, shortest: u
     guarded(false, || unsafe {
         let shell = shell(plugin);
         shell.rate.set(rate);
+        shell.forget_time();
         shell.inner().0.activate.is_some_and(|activate| activate(shell.inner, rate, shortest, longest))
     })
+}
+
+unsafe extern "C" fn deactivate(plugin: *const clap_plugin) {
+    // SAFETY: by the contract.
+    guarded((), || unsafe {
+        let shell = shell(plugin);
+        if let Some(deactivate) = shell.inner().0.deactivate {
+            deactivate(shell.inner);
+        }
+        // The tags are at zero now; the host may ask for that by a flush.
+        shell.forget_time();
+    });
 }
 
 unsafe extern "C" fn process(plugin: *const clap_plugin, block: *const clap_process) -> clap_process_status {

@@ -6,6 +6,7 @@ mod metadata;
 pub use metadata::{FORMAT, Metadata};
 
 use prost::Message as _;
+use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -33,8 +34,8 @@ pub enum ModelError {
     #[error("the model file cannot be read: {0}")]
     Io(#[from] std::io::Error),
     /// The file is longer than any tagger.
-    #[error("the model file is too large ({0} MB; at most 256 MB are allowed)")]
-    TooLarge(u64),
+    #[error("the model file is too large (at most 256 MB are allowed)")]
+    TooLarge,
     /// The bytes are no ONNX model, or end early.
     #[error("this is no ONNX model, or it is cut off; export it again")]
     NotOnnx,
@@ -61,14 +62,14 @@ impl Model {
     /// # Errors
     /// [`ModelError`], whose text does not repeat the path.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        let size = std::fs::metadata(path)?;
-        if !size.is_file() {
+        let file = std::fs::File::open(path)?;
+        if !file.metadata()?.is_file() {
             return Err(ModelError::Refused("it is not a file".into()));
         }
-        if size.len() > check::MAX_BYTES as u64 {
-            return Err(ModelError::TooLarge(size.len() >> 20));
-        }
-        Self::from_bytes(&std::fs::read(path)?)
+        // A file may grow, or hold more than it says: one byte too many is enough to know.
+        let mut bytes = Vec::new();
+        file.take(check::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        Self::from_bytes(&bytes)
     }
 
     /// Reads a model from the bytes of an ONNX file.
@@ -82,7 +83,7 @@ impl Model {
     /// [`ModelError`] where any of that does not hold.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
         if bytes.len() > check::MAX_BYTES {
-            return Err(ModelError::TooLarge(bytes.len() as u64 >> 20));
+            return Err(ModelError::TooLarge);
         }
         let proto = ModelProto::decode(bytes).map_err(|_| ModelError::NotOnnx)?;
         catch_unwind(AssertUnwindSafe(|| build(&proto)))
