@@ -14,6 +14,10 @@ mod engine;
 mod listener;
 mod model;
 pub mod resample;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+#[allow(dead_code)]
+mod support;
 mod tap;
 
 pub use board::{Status, TagBoard};

@@ -168,3 +168,45 @@ impl Listener {
         self.board.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support;
+    use crate::tap::{Tap, tap};
+
+    fn listener(pace: Pace) -> (Listener, Tap) {
+        let mut listener = Listener::new(Arc::new(TagBoard::new()));
+        let model = Model::from_bytes(&support::bytes(&support::loudness(2 * HOP))).unwrap();
+        listener.set_model(model, "loudness");
+        let (tap, feed) = tap(22_050.0).unwrap();
+        listener.attach(Some(feed), pace);
+        (listener, tap)
+    }
+
+    /// Once, a worker whose model took longer than a hop stayed in one call for as
+    /// long as audio came, and nothing else was ever done.
+    #[test]
+    fn a_judgement_lets_go_of_the_listener() {
+        let (mut listener, mut tap) = listener(Pace::Live);
+        tap.hear(&[&vec![0.5; 2 * HOP + 700][..]]);
+        assert!(listener.advance(Pace::Live));
+        assert_eq!(listener.board.inferences(), 1);
+        assert!(listener.feed.as_ref().unwrap().waiting() > 0);
+        assert!(!listener.advance(Pace::Live));
+        assert_eq!(listener.feed.as_ref().unwrap().waiting(), 0);
+    }
+
+    /// Once, a worker that was about to listen live could take from the bounce that
+    /// had begun meanwhile.
+    #[test]
+    fn nobody_takes_at_another_pace_than_the_taps() {
+        for (pace, other) in [(Pace::EveryHop, Pace::Live), (Pace::Live, Pace::EveryHop)] {
+            let (mut listener, mut tap) = listener(pace);
+            tap.hear(&[&[0.5; 1_000][..]]);
+            let waiting = listener.feed.as_ref().unwrap().waiting();
+            assert!(!listener.advance(other));
+            assert_eq!(listener.feed.as_ref().unwrap().waiting(), waiting);
+        }
+    }
+}
