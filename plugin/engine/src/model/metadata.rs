@@ -60,7 +60,7 @@ impl Metadata {
     }
 
     /// The properties that describe a model with a window of `window` samples,
-    /// as DESIGN and the model cards list them.
+    /// as ARCHITECTURE.md lists them.
     pub fn to_properties(&self, window: usize) -> Vec<(&'static str, String)> {
         let tags = Value::from(self.tags.clone()).to_string();
         let mut properties = vec![
