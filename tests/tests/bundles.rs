@@ -7,7 +7,7 @@ use std::path::Path;
 use tagvane_host::player::{Moment, Playback, Summary, play, same_bits, tags};
 use tagvane_host::{Disturbances, Session, Setup};
 use tagvane_tests::{CLIPS, FORMATS, bounce, clip, noise, open, send, shipped_model};
-use tagvane_trainer::tags::MAGNATAGATUNE;
+use tagvane_trainer::data::vocabularies::MAGNATAGATUNE;
 
 /// The id of the first tag's parameter. Projects refer to it: it must never change.
 const FIRST_TAG: u32 = 0x5441_4700;

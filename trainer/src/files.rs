@@ -1,7 +1,7 @@
 //! Writing files so that a half-written one is never taken for a whole one.
 
 use crate::error::{Result, TrainerError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes `bytes` to `path` under a temporary name beside it and renames it, so
 /// that `path` holds either what it held before or all of `bytes`.
@@ -33,4 +33,18 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
 pub fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<()> {
     let bytes = serde_json::to_vec(value).map_err(|error| TrainerError::content(path, error.to_string()))?;
     write(path, &bytes)
+}
+
+/// The entries of a folder, in the order of their names.
+///
+/// # Errors
+/// [`TrainerError::File`].
+pub fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(TrainerError::file(folder))?;
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<std::io::Result<_>>()
+        .map_err(TrainerError::file(folder))?;
+    paths.sort();
+    Ok(paths)
 }

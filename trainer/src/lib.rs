@@ -1,24 +1,21 @@
 //! Datasets, architectures, training, evaluation and export of the taggers that
 //! Tagvane runs.
 //!
-//! The journey of a recording: [`prepare`] decodes and labels it into a [`cache`],
-//! [`train`] learns a [`network`] from the cache and leaves a [`checkpoint`] after
-//! every epoch, [`export`] writes the ONNX file, and [`evaluate`] measures it.
+//! The journey of a recording: [`prepare`] decodes and labels it into a cache
+//! ([`data`]), [`training`] teaches a [`network`] of an [`architecture`] and leaves
+//! checkpoints, [`evaluation`] measures it, and [`export`] writes the ONNX file.
 #![forbid(unsafe_code)]
 
 pub mod architecture;
-pub mod batches;
-pub mod cache;
-pub mod checkpoint;
-pub mod config;
+pub mod data;
 mod error;
-pub mod evaluate;
+pub mod evaluation;
 pub mod export;
 pub mod files;
-pub mod metrics;
+pub mod kernels;
 pub mod network;
+pub mod parallel;
 pub mod prepare;
-pub mod tags;
-pub mod train;
+pub mod training;
 
 pub use error::{Result, TrainerError};

@@ -1,0 +1,147 @@
+//! `prepare`: data sets into caches.
+
+use super::processors;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use tagvane_trainer::data::vocabularies::{MAGNATAGATUNE, MILLION_SONG};
+use tagvane_trainer::prepare::folder::{self, HoldOut};
+use tagvane_trainer::prepare::shard::Shard;
+use tagvane_trainer::prepare::teachers::{self, Teachers};
+use tagvane_trainer::prepare::{Outcome, Request, given, magnatagatune, million_song};
+use tagvane_trainer::{Result, TrainerError, prepare};
+
+#[derive(Subcommand)]
+pub(crate) enum Dataset {
+    /// MagnaTagATune: annotations_final.csv and the folders 0 to f of mp3s
+    Magnatagatune {
+        /// annotations_final.csv
+        #[arg(long)]
+        annotations: PathBuf,
+        /// Keep clips that have none of the fifty tags
+        #[arg(long)]
+        untagged: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Million Song Dataset with Last.fm tags: the files of MSD_split_for_tagging and the previews
+    MillionSong {
+        /// The folder of train_x_filename.txt, train_y.npy and so on
+        #[arg(long)]
+        split: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Recordings of your own, tagged by a CSV file or by their folders' names
+    Folder {
+        /// A line a recording: its path below the audio folder, then its tags
+        #[arg(long)]
+        csv: Option<PathBuf>,
+        /// Skip recordings shorter than this, in seconds
+        #[arg(long, default_value_t = 3.0)]
+        shortest: f64,
+        /// The part of all recordings that is held out for validation
+        #[arg(long, default_value_t = 0.1)]
+        validation: f64,
+        /// The part that is held out for the test
+        #[arg(long, default_value_t = 0.1)]
+        test: f64,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Any music, labelled by teachers: ONNX taggers at 16 kHz
+    Taught {
+        /// A teacher with MagnaTagATune's fifty tags; give several for their mean
+        #[arg(long = "teacher", required = true)]
+        teachers: Vec<PathBuf>,
+        /// The teachers have the Million Song Dataset's fifty tags
+        #[arg(long)]
+        million_song: bool,
+        /// At most so many segments a recording
+        #[arg(long, default_value_t = 32)]
+        segments: usize,
+        /// Segment length in samples at 22050 Hz
+        #[arg(long, default_value_t = 59_049)]
+        window: usize,
+        /// Skip recordings shorter than this, in seconds
+        #[arg(long, default_value_t = 20.0)]
+        shortest: f64,
+        /// Skip files whose path holds this; give several
+        #[arg(long)]
+        exclude: Vec<String>,
+        /// Places the segments
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Common {
+    /// The folder of the recordings
+    #[arg(long)]
+    audio: PathBuf,
+    /// The folder to fill; what was interrupted goes on
+    #[arg(long)]
+    cache: PathBuf,
+    /// Do part K of N, as K/N; in a Slurm array it is known, in a Kubernetes indexed job say /N
+    #[arg(long)]
+    shard: Option<String>,
+    /// Recordings at a time
+    #[arg(long, default_value_t = processors())]
+    jobs: usize,
+}
+
+impl Common {
+    fn request(&self, shortest: f64, longest: Option<f64>) -> Result<Request> {
+        let shard = Shard::from(self.shard.as_deref(), |name| std::env::var(name).ok())?;
+        Ok(Request { cache: self.cache.clone(), shard, shortest, longest, jobs: self.jobs })
+    }
+}
+
+fn names(tags: &[&str]) -> Vec<String> {
+    tags.iter().map(|tag| (*tag).to_owned()).collect()
+}
+
+pub(crate) fn run(dataset: Dataset) -> Result<()> {
+    let outcome = match dataset {
+        Dataset::Magnatagatune { annotations, untagged, common } => {
+            let sources = magnatagatune::sources(&annotations, &common.audio, untagged)?;
+            let request = common.request(magnatagatune::SECONDS, Some(magnatagatune::SECONDS))?;
+            prepare::run(&request, names(&MAGNATAGATUNE), &sources, given)
+        }
+        Dataset::MillionSong { split, common } => {
+            let sources = million_song::sources(&split, &common.audio, MILLION_SONG.len())?;
+            let request = common.request(million_song::SECONDS, Some(million_song::SECONDS))?;
+            prepare::run(&request, names(&MILLION_SONG), &sources, given)
+        }
+        Dataset::Folder { csv, shortest, validation, test, common } => {
+            if !(validation >= 0.0 && test >= 0.0 && validation + test < 1.0) {
+                return Err(TrainerError::Request("--validation and --test must leave something to train on".into()));
+            }
+            let hold_out = HoldOut { validation, test };
+            let (tags, sources) = match &csv {
+                Some(list) => folder::from_csv(list, &common.audio, hold_out)?,
+                None => folder::from_folders(&common.audio, hold_out)?,
+            };
+            println!("{} tags: {}", tags.len(), tags.join(", "));
+            prepare::run(&common.request(shortest, None)?, tags, &sources, given)
+        }
+        Dataset::Taught { teachers, million_song, segments, window, shortest, exclude, seed, common } => {
+            let tags = if million_song { names(&MILLION_SONG) } else { names(&MAGNATAGATUNE) };
+            let teachers = Teachers::open(&teachers, tags.len(), window, segments, seed)?;
+            let sources = teachers::sources(&common.audio, &exclude)?;
+            prepare::run(&common.request(shortest, None)?, tags, &sources, |source, samples| {
+                teachers.label(source, samples)
+            })
+        }
+    }?;
+    report(&outcome);
+    Ok(())
+}
+
+fn report(outcome: &Outcome) {
+    outcome.skipped.iter().for_each(|line| println!("skipped {line}"));
+    let segments = if outcome.segments > 0 { format!(" with {} segments", outcome.segments) } else { String::new() };
+    println!("{} recordings{segments} in this part, {} skipped", outcome.tracks, outcome.skipped.len());
+}

@@ -1,0 +1,110 @@
+//! How well a model agrees with labels, tag by tag.
+
+pub mod metrics;
+mod runner;
+mod tables;
+
+pub use runner::{Clips, evaluate_onnx};
+pub use tables::{print, read_predictions, write_csv, write_json};
+
+use metrics::{average_precision, roc_auc};
+use serde::{Deserialize, Serialize};
+
+/// What counts as a positive, and which tags count.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Counting {
+    /// A clip is a positive of a tag from this label on.
+    pub positive_from: f32,
+    /// Tags with fewer positives do not count in a macro figure.
+    pub least_positives: usize,
+}
+
+impl Default for Counting {
+    fn default() -> Self {
+        Self { positive_from: 0.5, least_positives: 1 }
+    }
+}
+
+/// A model's probabilities beside the labels.
+pub struct Scores {
+    tags: Vec<String>,
+    counting: Counting,
+    /// By tag.
+    predicted: Vec<Vec<f32>>,
+    positive: Vec<Vec<bool>>,
+}
+
+/// One tag's figures.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TagScore {
+    /// The tag.
+    pub tag: String,
+    /// Clips that have it.
+    pub positives: usize,
+    /// Area under the ROC curve; `None` without positives or negatives.
+    pub roc_auc: Option<f64>,
+    /// Average precision; `None` without positives.
+    pub average_precision: Option<f64>,
+}
+
+impl Scores {
+    /// No clips yet.
+    pub fn new(tags: &[String], counting: Counting) -> Self {
+        Self {
+            tags: tags.to_vec(),
+            counting,
+            predicted: vec![Vec::new(); tags.len()],
+            positive: vec![Vec::new(); tags.len()],
+        }
+    }
+
+    /// Adds a clip: a probability and a label for every tag.
+    pub fn add(&mut self, probabilities: &[f32], labels: &[f32]) {
+        for (tag, (probability, label)) in probabilities.iter().zip(labels).enumerate() {
+            self.predicted[tag].push(*probability);
+            self.positive[tag].push(*label >= self.counting.positive_from);
+        }
+    }
+
+    /// Clips so far.
+    pub fn clips(&self) -> usize {
+        self.predicted.first().map_or(0, Vec::len)
+    }
+
+    /// Every tag's figures, in the order of the tags.
+    pub fn by_tag(&self) -> Vec<TagScore> {
+        let score = |(tag, name): (usize, &String)| {
+            let (predicted, positive) = (&self.predicted[tag], &self.positive[tag]);
+            TagScore {
+                tag: name.clone(),
+                positives: positive.iter().filter(|is| **is).count(),
+                roc_auc: roc_auc(predicted, positive),
+                average_precision: average_precision(predicted, positive),
+            }
+        };
+        self.tags.iter().enumerate().map(score).collect()
+    }
+
+    /// The tags that count in the macro figures: those with both kinds of clips, and
+    /// positives enough.
+    pub fn counted(&self) -> Vec<TagScore> {
+        let counts = |tag: &TagScore| tag.positives >= self.counting.least_positives && tag.roc_auc.is_some();
+        self.by_tag().into_iter().filter(counts).collect()
+    }
+
+    /// The mean ROC-AUC of the tags that count; `None` where none does.
+    pub fn macro_roc_auc(&self) -> Option<f64> {
+        mean(self.counted().iter().map(|tag| tag.roc_auc))
+    }
+
+    /// The mean average precision of the same tags.
+    pub fn macro_average_precision(&self) -> Option<f64> {
+        mean(self.counted().iter().map(|tag| tag.average_precision))
+    }
+}
+
+fn mean(figures: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let figures: Vec<f64> = figures.flatten().collect();
+    (!figures.is_empty()).then(|| figures.iter().sum::<f64>() / figures.len() as f64)
+}

@@ -1,0 +1,78 @@
+//! From a trained network to an ONNX file that the plugin runs, and back.
+//!
+//! Batch normalisation is folded into the layers before it, in double precision.
+
+mod fold;
+mod graph;
+mod layers;
+mod read;
+
+pub use read::from_onnx;
+
+use crate::architecture::Architecture;
+use crate::network::Network;
+use burn::tensor::backend::Backend;
+use graph::{Graph, Value, tensor_type, values};
+use prost::Message as _;
+use tagvane_engine::Metadata;
+use tract_onnx::pb::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
+
+/// ONNX's operator set, and the file version that goes with it.
+const OPSET: i64 = 17;
+const IR_VERSION: i64 = 8;
+
+/// The bytes of an ONNX file: input `waveform` `[batch, window]`, outputs
+/// `probabilities` and `logits` `[batch, tags]` and `embedding` `[batch, values]`.
+pub fn to_onnx<B: Backend>(network: &Network<B>, architecture: &Architecture, metadata: &Metadata) -> Vec<u8> {
+    let mut graph = Graph::default();
+    let mut signal = graph.unsqueeze("waveform", 1, "frames");
+    let mut levels = Vec::new();
+    for (index, layer) in network.trunk.iter().enumerate() {
+        signal = layer.export(&mut graph, &signal, &format!("layer{index}"));
+        if network.trunk.len() - index <= network.levels {
+            let most = graph.node("GlobalMaxPool", &[&signal], &format!("level{index}"), &[]);
+            levels.push(graph.node("Flatten", &[&most], &format!("level{index}.flat"), &[]));
+        }
+    }
+    let mut embedding = if levels.is_empty() {
+        graph.node("Flatten", &[&signal], "features", &[])
+    } else {
+        let levels: Vec<&str> = levels.iter().map(String::as_str).collect();
+        graph.node("Concat", &levels, "features", &[("axis", Value::One(1))])
+    };
+    for (index, layer) in network.head.iter().enumerate() {
+        embedding = layer.export(&mut graph, &embedding, &format!("head{index}"));
+    }
+    graph.node("Identity", &[&embedding], "embedding", &[]);
+    let [inputs, outputs] = network.tags.weight.dims();
+    let weight = graph.weights("tags.weight", &[inputs, outputs], &values(network.tags.weight.val()));
+    let bias = network.tags.bias.as_ref().map_or_else(|| vec![0.0; outputs], |bias| values(bias.val()));
+    let bias = graph.weights("tags.bias", &[outputs], &bias);
+    graph.node("Gemm", &["embedding", &weight, &bias], "logits", &[]);
+    graph.node("Sigmoid", &["logits"], "probabilities", &[]);
+
+    let window = architecture.window();
+    let graph = GraphProto {
+        name: format!("tagvane {architecture}"),
+        input: vec![tensor_type("waveform", window)],
+        output: vec![
+            tensor_type("probabilities", outputs),
+            tensor_type("logits", outputs),
+            tensor_type("embedding", inputs),
+        ],
+        node: graph.nodes,
+        initializer: graph.initializers,
+        ..Default::default()
+    };
+    let property = |(key, value): (&str, String)| StringStringEntryProto { key: key.into(), value };
+    let model = ModelProto {
+        ir_version: IR_VERSION,
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+        producer_name: "tagvane-trainer".into(),
+        producer_version: env!("CARGO_PKG_VERSION").into(),
+        graph: Some(graph),
+        metadata_props: metadata.to_properties(window).into_iter().map(property).collect(),
+        ..Default::default()
+    };
+    model.encode_to_vec()
+}

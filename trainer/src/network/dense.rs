@@ -1,0 +1,34 @@
+//! Fully connected layers.
+
+use crate::architecture::Dense;
+use burn::module::Module;
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Tensor, backend::Backend};
+
+/// A [`Dense`] and its weights.
+#[derive(Module, Debug)]
+pub(crate) struct DenseLayer<B: Backend> {
+    pub(crate) linear: Linear<B>,
+    pub(crate) norm: Option<BatchNorm<B>>,
+    pub(crate) rectify: bool,
+}
+
+impl<B: Backend> DenseLayer<B> {
+    pub(crate) fn new(dense: &Dense, device: &B::Device) -> Self {
+        Self {
+            linear: LinearConfig::new(dense.inputs, dense.outputs).init(device),
+            norm: dense.norm.then(|| BatchNormConfig::new(dense.outputs).init(device)),
+            rectify: dense.rectify,
+        }
+    }
+
+    /// `[batch, values]` in and out.
+    pub(crate) fn forward(&self, values: Tensor<B, 2>) -> Tensor<B, 2> {
+        let mut values = self.linear.forward(values);
+        if let Some(norm) = &self.norm {
+            values = norm.forward(values);
+        }
+        if self.rectify { relu(values) } else { values }
+    }
+}

@@ -1,0 +1,162 @@
+//! What a run has learnt so far, on disk.
+//!
+//! A run is a folder of checkpoints, each a folder with the network, the optimiser's
+//! state and `state.json`: `epoch-003` after the third epoch, `epoch-003-step-000400`
+//! four hundred batches later. A checkpoint appears whole, by a rename; only the last
+//! and the best epoch's are kept.
+
+use super::config::Config;
+use crate::error::{Result, TrainerError};
+use crate::files;
+use burn::module::Module;
+use burn::record::{FullPrecisionSettings, NamedMpkFileRecorder, Record, Recorder as _};
+use burn::tensor::backend::Backend;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+type Recorder = NamedMpkFileRecorder<FullPrecisionSettings>;
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// How the run was started.
+    pub config: Config,
+    /// The tags, in the order of the network's outputs.
+    pub tags: Vec<String>,
+    /// What each epoch gave, the last at the end.
+    pub epochs: Vec<Epoch>,
+    /// What of the next epoch is done.
+    pub under_way: UnderWay,
+}
+
+/// What of an epoch is done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct UnderWay {
+    /// Batches.
+    pub batches: usize,
+    /// Windows.
+    pub rows: usize,
+    /// The sum of their losses.
+    pub loss_sum: f64,
+    /// Seconds it took.
+    pub seconds: f64,
+    /// Seconds in which the device waited for data.
+    pub waited: f64,
+}
+
+/// What one epoch gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// The learning rate at its start.
+    pub learning_rate: f64,
+    /// Mean binary cross-entropy over the training examples, while learning.
+    pub training_loss: f64,
+    /// The same over the validation examples, afterwards; infinite where it is no
+    /// number.
+    pub validation_loss: f64,
+    /// Macro ROC-AUC over the validation examples; `None` where no tag has both kinds.
+    pub validation_auc: Option<f64>,
+    /// Macro average precision over them.
+    pub validation_precision: Option<f64>,
+    /// Training windows a second.
+    pub speed: f64,
+    /// The part of the training time in which the device waited for data.
+    pub waited: f64,
+}
+
+impl Epoch {
+    /// Whether two epochs learnt the same, however long they took.
+    pub fn learnt_the_same(&self, other: &Self) -> bool {
+        let timeless = |epoch: &Self| Self { speed: 0.0, waited: 0.0, ..epoch.clone() };
+        timeless(self) == timeless(other)
+    }
+}
+
+impl State {
+    /// The epoch with the lowest validation loss, counted from 1; 0 before the first.
+    pub fn best(&self) -> usize {
+        let loss = |index: &usize| self.epochs[*index].validation_loss;
+        (0..self.epochs.len()).min_by(|a, b| loss(a).total_cmp(&loss(b))).map_or(0, |index| index + 1)
+    }
+
+    /// The validation losses so far.
+    pub fn losses(&self) -> Vec<f64> {
+        self.epochs.iter().map(|epoch| epoch.validation_loss).collect()
+    }
+
+    fn name(&self) -> String {
+        match (self.epochs.len(), self.under_way.batches) {
+            (epoch, 0) => format!("epoch-{epoch:03}"),
+            (epoch, batches) => format!("epoch-{epoch:03}-step-{batches:06}"),
+        }
+    }
+}
+
+/// The folder of a whole epoch, counted from 1.
+pub fn folder(run: &Path, epoch: usize) -> PathBuf {
+    run.join(format!("epoch-{epoch:03}"))
+}
+
+/// The checkpoints of a run, in the order in which they were left.
+fn checkpoints(run: &Path) -> Result<Vec<PathBuf>> {
+    if !run.exists() {
+        return Ok(Vec::new());
+    }
+    let is = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("epoch-") && !name.ends_with(".partial") && path.is_dir()
+    };
+    Ok(files::sorted_entries(run)?.into_iter().filter(is).collect())
+}
+
+/// The folder and the state of the latest checkpoint of `run`, if there is one.
+///
+/// # Errors
+/// [`TrainerError`] where its state cannot be read.
+pub fn latest(run: &Path) -> Result<Option<(PathBuf, State)>> {
+    let last = checkpoints(run)?.pop();
+    last.map(|folder| Ok((folder.clone(), files::read_json(&folder.join("state.json"))?))).transpose()
+}
+
+/// Writes a checkpoint and removes those that are neither the last nor the best.
+///
+/// # Errors
+/// [`TrainerError`], with the checkpoints written before still there.
+pub fn save<B: Backend, M: Module<B>>(run: &Path, state: &State, network: M, optimiser: impl Record<B>) -> Result<()> {
+    let whole = run.join(state.name());
+    let partial = whole.with_extension("partial");
+    if partial.exists() {
+        std::fs::remove_dir_all(&partial).map_err(TrainerError::file(&partial))?;
+    }
+    std::fs::create_dir_all(&partial).map_err(TrainerError::file(&partial))?;
+    let recorder = Recorder::default();
+    let failed = |error: burn::record::RecorderError| TrainerError::content(&partial, error.to_string());
+    recorder.record(network.into_record(), partial.join("network")).map_err(failed)?;
+    recorder.record(optimiser, partial.join("optimiser")).map_err(failed)?;
+    files::write_json(&partial.join("state.json"), state)?;
+    std::fs::rename(&partial, &whole).map_err(TrainerError::file(&whole))?;
+    let kept = [whole, folder(run, state.best())];
+    for old in checkpoints(run)?.into_iter().filter(|old| !kept.contains(old)) {
+        std::fs::remove_dir_all(&old).map_err(TrainerError::file(&old))?;
+    }
+    Ok(())
+}
+
+/// Reads the network of a checkpoint into `network`, which has its architecture.
+///
+/// # Errors
+/// [`TrainerError`] where the file is missing or damaged.
+pub fn load_network<B: Backend, M: Module<B>>(folder: &Path, network: M, device: &B::Device) -> Result<M> {
+    Ok(network.load_record(load(folder, "network", device)?))
+}
+
+/// Reads a record, such as the optimiser's, of a checkpoint.
+///
+/// # Errors
+/// [`TrainerError`] where the file is missing or damaged.
+pub fn load<B: Backend, R: Record<B>>(folder: &Path, name: &str, device: &B::Device) -> Result<R> {
+    let path = folder.join(name);
+    Recorder::default().load(path.clone(), device).map_err(|error| {
+        TrainerError::content(&path, format!("this part of a checkpoint is damaged, delete its folder: {error}"))
+    })
+}

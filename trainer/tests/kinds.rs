@@ -1,0 +1,65 @@
+//! A network of each kind learns, is exported, and is read back equal.
+
+use burn::backend::{Autodiff, Flex};
+use burn::module::AutodiffModule as _;
+use burn::tensor::activation::sigmoid;
+use burn::tensor::backend::Backend as _;
+use burn::tensor::{Distribution, Tensor};
+use tagvane_engine::{Metadata, Model};
+use tagvane_trainer::architecture::catalogue::find;
+use tagvane_trainer::export::{from_onnx, to_onnx};
+use tagvane_trainer::network::Network;
+use tagvane_trainer::training::Steps;
+use tagvane_trainer::training::config::Optimiser;
+
+const TAGS: usize = 3;
+
+#[test]
+fn each_kind_learns_and_is_exported_as_it_is() {
+    let device = Default::default();
+    for name in [
+        "2^6-16384",
+        "3^4-59049",
+        "raw-5-729-243",
+        "mel-4-729-729",
+        "se",
+        "res2-multi",
+        "rese1",
+        "1d-cnn",
+        "2d-cnn",
+        "crnn",
+        "persistent-cnn",
+    ] {
+        Flex::seed(&device, 1);
+        let row = find(name).unwrap();
+        let slim = row.architecture.widths().iter().map(|width| (width / 16).max(4)).collect();
+        let architecture = row.architecture.with_widths(slim);
+        let plan = architecture.plan(TAGS).unwrap();
+        let network = Network::<Autodiff<Flex>>::new(&plan, &device);
+        let mut steps = Steps::new(network, Optimiser::Adam);
+        let rows = 3;
+        let waveforms = Tensor::random([rows, plan.window], Distribution::Uniform(-0.5, 0.5), &device);
+        let targets = Tensor::random([rows, TAGS], Distribution::Bernoulli(0.5), &device);
+        let losses: Vec<f64> = (0..24).map(|_| steps.step(waveforms.clone(), targets.clone(), 3e-3)).collect();
+        let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+        let (first, last) = (mean(&losses[..6]), mean(&losses[18..]));
+        assert!(last < first, "{name} does not learn three windows by heart: {losses:?}");
+
+        let learnt = steps.network.valid();
+        let bytes = to_onnx(&learnt, &architecture, &Metadata::default());
+        let back: Network<Flex> = from_onnx(&bytes, &architecture, TAGS, &device).unwrap();
+        let window = waveforms.inner().narrow(0, 0, 1);
+        let answer = |network: &Network<Flex>| -> Vec<f32> {
+            sigmoid(network.forward(window.clone()).logits).into_data().iter::<f32>().collect()
+        };
+        let (before, after) = (answer(&learnt), answer(&back));
+        let samples: Vec<f32> = window.clone().into_data().iter::<f32>().collect();
+        let tract = Model::from_bytes(&bytes).unwrap().probabilities(&samples).unwrap();
+        for (what, other) in [("read back", &after), ("tract", &tract)] {
+            let worst = before.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst <= 1e-5, "{name}, {what}: {worst} apart");
+        }
+        let wrong = find("3^9-59049").unwrap().architecture;
+        assert!(from_onnx::<Flex>(&bytes, &wrong, TAGS, &device).is_err(), "{name} is no 3^9");
+    }
+}
