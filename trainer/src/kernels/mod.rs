@@ -5,6 +5,8 @@
 //! the gradient's graph. A backend without a kernel of its own leaves the stage to
 //! burn's modules.
 
+#[cfg(feature = "flex")]
+mod flex;
 #[cfg(feature = "libtorch")]
 mod libtorch;
 
@@ -92,6 +94,17 @@ pub trait NetworkBackend: Backend {
     fn train_stage(_inputs: StageInputs<Self>, _kind: StageKind) -> Option<StageOutput<Self>> {
         None
     }
+
+    /// A trained stage, with the mean and variance that it learnt, as one operation;
+    /// `None` leaves it to burn's modules.
+    fn run_stage(
+        _inputs: StageInputs<Self>,
+        _mean: FloatTensor<Self>,
+        _variance: FloatTensor<Self>,
+        _kind: StageKind,
+    ) -> Option<FloatTensor<Self>> {
+        None
+    }
 }
 
 macro_rules! without_kernel {
@@ -114,8 +127,6 @@ macro_rules! without_kernel {
     };
 }
 
-#[cfg(feature = "flex")]
-without_kernel!(burn::backend::Flex);
 #[cfg(feature = "ndarray")]
 without_kernel!(burn::backend::NdArray);
 #[cfg(feature = "cuda")]

@@ -39,13 +39,10 @@ impl<B: NetworkBackend> StageLayer<B> {
     }
 
     pub(crate) fn forward(&self, signal: Tensor<B, 3>) -> Tensor<B, 3> {
-        if B::ad_enabled(&signal.device())
-            && let Some(norm) = &self.norm
-            && let Some(bias) = &self.convolution.bias
-        {
-            return self.train(signal, norm, bias.val());
+        match (&self.norm, &self.convolution.bias) {
+            (Some(norm), Some(bias)) => self.by_kernel(signal, norm, bias.val()),
+            _ => self.compose(signal),
         }
-        self.compose(signal)
     }
 
     /// The stage by burn's own modules.
@@ -64,7 +61,7 @@ impl<B: NetworkBackend> StageLayer<B> {
     }
 
     /// The stage by the backend's kernel, where it has one.
-    fn train(&self, signal: Tensor<B, 3>, norm: &BatchNorm<B>, bias: Tensor<B, 1>) -> Tensor<B, 3> {
+    fn by_kernel(&self, signal: Tensor<B, 3>, norm: &BatchNorm<B>, bias: Tensor<B, 1>) -> Tensor<B, 3> {
         let (before, after) = self.padding;
         // Kernels pad evenly; an even filter's odd zero is added first.
         let (padded, padding) =
@@ -76,6 +73,7 @@ impl<B: NetworkBackend> StageLayer<B> {
             rectify: self.rectify,
             pool: self.pool,
         };
+        let training = B::ad_enabled(&signal.device());
         let inputs = StageInputs {
             signal: padded.into_primitive().tensor(),
             weight: self.convolution.weight.val().into_primitive().tensor(),
@@ -83,6 +81,14 @@ impl<B: NetworkBackend> StageLayer<B> {
             gamma: norm.gamma.val().into_primitive().tensor(),
             beta: norm.beta.val().into_primitive().tensor(),
         };
+        if !training {
+            let [mean, variance] =
+                [&norm.running_mean, &norm.running_var].map(|state| state.value().into_primitive().tensor());
+            return match B::run_stage(inputs, mean, variance, kind) {
+                Some(signal) => Tensor::from_primitive(TensorPrimitive::Float(signal)),
+                None => self.compose(signal),
+            };
+        }
         let Some(output) = B::train_stage(inputs, kind) else { return self.compose(signal) };
         let momentum = norm.momentum;
         let moved = |old: Tensor<B, 1>, new| {

@@ -1,0 +1,124 @@
+//! A stage as one operation trains as burn composes it.
+
+use burn::backend::{Autodiff, Flex};
+use burn::module::Module as _;
+use burn::nn::conv::Conv1dConfig;
+use burn::nn::{BatchNorm, BatchNormConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::backend::Backend as _;
+use burn::tensor::module::max_pool1d;
+use burn::tensor::{Distribution, Tensor, TensorPrimitive};
+use tagvane_trainer::kernels::{NetworkBackend as _, StageInputs, StageKind};
+
+type B = Autodiff<Flex>;
+
+fn close(what: &str, a: Vec<f32>, b: Vec<f32>) {
+    assert_eq!(a.len(), b.len(), "{what}");
+    let size = a.iter().fold(1e-3_f32, |size, value| size.max(value.abs()));
+    let worst = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst <= 2e-4 * size, "{what}: {worst} apart, values up to {size}");
+}
+
+fn values<const D: usize>(tensor: Tensor<Flex, D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// Sizes that divide evenly and not, long and short, wide and narrow.
+#[test]
+fn outputs_statistics_and_gradients_are_burns_own() {
+    let device = Default::default();
+    Flex::seed(&device, 11);
+    // batch, channels, frames, filters, length, stride, padding, pool, rectify
+    for (batch, channels, frames, filters, length, stride, padding, pool, rectify) in [
+        (2, 1, 81, 4, 3, 3, 0, 1, true),
+        (5, 4, 27, 6, 3, 1, 1, 3, true),
+        (3, 3, 29, 5, 3, 1, 1, 3, true),
+        (7, 8, 3, 9, 3, 1, 1, 3, true),
+        (4, 6, 1, 5, 1, 1, 0, 1, true),
+        (2, 1, 1_000, 3, 7, 5, 2, 1, false),
+        (3, 2, 700, 3, 5, 1, 2, 5, false),
+        (2, 40, 6_000, 3, 3, 1, 1, 3, true),
+        (3, 600, 9, 7, 3, 1, 1, 3, true),
+        (1, 2, 50, 2, 9, 4, 8, 2, true),
+    ] {
+        let what = format!("{batch} x {channels} x {frames}, {filters} filters of {length} by {stride}");
+        let random = |shape| Tensor::<B, 3>::random(shape, Distribution::Normal(0.3, 1.0), &device).require_grad();
+        let signal = random([batch, channels, frames]);
+        let convolution = Conv1dConfig::new(channels, filters, length).with_stride(stride).init::<B>(&device);
+        let norm: BatchNorm<B> = BatchNormConfig::new(filters).init(&device);
+        let line =
+            |low, high| Tensor::<B, 1>::random([filters], Distribution::Uniform(low, high), &device).require_grad();
+        let (gamma, beta) = (line(-1.0, 2.0), line(-0.5, 0.5));
+        let weight = convolution.weight.val();
+        let bias = convolution.bias.as_ref().unwrap().val();
+
+        let padded = signal.clone().pad((padding, padding, 0, 0), 0.0);
+        let sums = convolution.forward(padded);
+        let mean = sums.clone().swap_dims(0, 1).flatten::<2>(1, 2).mean_dim(1);
+        let centred = sums.clone().swap_dims(0, 1).flatten::<2>(1, 2) - mean.clone();
+        let variance = centred.square().mean_dim(1);
+        let column = |line: Tensor<B, 1>| line.reshape([1, filters, 1]);
+        let deviation = column(variance.clone().squeeze_dim(1)).add_scalar(norm.epsilon).sqrt();
+        let mut composed =
+            (sums - column(mean.clone().squeeze_dim(1))) / deviation * column(gamma.clone()) + column(beta.clone());
+        if rectify {
+            composed = relu(composed);
+        }
+        if pool > 1 {
+            composed = max_pool1d(composed, pool, pool, 0, 1, false);
+        }
+
+        let float = |tensor: TensorPrimitive<B>| tensor.tensor();
+        let inputs = StageInputs {
+            signal: float(signal.clone().into_primitive()),
+            weight: float(weight.clone().into_primitive()),
+            bias: float(bias.clone().into_primitive()),
+            gamma: float(gamma.clone().into_primitive()),
+            beta: float(beta.clone().into_primitive()),
+        };
+        let kind = StageKind { stride, padding, epsilon: norm.epsilon, rectify, pool };
+        let output = B::train_stage(inputs, kind).expect("this backend has a kernel");
+        let one = Tensor::<B, 3>::from_primitive(TensorPrimitive::Float(output.signal));
+        // A trained stage with the same mean and variance gives the same.
+        let plain = |tensor: TensorPrimitive<Flex>| tensor.tensor();
+        let inputs = StageInputs {
+            signal: plain(signal.clone().inner().into_primitive()),
+            weight: plain(weight.clone().inner().into_primitive()),
+            bias: plain(bias.clone().inner().into_primitive()),
+            gamma: plain(gamma.clone().inner().into_primitive()),
+            beta: plain(beta.clone().inner().into_primitive()),
+        };
+        let moment = |moment: &Tensor<B, 2>| plain(moment.clone().inner().flatten::<1>(0, 1).into_primitive());
+        let run = Flex::run_stage(inputs, moment(&mean), moment(&variance), kind).expect("this backend has a kernel");
+        let run = Tensor::<Flex, 3>::from_primitive(TensorPrimitive::Float(run));
+        close(&format!("{what}: trained"), values(composed.clone().inner()), values(run));
+        let line = |primitive| Tensor::<B, 1>::from_primitive(TensorPrimitive::Float(primitive)).inner();
+        close(&format!("{what}: output"), values(composed.clone().inner()), values(one.clone().inner()));
+        close(&format!("{what}: mean"), values(mean.inner()), values(line(output.mean)));
+        close(&format!("{what}: variance"), values(variance.inner()), values(line(output.variance)));
+
+        let weights = Tensor::<B, 3>::random(one.dims(), Distribution::Default, &device);
+        let composed = (composed * weights.clone()).sum().backward();
+        let one = (one * weights).sum().backward();
+        close(
+            &format!("{what}: signal's gradient"),
+            values(signal.grad(&composed).unwrap()),
+            values(signal.grad(&one).unwrap()),
+        );
+        close(
+            &format!("{what}: weights' gradient"),
+            values(weight.grad(&composed).unwrap()),
+            values(weight.grad(&one).unwrap()),
+        );
+        for (name, parameter) in [("gamma", &gamma), ("beta", &beta)] {
+            close(
+                &format!("{what}: {name}'s gradient"),
+                values(parameter.grad(&composed).unwrap()),
+                values(parameter.grad(&one).unwrap()),
+            );
+        }
+        // A bias before a normalisation changes nothing; both see only rounding.
+        assert!(values(bias.grad(&one).unwrap()).iter().all(|gradient| gradient.abs() < 1e-2), "{what}");
+        drop(convolution.no_grad());
+    }
+}
