@@ -86,19 +86,19 @@ fn music_becomes_a_model_that_the_engine_runs() {
 
     let device = Default::default();
     let whole_run = folder.path().join("whole");
-    let state = train::<Autodiff<Flex>>(&whole_run, &data, &config, None, &device).unwrap();
+    let state = train::<Autodiff<Flex>>(&whole_run, &data, &config, None, &[device]).unwrap();
     assert_eq!(state.epochs.len(), 3);
     assert!(state.epochs.iter().all(|epoch| epoch.training_loss.is_finite() && epoch.validation_loss < f64::MAX));
 
     // Another run is cut off after its first epoch and goes on: the same follows.
     let cut_run = folder.path().join("cut");
-    train::<Autodiff<Flex>>(&cut_run, &data, &config, Some(1), &device).unwrap();
-    let resumed = train::<Autodiff<Flex>>(&cut_run, &data, &config, None, &device).unwrap();
+    train::<Autodiff<Flex>>(&cut_run, &data, &config, Some(1), &[device]).unwrap();
+    let resumed = train::<Autodiff<Flex>>(&cut_run, &data, &config, None, &[device]).unwrap();
     assert!(learnt_the_same(&resumed, &state), "{resumed:?} {state:?}");
     // A run with another configuration does not go on from here.
     let mut other = config.clone();
     other.training.batch = 9;
-    let refused = train::<Autodiff<Flex>>(&cut_run, &data, &other, None, &device).unwrap_err().to_string();
+    let refused = train::<Autodiff<Flex>>(&cut_run, &data, &other, None, &[device]).unwrap_err().to_string();
     assert!(refused.contains("another configuration"), "{refused}");
 
     let best = checkpoint::folder(&whole_run, state.best());

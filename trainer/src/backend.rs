@@ -1,11 +1,17 @@
 //! Which of burn's backends a command runs on, chosen when it starts.
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
-/// The backends that this trainer was built with.
+/// The backends that this trainer was built with, the fastest first.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Backend {
-    /// LibTorch, on the CPU.
+    /// burn on CUDA.
+    #[cfg(feature = "cuda")]
+    Cuda,
+    /// burn on Vulkan.
+    #[cfg(feature = "vulkan")]
+    Vulkan,
+    /// LibTorch, on the CPU, or on CUDA with --devices.
     #[cfg(feature = "libtorch")]
     Libtorch,
     /// burn's own CPU backend.
@@ -16,25 +22,60 @@ pub(crate) enum Backend {
     Ndarray,
 }
 
-impl Backend {
-    /// The fastest one there is.
-    pub(crate) fn fastest() -> Self {
-        Self::value_variants()[0]
+/// What computes, as arguments of a command.
+#[derive(Args)]
+pub(crate) struct Compute {
+    /// What computes [default: the first of those that were built in]
+    #[arg(long)]
+    backend: Option<Backend>,
+    /// The graphics cards by their numbers, such as 0,1; a batch is split among several
+    #[arg(long, value_delimiter = ',')]
+    devices: Vec<usize>,
+}
+
+impl Compute {
+    /// The backend that was asked for, or the fastest.
+    pub(crate) fn backend(&self) -> Backend {
+        self.backend.unwrap_or(Backend::value_variants()[0])
+    }
+
+    /// Devices by their numbers; the backend's usual one where none is told.
+    pub(crate) fn devices<D: Default>(&self, numbered: impl Fn(usize) -> D) -> Vec<D> {
+        if self.devices.is_empty() {
+            vec![D::default()]
+        } else {
+            self.devices.iter().map(|&number| numbered(number)).collect()
+        }
     }
 }
 
-/// Runs a generic function on a backend: `on!(backend, train, run, data)` calls
-/// `train::<B>(run, data, &device)` with `B` the backend's type.
+/// Runs a generic function on a backend: `on!(compute, train, run, data)` calls
+/// `train::<B>(run, data, &devices)` with `B` the backend's type.
 macro_rules! on {
-    ($backend:expr, $function:ident $(, $argument:expr)*) => {
-        match $backend {
+    ($compute:expr, $function:ident $(, $argument:expr)*) => {{
+        let compute: &$crate::backend::Compute = $compute;
+        match compute.backend() {
+            #[cfg(feature = "cuda")]
+            $crate::backend::Backend::Cuda => $function::<burn::backend::Cuda>(
+                $($argument,)* &compute.devices(burn::backend::cuda::CudaDevice::new)
+            ),
+            #[cfg(feature = "vulkan")]
+            $crate::backend::Backend::Vulkan => $function::<burn::backend::Vulkan>(
+                $($argument,)* &compute.devices(burn::backend::wgpu::WgpuDevice::DiscreteGpu)
+            ),
             #[cfg(feature = "libtorch")]
-            $crate::backend::Backend::Libtorch => $function::<burn::backend::LibTorch>($($argument,)* &burn::backend::libtorch::LibTorchDevice::Cpu),
+            $crate::backend::Backend::Libtorch => $function::<burn::backend::LibTorch>(
+                $($argument,)* &compute.devices(burn::backend::libtorch::LibTorchDevice::Cuda)
+            ),
             #[cfg(feature = "flex")]
-            $crate::backend::Backend::Flex => $function::<burn::backend::Flex>($($argument,)* &Default::default()),
+            $crate::backend::Backend::Flex => $function::<burn::backend::Flex>(
+                $($argument,)* &compute.devices(|_| burn::backend::flex::FlexDevice)
+            ),
             #[cfg(feature = "ndarray")]
-            $crate::backend::Backend::Ndarray => $function::<burn::backend::NdArray>($($argument,)* &Default::default()),
+            $crate::backend::Backend::Ndarray => $function::<burn::backend::NdArray>(
+                $($argument,)* &compute.devices(|_| burn::backend::ndarray::NdArrayDevice::Cpu)
+            ),
         }
-    };
+    }};
 }
 pub(crate) use on;

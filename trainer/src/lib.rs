@@ -11,11 +11,13 @@ pub mod data;
 mod error;
 pub mod evaluation;
 pub mod export;
+pub mod figures;
 pub mod files;
 pub mod kernels;
 pub mod network;
 pub mod parallel;
 pub mod prepare;
+pub mod tagging;
 pub mod training;
 
 pub use error::{Result, TrainerError};

@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything that is done with this repository.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod bundle;
 mod python;
 mod run;
@@ -37,6 +38,9 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Measure speed, side by side with the field's usual tools
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Run every check: format, lints, unit tests, whole bundles in real hosts
     Test,
 }
@@ -50,6 +54,7 @@ fn main() -> Result<()> {
         Task::Bundle => bundle::bundle().map(drop),
         Task::Install => bundle::install(),
         Task::Play { arguments } => play(&here, arguments),
+        Task::Bench(bench) => bench::run(&bench),
         Task::Test => test::test(),
     }
 }

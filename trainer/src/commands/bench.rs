@@ -1,18 +1,20 @@
 //! `bench`: how fast a network trains and answers.
 
-use crate::backend::{Backend, on};
+use crate::backend::{Compute, on};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule as _;
 use burn::tensor::backend::Backend as BurnBackend;
-use burn::tensor::{Distribution, Tensor};
 use clap::Args;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 use serde_json::json;
 use std::time::Instant;
 use tagvane_trainer::architecture::catalogue::find;
+use tagvane_trainer::data::Batch;
 use tagvane_trainer::kernels::StageKernel;
 use tagvane_trainer::network::Network;
-use tagvane_trainer::training::Steps;
 use tagvane_trainer::training::config::Optimiser;
+use tagvane_trainer::training::{Steps, to_tensors};
 use tagvane_trainer::{Result, TrainerError};
 
 #[derive(Args)]
@@ -26,34 +28,39 @@ pub(crate) struct Arguments {
     /// Training steps, and batches answered; the median counts
     #[arg(long, default_value_t = 7)]
     steps: usize,
-    /// What computes
-    #[arg(long)]
-    backend: Option<Backend>,
+    #[command(flatten)]
+    compute: Compute,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    on!(arguments.backend.unwrap_or(Backend::fastest()), measure, arguments)
+    on!(&arguments.compute, measure, arguments)
 }
 
-fn measure<B: StageKernel>(arguments: &Arguments, device: &B::Device) -> Result<()> {
+fn measure<B: StageKernel>(arguments: &Arguments, devices: &[B::Device]) -> Result<()> {
     let Arguments { network: name, batch, steps, .. } = arguments;
     let row = find(name).ok_or_else(|| TrainerError::Request(format!("no network is called \"{name}\"")))?;
     let plan = row.architecture.plan(50)?;
+    let device = &devices[0];
     B::seed(device, 1);
-    let mut training = Steps::new(Network::<Autodiff<B>>::new(&plan, device), Optimiser::Sgd { momentum: 0.9 });
-    let waveforms = Tensor::<Autodiff<B>, 2>::random([*batch, plan.window], Distribution::Default, device);
-    let targets = Tensor::<Autodiff<B>, 2>::random([*batch, 50], Distribution::Bernoulli(0.1), device);
+    let network = Network::<Autodiff<B>>::new(&plan, device);
+    let mut training = Steps::new(network, Optimiser::Sgd { momentum: 0.9 }, devices);
+    let mut random = StdRng::seed_from_u64(1);
+    let batch = Batch {
+        waveforms: (0..batch * plan.window).map(|_| random.random()).collect(),
+        targets: (0..batch * plan.tags).map(|_| f32::from(random.random_bool(0.1))).collect(),
+        rows: *batch,
+    };
     let mut trained = Vec::new();
     for _ in 0..*steps {
         let started = Instant::now();
         // The loss comes back as a number, so the device is done with the step before,
         // and the step itself is waited for.
-        training.step(waveforms.clone(), targets.clone(), 0.01);
+        training.step(&batch, 0.01);
         sync::<B>(device)?;
         trained.push(started.elapsed().as_secs_f64());
     }
     let network = training.network.valid();
-    let waveforms = waveforms.inner();
+    let (waveforms, _) = to_tensors::<B>(&batch, device);
     let mut answered = Vec::new();
     for _ in 0..*steps {
         let started = Instant::now();
@@ -64,7 +71,7 @@ fn measure<B: StageKernel>(arguments: &Arguments, device: &B::Device) -> Result<
     let result = json!({
         "network": name,
         "backend": B::name(device),
-        "batch": batch,
+        "batch": batch.rows,
         "training_seconds": median(&mut trained),
         "inference_seconds": median(&mut answered),
         "peak_memory_bytes": peak_memory(),

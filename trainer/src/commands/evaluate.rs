@@ -1,7 +1,7 @@
 //! `evaluate`: runs, ONNX files and predictions against labels.
 
 use super::{processors, trained};
-use crate::backend::{Backend, on};
+use crate::backend::{Compute, on};
 use clap::{ArgGroup, Args};
 use std::path::{Path, PathBuf};
 use tagvane_engine::Model;
@@ -49,9 +49,8 @@ pub(crate) struct Arguments {
     /// Windows at a time
     #[arg(long, default_value_t = processors())]
     jobs: usize,
-    /// What computes, for --run
-    #[arg(long)]
-    backend: Option<Backend>,
+    #[command(flatten)]
+    compute: Compute,
 }
 
 impl Arguments {
@@ -85,9 +84,7 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let scores = match (&arguments.run, &arguments.onnx, &arguments.predictions, &arguments.cache) {
-        (Some(run), _, _, Some(cache)) => {
-            on!(arguments.backend.unwrap_or(Backend::fastest()), of_run, arguments, run, cache)?
-        }
+        (Some(run), _, _, Some(cache)) => on!(&arguments.compute, of_run, arguments, run, cache)?,
         (_, Some(onnx), _, Some(cache)) => {
             let model = Model::open(onnx).map_err(|error| TrainerError::content(onnx, error.to_string()))?;
             let split = arguments.split(cache, model.window(), &["test".to_owned()])?;
@@ -111,11 +108,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     arguments.json.as_ref().map_or(Ok(()), |path| write_json(path, &scores))
 }
 
-fn of_run<B: NetworkBackend>(arguments: &Arguments, run: &Path, cache: &Path, device: &B::Device) -> Result<Scores> {
-    let (state, network) = trained::<B>(run, None, device)?;
+fn of_run<B: NetworkBackend>(arguments: &Arguments, run: &Path, cache: &Path, devices: &[B::Device]) -> Result<Scores> {
+    let (state, network) = trained::<B>(run, None, &devices[0])?;
     let config = &state.config;
     println!("epoch {}, {}", state.best(), checkpoint::folder(run, state.best()).display());
     let split = arguments.split(cache, config.architecture.window(), &config.groups.test)?;
     let counting = arguments.counting(config.evaluation);
-    Clips::of(&split).evaluate(&network, config.training.batch, counting, device)
+    Clips::of(&split).evaluate(&network, config.training.batch, counting, &devices[0])
 }

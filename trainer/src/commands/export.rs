@@ -1,7 +1,7 @@
 //! `export`: a run into an ONNX file.
 
 use super::trained;
-use crate::backend::{Backend, on};
+use crate::backend::{Compute, on};
 use clap::Args;
 use std::path::PathBuf;
 use tagvane_engine::{Metadata, Model};
@@ -19,14 +19,16 @@ pub(crate) struct Arguments {
     /// An epoch other than the best
     #[arg(long)]
     epoch: Option<usize>,
+    #[command(flatten)]
+    compute: Compute,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    on!(Backend::fastest(), export_on, arguments)
+    on!(&arguments.compute, export_on, arguments)
 }
 
-fn export_on<B: NetworkBackend>(arguments: &Arguments, device: &B::Device) -> Result<()> {
-    let (state, network) = trained::<B>(&arguments.run, arguments.epoch, device)?;
+fn export_on<B: NetworkBackend>(arguments: &Arguments, devices: &[B::Device]) -> Result<()> {
+    let (state, network) = trained::<B>(&arguments.run, arguments.epoch, &devices[0])?;
     let architecture = &state.config.architecture;
     let widths: Vec<String> = architecture.widths().iter().map(usize::to_string).collect();
     let metadata = Metadata {

@@ -3,8 +3,10 @@
 pub(crate) mod bench;
 pub(crate) mod evaluate;
 pub(crate) mod export;
+pub(crate) mod filters;
 pub(crate) mod models;
 pub(crate) mod prepare;
+pub(crate) mod tag;
 pub(crate) mod train;
 
 use burn::module::Module as _;

@@ -1,6 +1,6 @@
 //! `train`: a configuration and a cache into a run.
 
-use crate::backend::{Backend, on};
+use crate::backend::{Compute, on};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use tagvane_trainer::Result;
@@ -24,9 +24,8 @@ pub(crate) struct Arguments {
     /// Stop after this epoch; the same command without it goes on from there
     #[arg(long)]
     until: Option<usize>,
-    /// What computes
-    #[arg(long)]
-    backend: Option<Backend>,
+    #[command(flatten)]
+    compute: Compute,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -39,7 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             println!("{} recordings are shorter than a window and left out: {}", short.len(), short.join(", "));
         }
     }
-    on!(arguments.backend.unwrap_or(Backend::fastest()), train_on, &arguments.run, &data, &config, arguments.until)
+    on!(&arguments.compute, train_on, &arguments.run, &data, &config, arguments.until)
 }
 
 fn train_on<B: StageKernel>(
@@ -47,9 +46,9 @@ fn train_on<B: StageKernel>(
     data: &Data,
     config: &Config,
     until: Option<usize>,
-    device: &B::Device,
+    devices: &[B::Device],
 ) -> Result<()> {
-    let state = train::<burn::backend::Autodiff<B>>(run, data, config, until, device)?;
+    let state = train::<burn::backend::Autodiff<B>>(run, data, config, until, devices)?;
     println!("the best epoch is {}, in {}", state.best(), checkpoint::folder(run, state.best()).display());
     Ok(())
 }

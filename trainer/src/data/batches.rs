@@ -19,6 +19,22 @@ pub struct Batch {
     pub rows: usize,
 }
 
+impl Batch {
+    /// The batch in at most so many parts of nearly as many rows, each of at least two:
+    /// a single row has no variance to normalise by.
+    pub fn split(&self, parts: usize) -> Vec<Self> {
+        let parts = parts.min(self.rows / 2).max(1);
+        let (window, tags) = (self.waveforms.len() / self.rows.max(1), self.targets.len() / self.rows.max(1));
+        let edge = |part: usize| part * self.rows / parts;
+        let share = |part: usize| Self {
+            waveforms: self.waveforms[edge(part) * window..edge(part + 1) * window].to_vec(),
+            targets: self.targets[edge(part) * tags..edge(part + 1) * tags].to_vec(),
+            rows: edge(part + 1) - edge(part),
+        };
+        (0..parts).map(share).collect()
+    }
+}
+
 /// How training varies what it hears; the labels stay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -81,7 +81,7 @@ impl<'a> Clips<'a> {
         let mut windows: Vec<Vec<f32>> = Vec::with_capacity(examples.len());
         std::thread::scope(|scope| -> Result<()> {
             for batch in Pass::plain(cache, examples, *window, rows).start(scope) {
-                let (waveforms, _) = to_tensors::<B>(batch?, device);
+                let (waveforms, _) = to_tensors::<B>(&batch?, device);
                 let answers = sigmoid(network.forward(waveforms).logits).into_data();
                 let answers: Vec<f32> = answers.iter::<f32>().collect();
                 windows.extend(answers.chunks_exact(tags).map(<[f32]>::to_vec));

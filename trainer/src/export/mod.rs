@@ -6,8 +6,10 @@ mod fold;
 mod graph;
 mod layers;
 mod read;
+mod stages;
 
 pub use read::from_onnx;
+pub(crate) use stages::{FoldedStage, folded_stages};
 
 use crate::architecture::Architecture;
 use crate::network::Network;

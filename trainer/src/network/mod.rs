@@ -80,13 +80,17 @@ pub struct Network<B: Backend> {
 impl<B: NetworkBackend> Network<B> {
     /// A fresh network.
     pub fn new(plan: &Plan, device: &B::Device) -> Self {
-        Self {
+        let network = Self {
             trunk: plan.trunk.iter().map(|layer| TrunkLayer::new(layer, device)).collect(),
             head: plan.head.iter().map(|dense| DenseLayer::new(dense, device)).collect(),
             tags: LinearConfig::new(plan.embedding, plan.tags).init(device),
             dropout: DropoutConfig::new(plan.dropout).init(),
             levels: plan.levels,
-        }
+        };
+        // burn draws weights when they are first used; asking for them all draws them
+        // now, so that they depend on nothing that happens in between.
+        network.num_params();
+        network
     }
 
     /// Runs the network over `waveforms` of shape `[batch, window]`.

@@ -5,20 +5,22 @@ pub mod config;
 mod log;
 mod optimiser;
 pub mod schedule;
+mod steps;
 
-use crate::data::{Batch, Cache, Example, Pass};
+pub use steps::{Steps, to_tensors};
+
+use crate::data::{Cache, Example, Pass};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{Counting, Scores};
 use crate::kernels::NetworkBackend;
 use crate::network::{Network, binary_cross_entropy};
 use burn::module::AutodiffModule as _;
-use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::optim::GradientsAccumulator;
+use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Tensor, TensorData};
 use checkpoint::{Epoch, State, UnderWay};
 use config::Config;
-use optimiser::Stepper;
 use schedule::Next;
 use std::path::Path;
 use std::time::Instant;
@@ -76,7 +78,7 @@ impl Data {
 /// Windows that the mean and deviation of a mel spectrogram are measured over.
 const MEASURED: usize = 2_000;
 
-/// Trains the network of `config` until its schedule ends, or until `until` epochs are
+/// Trains the network of `config` on one device or several until its schedule ends, or until `until` epochs are
 /// done, and leaves a checkpoint after each. A run that was interrupted, also in the
 /// midst of an epoch, goes on from its last checkpoint and learns what it would have
 /// learnt without the interruption.
@@ -89,12 +91,12 @@ pub fn train<B: AutodiffBackend + NetworkBackend>(
     data: &Data,
     config: &Config,
     until: Option<usize>,
-    device: &B::Device,
+    devices: &[B::Device],
 ) -> Result<State>
 where
     B::InnerBackend: NetworkBackend,
 {
-    let mut trainer = Trainer::<B>::start(run, data, config, device)?;
+    let mut trainer = Trainer::<B>::start(run, data, config, devices)?;
     let until = until.unwrap_or(usize::MAX);
     while trainer.state.epochs.len() < until {
         match config.training.schedule.next(&trainer.state.losses()) {
@@ -108,61 +110,29 @@ where
     Ok(trainer.state)
 }
 
-/// A network and its optimiser, step by step.
-pub struct Steps<B: AutodiffBackend> {
-    /// The network so far.
-    pub network: Network<B>,
-    stepper: Stepper<Network<B>, B>,
-}
-
-impl<B: AutodiffBackend + NetworkBackend> Steps<B> {
-    /// A start, with an optimiser that remembers nothing.
-    pub fn new(network: Network<B>, optimiser: config::Optimiser) -> Self {
-        Self { network, stepper: Stepper::new(optimiser) }
-    }
-
-    /// The loss of a batch, `[rows, window]` and `[rows, tags]`, and the gradients of a
-    /// part of it.
-    fn gradients(&self, waveforms: Tensor<B, 2>, targets: Tensor<B, 2>, part: f64) -> (f64, GradientsParams) {
-        let loss = binary_cross_entropy(self.network.forward(waveforms).logits, targets);
-        let value = scalar(&loss);
-        (value, GradientsParams::from_grads((loss * part).backward(), &self.network))
-    }
-
-    fn follow(&mut self, gradients: GradientsParams, rate: f64) {
-        self.network = self.stepper.step(rate, self.network.clone(), gradients);
-    }
-
-    /// One step on one batch; gives its loss before the step.
-    pub fn step(&mut self, waveforms: Tensor<B, 2>, targets: Tensor<B, 2>, rate: f64) -> f64 {
-        let (loss, gradients) = self.gradients(waveforms, targets, 1.0);
-        self.follow(gradients, rate);
-        loss
-    }
-}
-
 /// A run under way.
 struct Trainer<'a, B: AutodiffBackend> {
     run: &'a Path,
     data: &'a Data,
     config: &'a Config,
-    device: &'a B::Device,
+    devices: &'a [B::Device],
     state: State,
-    steps: Steps<B>,
+    steps: Steps<'a, B>,
 }
 
 impl<'a, B: AutodiffBackend + NetworkBackend> Trainer<'a, B>
 where
     B::InnerBackend: NetworkBackend,
 {
-    fn start(run: &'a Path, data: &'a Data, config: &'a Config, device: &'a B::Device) -> Result<Self> {
+    fn start(run: &'a Path, data: &'a Data, config: &'a Config, devices: &'a [B::Device]) -> Result<Self> {
         let tags = data.training.cache.info.tags.clone();
         let plan = config.architecture.plan(tags.len())?;
+        let device = &devices[0];
         B::seed(device, config.training.seed);
         let network = Network::<B>::new(&plan, device);
-        let steps = Steps::new(network, config.training.optimiser);
+        let steps = Steps::new(network, config.training.optimiser, devices);
         let state = State { config: config.clone(), tags, epochs: Vec::new(), under_way: UnderWay::default() };
-        let mut trainer = Self { run, data, config, device, state, steps };
+        let mut trainer = Self { run, data, config, devices, state, steps };
         match checkpoint::latest(run)? {
             Some((folder, found)) => {
                 if found.config != *config || found.tags != trainer.state.tags {
@@ -174,17 +144,24 @@ where
                 trainer.steps.network = checkpoint::load_network(&folder, trainer.steps.network, device)?;
                 trainer.steps.stepper = trainer.steps.stepper.load(&folder, device)?;
                 trainer.state = found;
+                // The last interruption may have come between the two.
+                log::write(run, &trainer.state)?;
             }
             None => trainer.measure_front_end()?,
         }
         Ok(trainer)
     }
 
+    /// Where the network is, and where all that is not split happens.
+    fn device(&self) -> &'a B::Device {
+        &self.devices[0]
+    }
+
     /// Goes on from the best epoch's weights, with an optimiser that remembers nothing.
     fn go_back(&mut self) -> Result<()> {
         let folder = checkpoint::folder(self.run, self.state.best());
-        let network = checkpoint::load_network(&folder, self.steps.network.clone(), self.device)?;
-        self.steps = Steps::new(network, self.config.training.optimiser);
+        let network = checkpoint::load_network(&folder, self.steps.network.clone(), self.device())?;
+        self.steps = Steps::new(network, self.config.training.optimiser, self.devices);
         Ok(())
     }
 
@@ -199,7 +176,7 @@ where
         let (mut sum, mut squares, mut count) = (0.0, 0.0, 0.0);
         std::thread::scope(|scope| -> Result<()> {
             for batch in Pass::plain(cache, &some, *window, self.config.training.batch).start(scope) {
-                let (waveforms, _) = to_tensors::<B::InnerBackend>(batch?, self.device);
+                let (waveforms, _) = to_tensors::<B::InnerBackend>(&batch?, self.device());
                 if let Some(spectrogram) = self.steps.network.valid().front_end(waveforms) {
                     let elements = spectrogram.shape().num_elements() as f64;
                     sum += scalar(&spectrogram.clone().mean()) * elements;
@@ -222,7 +199,7 @@ where
         let counting = self.config.evaluation;
         let rows = self.config.training.batch;
         let (validation_loss, scores) =
-            validate(&self.steps.network.valid(), &self.data.validation, rows, counting, self.device)?;
+            validate(&self.steps.network.valid(), &self.data.validation, rows, counting, self.device())?;
         let done = std::mem::take(&mut self.state.under_way);
         self.state.epochs.push(Epoch {
             learning_rate: self.config.training.schedule.learning_rate(&losses, 0.0),
@@ -270,10 +247,10 @@ where
                 let loss = if rows < 2 {
                     0.0
                 } else {
-                    B::seed(self.device, seed.wrapping_mul(1_000_033).wrapping_add(number as u64));
-                    let (waveforms, targets) = to_tensors::<B>(batch, self.device);
+                    let seed = seed.wrapping_mul(1_000_033).wrapping_add(number as u64);
+                    self.devices.iter().for_each(|device| B::seed(device, seed));
                     // Gradients of several batches are added up to their mean.
-                    let (loss, gradients) = self.steps.gradients(waveforms, targets, 1.0 / config.accumulate as f64);
+                    let (loss, gradients) = self.steps.gradients(&batch, 1.0 / config.accumulate as f64);
                     accumulator.accumulate(&self.steps.network, gradients);
                     loss
                 };
@@ -320,13 +297,13 @@ pub fn validate<B: NetworkBackend>(
     std::thread::scope(|scope| -> Result<()> {
         for batch in Pass::plain(cache, examples, *window, rows).start(scope) {
             let batch = batch?;
-            let (rows, labels) = (batch.rows, batch.targets.clone());
-            let (waveforms, targets) = to_tensors::<B>(batch, device);
+            let rows = batch.rows;
+            let (waveforms, targets) = to_tensors::<B>(&batch, device);
             let logits = network.forward(waveforms).logits;
             loss_sum += scalar(&binary_cross_entropy(logits.clone(), targets)) * rows as f64;
             let probabilities: Vec<f32> = sigmoid(logits).into_data().iter::<f32>().collect();
             let tags = cache.info.tags.len();
-            for (row, labels) in probabilities.chunks_exact(tags).zip(labels.chunks_exact(tags)) {
+            for (row, labels) in probabilities.chunks_exact(tags).zip(batch.targets.chunks_exact(tags)) {
                 scores.add(row, labels);
             }
             seen += rows;
@@ -334,15 +311,6 @@ pub fn validate<B: NetworkBackend>(
         Ok(())
     })?;
     Ok((loss_sum / seen.max(1) as f64, scores))
-}
-
-/// A batch on the device: waveforms `[rows, window]` and targets `[rows, tags]`.
-pub(crate) fn to_tensors<B: Backend>(batch: Batch, device: &B::Device) -> (Tensor<B, 2>, Tensor<B, 2>) {
-    let on_device = |values: Vec<f32>| {
-        let columns = values.len() / batch.rows;
-        Tensor::from_data(TensorData::new(values, [batch.rows, columns]), device)
-    };
-    (on_device(batch.waveforms), on_device(batch.targets))
 }
 
 fn scalar<B: Backend>(tensor: &Tensor<B, 1>) -> f64 {

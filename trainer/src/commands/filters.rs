@@ -1,0 +1,57 @@
+//! `filters`: what the filters of a run have learnt, as the paper's Figures 2 and 3.
+
+use super::trained;
+use crate::backend::{Compute, on};
+use clap::Args;
+use std::path::PathBuf;
+use tagvane_trainer::figures::{Ascent, learned_filters, write};
+use tagvane_trainer::kernels::NetworkBackend;
+use tagvane_trainer::{Result, TrainerError};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The folder of the checkpoints
+    #[arg(long)]
+    run: PathBuf,
+    /// The folder for spectra and waveforms, as PNG and SVG, and filters.json
+    #[arg(long)]
+    out: PathBuf,
+    /// Samples of each filter's waveform [default: 729 for 3^9, else the next that suits the network]
+    #[arg(long)]
+    samples: Option<usize>,
+    /// Steps of gradient ascent
+    #[arg(long, default_value_t = 18)]
+    steps: usize,
+    /// Seeds the noise that the ascent starts from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    on!(&arguments.compute, draw, arguments)
+}
+
+fn draw<B: NetworkBackend>(arguments: &Arguments, devices: &[B::Device]) -> Result<()> {
+    let device = &devices[0];
+    let (state, network) = trained::<B>(&arguments.run, None, device)?;
+    let ascent = Ascent { samples: arguments.samples, steps: arguments.steps, seed: arguments.seed };
+    let layers = learned_filters(&network, &state.config.architecture, &ascent, device)
+        .map_err(|error| TrainerError::content(&arguments.run, error.to_string()))?;
+    for layer in &layers {
+        let silent = layer.filters.iter().filter(|filter| filter.after <= 0.0).count();
+        if let (Some(lowest), Some(highest)) = (layer.filters.first(), layer.filters.last()) {
+            println!(
+                "layer {}: {} filters from {:.0} to {:.0} Hz, {silent} of them silent",
+                layer.layer,
+                layer.filters.len(),
+                lowest.peak,
+                highest.peak
+            );
+        }
+    }
+    write(&arguments.out, &layers)?;
+    println!("{}: spectra and waveforms of epoch {}", arguments.out.display(), state.best());
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! A run that is killed goes on and learns what it would have learnt.
+
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod support;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use support::tone;
+
+fn trainer() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn start(folder: &Path, run: &str) -> Child {
+    let mut command = trainer();
+    command.arg("train").arg(folder.join("run.toml")).arg("--cache").arg(folder.join("cache"));
+    command.arg("--run").arg(folder.join(run)).spawn().unwrap()
+}
+
+/// What each epoch learnt: the columns before those that tell how fast.
+fn learnt(run: &Path) -> Vec<String> {
+    let log = std::fs::read_to_string(run.join("log.csv")).unwrap();
+    log.lines().map(|line| line.split(',').take(6).collect::<Vec<_>>().join(",")).collect()
+}
+
+/// Checkpoints that are whole.
+fn checkpoints(run: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(run) else { return Vec::new() };
+    let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with("epoch-") && !name.ends_with(".partial")).collect()
+}
+
+#[test]
+fn the_same_losses_follow_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for index in 0..12 {
+        let kind = if index % 2 == 0 { "low" } else { "high" };
+        let hertz = 80.0 + 17.0 * index as f32 + if index % 2 == 0 { 0.0 } else { 2_000.0 };
+        tone(&folder.join(format!("audio/{kind}/{index}.wav")), hertz, 6.0);
+    }
+    let list: String = (0..12)
+        .map(|index| {
+            let kind = if index % 2 == 0 { "low" } else { "high" };
+            format!("{kind}/{index}.wav,{},{kind}\n", if index < 8 { "training" } else { "validation" })
+        })
+        .collect();
+    std::fs::write(folder.join("list.csv"), format!("path,group,tag\n{list}")).unwrap();
+    let mut prepare = trainer();
+    prepare.args(["prepare", "folder", "--csv"]).arg(folder.join("list.csv"));
+    prepare.arg("--audio").arg(folder.join("audio")).arg("--cache").arg(folder.join("cache"));
+    assert!(prepare.status().unwrap().success());
+    let config = "
+[architecture]
+kind = \"sample-level\"
+m = 3
+n = 5
+window = 2187
+widths = [8, 8, 8, 16, 16, 16]
+[groups]
+validation = [\"validation\"]
+test = [\"test\"]
+[training]
+batch = 6
+accumulate = 2
+seed = 5
+checkpoint_every = 5
+optimiser = { kind = \"sgd\", momentum = 0.9 }
+schedule = { kind = \"plateau\", learning_rate = 0.05, factor = 5.0, patience = 1, drops = 2, epochs = 5 }
+augmentation = { shift = 50, gain = [0.5, 1.5], noise = 0.01 }
+";
+    std::fs::write(folder.join("run.toml"), config).unwrap();
+    assert!(start(folder, "whole").wait().unwrap().success());
+
+    // Killed as soon as there is something new to go on from, again and again.
+    let run = folder.join("killed");
+    let mut kills = 0;
+    loop {
+        let before = checkpoints(&run);
+        let mut child = start(folder, "killed");
+        let started = Instant::now();
+        let ended = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                assert!(status.success());
+                break true;
+            }
+            if checkpoints(&run) != before {
+                break false;
+            }
+            assert!(started.elapsed() < Duration::from_secs(120), "no checkpoint for two minutes");
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        if ended {
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+    }
+    assert!(kills >= 2, "killed only {kills} times");
+    println!("killed {kills} times");
+    assert_eq!(learnt(&run), learnt(&folder.join("whole")));
+}
