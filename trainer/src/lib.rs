@@ -17,6 +17,7 @@ pub mod kernels;
 pub mod network;
 pub mod parallel;
 pub mod prepare;
+pub mod report;
 pub mod tagging;
 pub mod training;
 

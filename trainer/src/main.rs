@@ -5,7 +5,7 @@ mod backend;
 mod commands;
 
 use clap::{Parser, Subcommand};
-use commands::{bench, evaluate, export, filters, models, prepare, tag, train};
+use commands::{bench, evaluate, export, filters, models, prepare, report, tag, train};
 use std::process::ExitCode;
 
 /// Makes the taggers that Tagvane runs
@@ -29,6 +29,8 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Write the best epoch of a run as an ONNX file
     Export(export::Arguments),
+    /// Make the paper's tables from finished runs
+    Report(report::Arguments),
     /// Draw what the filters of a run have learnt, as the paper's Figures 2 and 3
     Filters(filters::Arguments),
     /// Tell what an ONNX tagger hears in recordings, as a table, JSON, CSV or Audacity labels
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Filters(arguments) => filters::run(&arguments),
         Command::Tag(arguments) => tag::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

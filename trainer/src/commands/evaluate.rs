@@ -11,7 +11,7 @@ use tagvane_trainer::evaluation::{
 };
 use tagvane_trainer::kernels::NetworkBackend;
 use tagvane_trainer::training::{Split, checkpoint};
-use tagvane_trainer::{Result, TrainerError};
+use tagvane_trainer::{Result, TrainerError, report};
 
 #[derive(Args)]
 #[command(group(ArgGroup::new("what").required(true).args(["run", "onnx", "predictions"])))]
@@ -102,6 +102,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         _ => return Err(TrainerError::Request("say what to measure: --run, --onnx or --predictions".into())),
     };
     print(&scores);
+    // `report` looks for it there; other groups than the run's own are not its result.
+    if let (Some(run), true) = (&arguments.run, arguments.groups.is_empty()) {
+        write_json(&run.join(report::EVALUATION), &scores)?;
+    }
     if let Some(path) = &arguments.csv {
         write_csv(path, &scores)?;
     }

@@ -6,6 +6,7 @@ pub(crate) mod export;
 pub(crate) mod filters;
 pub(crate) mod models;
 pub(crate) mod prepare;
+pub(crate) mod report;
 pub(crate) mod tag;
 pub(crate) mod train;
 

@@ -1,7 +1,9 @@
 //! ROC-AUC and average precision, as scikit-learn defines them.
 
-/// The indices of `scores`, highest first, cut into runs of equal score.
+/// The indices of `scores`, highest first, cut into runs of equal score. What is no
+/// number ranks below every number: a model earns nothing by not answering.
 fn ranked(scores: &[f32]) -> Vec<Vec<usize>> {
+    let scores: Vec<f32> = scores.iter().map(|score| if score.is_nan() { f32::NEG_INFINITY } else { *score }).collect();
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
     order.chunk_by(|a, b| scores[*a] == scores[*b]).map(<[usize]>::to_vec).collect()
@@ -61,6 +63,13 @@ mod tests {
         assert_eq!(average_precision(&[0.5; 4], &positive), Some(0.5));
         // By hand: pairs (0.9, 0.5) and (0.9, 0.1) won, (0.5, 0.5) tied, (0.5, 0.1) won.
         assert_eq!(roc_auc(&[0.9, 0.5, 0.5, 0.1], &positive), Some(3.5 / 4.0));
+    }
+
+    #[test]
+    fn no_number_ranks_last() {
+        assert_eq!(roc_auc(&[f32::NAN, 0.1, 0.2], &[true, false, false]), Some(0.0));
+        assert_eq!(roc_auc(&[f32::NAN, 0.1, f32::NAN], &[false, true, true]), Some(0.75));
+        assert_eq!(average_precision(&[f32::NAN, 0.1], &[false, true]), Some(1.0));
     }
 
     #[test]

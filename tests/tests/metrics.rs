@@ -1,0 +1,52 @@
+//! ROC-AUC and average precision are scikit-learn's.
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use tagvane_tests::python;
+use tagvane_trainer::evaluation::metrics::{average_precision, roc_auc};
+
+/// Scores with and without ties, labels rare and common.
+#[test]
+fn both_figures_are_scikit_learns() {
+    let seed = rand::random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut cases = Vec::new();
+    for case in 0..300 {
+        let count = random.random_range(2..200);
+        let levels = [2, 5, 30, 100_000][case % 4];
+        let rate = [0.05, 0.5, 0.95][case % 3];
+        let scores: Vec<f32> = (0..count).map(|_| random.random_range(0..levels) as f32 / levels as f32).collect();
+        let positive: Vec<bool> = (0..count).map(|_| random.random_bool(rate)).collect();
+        cases.push((scores, positive));
+    }
+    let script = "import json, sys, warnings
+from sklearn.metrics import average_precision_score, roc_auc_score
+warnings.simplefilter('ignore')
+for scores, positive in json.load(sys.stdin):
+    both = len(set(positive)) == 2
+    print(roc_auc_score(positive, scores) if both else '-', average_precision_score(positive, scores) if any(positive) else '-')";
+    let mut child =
+        Command::new(python()).args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // In double precision there and here, of the same single-precision scores.
+    let exact: Vec<(Vec<f64>, &Vec<bool>)> =
+        cases.iter().map(|(scores, positive)| (scores.iter().copied().map(f64::from).collect(), positive)).collect();
+    child.stdin.take().unwrap().write_all(&serde_json::to_vec(&exact).unwrap()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().count(), cases.len());
+    for (line, (scores, positive)) in text.lines().zip(&cases) {
+        let (auc, precision) = line.split_once(' ').unwrap();
+        for (what, theirs, ours) in
+            [("ROC-AUC", auc, roc_auc(scores, positive)), ("AP", precision, average_precision(scores, positive))]
+        {
+            match theirs.parse::<f64>() {
+                Ok(theirs) => assert!((ours.unwrap() - theirs).abs() < 1e-9, "{what}: {ours:?} and {theirs}"),
+                Err(_) => assert_eq!(ours, None, "{what} of {positive:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The commands as they are typed, on a data set in miniature: from a folder to a
+//! model, figures and a report, and what is said where something is wrong.
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Output};
+use support::{magnatagatune, tone};
+use tagvane_engine::Model;
+
+fn trainer(folder: &Path, arguments: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_trainer")).current_dir(folder).args(arguments.split(' ')).output().unwrap()
+}
+
+fn works(folder: &Path, arguments: &str) -> String {
+    let output = trainer(folder, arguments);
+    assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn fails(folder: &Path, arguments: &str) -> String {
+    let output = trainer(folder, arguments);
+    assert_eq!(output.status.code(), Some(2), "{arguments}: {}", String::from_utf8_lossy(&output.stdout));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("error: ") && !said.contains("panicked"), "{arguments}: {said}");
+    said
+}
+
+#[test]
+fn from_magnatagatune_to_tables_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let folders = ["0", "1", "2", "3", "4", "5", "c", "c", "d", "d", "e", "f"];
+    let names: Vec<String> = folders.iter().enumerate().map(|(index, name)| format!("{name}/{index}.mp3")).collect();
+    let clips: Vec<(&str, &[&str], f32)> = names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| (name.as_str(), if index % 2 == 0 { &["guitar"][..] } else { &["harp"] }, 29.3))
+        .collect();
+    magnatagatune(folder, &clips);
+    for shard in 1..=2 {
+        let said = works(
+            folder,
+            &format!("prepare magnatagatune --annotations annotations.csv --audio mp3 --cache cache --shard {shard}/2"),
+        );
+        assert!(said.contains("6 recordings in this part, 0 skipped"), "{said}");
+    }
+    let config = works(folder, "models 3^4-59049");
+    std::fs::write(folder.join("run.toml"), config).unwrap();
+    let slim = "--set architecture.widths=[4,4,4,8,8] --set training.schedule.epochs=1 --set training.seed=2";
+    let said = works(folder, &format!("train run.toml --cache cache --run runs/a {slim}"));
+    assert!(said.contains("60 windows of 6 recordings to train on"), "{said}");
+    let said = works(folder, "evaluate --run runs/a --cache cache --csv tags.csv --json figures.json");
+    assert!(said.contains("guitar") && said.contains("clips; mean over"), "{said}");
+    assert!(std::fs::read_to_string(folder.join("tags.csv")).unwrap().starts_with("tag,positives,roc_auc"));
+    works(folder, "export --run runs/a --out model.onnx");
+    let model = Model::open(&folder.join("model.onnx")).unwrap();
+    assert_eq!((model.window(), model.tags().len(), model.tags()[0].as_str()), (59_049, 50, "guitar"));
+    // The exported file is judged as the run itself was.
+    works(folder, "evaluate --onnx model.onnx --cache cache --json exported.json");
+    let auc = |file: &str| -> serde_json::Value {
+        serde_json::from_slice::<serde_json::Value>(&std::fs::read(folder.join(file)).unwrap()).unwrap()["roc_auc"]
+            .clone()
+    };
+    assert_eq!(auc("figures.json"), auc("exported.json"));
+    let tables = works(folder, "report runs");
+    assert!(tables.contains("### Table 2") && tables.contains("| 3^4-59049 | 4 to 8 | ~0.8655 |"), "{tables}");
+    assert!(works(folder, "models").contains("3^9-59049"));
+
+    for (arguments, word) in [
+        ("train nowhere.toml --cache cache --run runs/b", "nowhere.toml"),
+        ("train run.toml --cache nowhere --run runs/b", "nowhere"),
+        ("train run.toml --cache cache --run runs/b --set architecture.window=59050", "59050"),
+        ("train run.toml --cache cache --run runs/b --set groups.validation=[\"z\"]", "validation groups"),
+        ("train run.toml --cache cache --run runs/a --set training.batch=24", "another configuration"),
+        ("evaluate --onnx run.toml --cache cache", "run.toml"),
+        ("evaluate --run runs/z --cache cache", "no epoch"),
+        ("evaluate --run runs/a --cache cache --group z", "the cache has"),
+        ("export --run runs --out x.onnx", "no epoch"),
+        ("report cache", "trained and evaluated"),
+        ("models 3^99", "3^99"),
+        ("prepare folder --audio nowhere --cache other", "nowhere"),
+        ("prepare folder --audio mp3 --cache other --validation 0.7 --test 0.7", "something to train on"),
+        ("prepare folder --audio mp3 --cache other --shard 3/2", "part 3 of 2"),
+        ("tag model.onnx nothing.wav", "nothing.wav"),
+    ] {
+        let said = fails(folder, arguments);
+        assert!(said.contains(word), "{arguments}: {said}");
+    }
+    // A damaged checkpoint is named, and nothing else is taken for it.
+    std::fs::write(folder.join("runs/a/epoch-001/network.mpk"), b"cut").unwrap();
+    assert!(fails(folder, "export --run runs/a --out x.onnx").contains("damaged"));
+    assert!(!folder.join("x.onnx").exists());
+}
+
+#[test]
+fn plain_files_are_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    tone(&folder.join("unused.wav"), 100.0, 0.1);
+    std::fs::write(folder.join("p.csv"), "clip,soft,loud\na,0.9,0.1\nb,0.2,0.8\nc,0.4,0.3\nx,0,0\n").unwrap();
+    std::fs::write(folder.join("l.csv"), "clip,loud,soft\nc,0,1\nb,1,0\na,0,1\ny,1,1\n").unwrap();
+    let said = works(folder, "evaluate --predictions p.csv --labels l.csv");
+    assert!(said.contains("2 clips are in one file only and left out: x, y"), "{said}");
+    assert!(said.contains("3 clips; mean over 2 of 2 tags") && said.contains("ROC-AUC 1.0000"), "{said}");
+    for (labels, word) in [
+        ("clip,loud\na,1\n", "\"soft\" is in one of the two"),
+        ("clip,loud,soft\na,1,0\na,1,0\n", "a occurs twice"),
+        ("clip,loud,soft\na,one,0\n", "\"one\" is no number"),
+        ("clip,loud,soft\na,NaN,0\n", "\"NaN\" is no number"),
+        ("clip,loud,soft\na,1\n", "l.csv"),
+        ("clip\na\n", "must name"),
+    ] {
+        std::fs::write(folder.join("l.csv"), labels).unwrap();
+        let said = fails(folder, "evaluate --predictions p.csv --labels l.csv");
+        assert!(said.contains(word), "{labels}: {said}");
+    }
+}
