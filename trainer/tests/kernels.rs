@@ -1,14 +1,21 @@
 //! A stage as one operation trains as burn composes it.
 
-use burn::backend::{Autodiff, Flex};
-use burn::module::Module as _;
+use burn::backend::{Autodiff, Flex, NdArray};
+use burn::module::{AutodiffModule as _, Module as _};
 use burn::nn::conv::Conv1dConfig;
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend as _;
 use burn::tensor::module::max_pool1d;
 use burn::tensor::{Distribution, Tensor, TensorPrimitive};
-use tagvane_trainer::kernels::{NetworkBackend as _, StageInputs, StageKind};
+use tagvane_engine::Metadata;
+use tagvane_trainer::architecture::Architecture;
+use tagvane_trainer::architecture::catalogue::find;
+use tagvane_trainer::data::Batch;
+use tagvane_trainer::export::{from_onnx, to_onnx};
+use tagvane_trainer::kernels::{NetworkBackend as _, StageInputs, StageKernel, StageKind};
+use tagvane_trainer::network::Network;
+use tagvane_trainer::training::to_tensors;
 
 type B = Autodiff<Flex>;
 
@@ -121,4 +128,37 @@ fn outputs_statistics_and_gradients_are_burns_own() {
         assert!(values(bias.grad(&one).unwrap()).iter().all(|gradient| gradient.abs() < 1e-2), "{what}");
         drop(convolution.no_grad());
     }
+}
+
+/// The same weights answer and train alike on burn-flex, with its kernels, and on
+/// burn-ndarray, without any.
+#[test]
+fn ndarray_answers_and_trains_as_flex_does() {
+    let mut architecture = find("2^8-16384").unwrap().architecture;
+    let slim: Vec<usize> = architecture.widths().iter().map(|width| width / 32).collect();
+    architecture = architecture.with_widths(slim);
+    let plan = architecture.plan(3).unwrap();
+    let start = Network::<Flex>::new(&plan, &Default::default());
+    let bytes = to_onnx(&start, &architecture, &Metadata::default());
+    let rows = 4;
+    let wave = |index: usize| ((index * (1 + index / plan.window)) as f32 * 0.013).sin();
+    let batch = Batch {
+        waveforms: (0..rows * plan.window).map(wave).collect(),
+        targets: vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0],
+        rows,
+    };
+    fn answers<B: StageKernel>(bytes: &[u8], architecture: &Architecture, batch: &Batch) -> (Vec<f32>, Vec<f32>) {
+        let device = B::Device::default();
+        let network: Network<B> = from_onnx(bytes, architecture, 3, &device).unwrap();
+        let logits = network.forward(to_tensors::<B>(batch, &device).0).logits;
+        // In training the batch's own mean and variance count; before dropout, so that
+        // nothing is drawn.
+        let network = Network::<Autodiff<B>>::from_inner(network);
+        let embedding = network.forward(to_tensors::<Autodiff<B>>(batch, &device).0).embedding;
+        (logits.into_data().iter::<f32>().collect(), embedding.into_data().iter::<f32>().collect())
+    }
+    let (flex, flex_training) = answers::<Flex>(&bytes, &architecture, &batch);
+    let (ndarray, ndarray_training) = answers::<NdArray>(&bytes, &architecture, &batch);
+    close("logits", flex, ndarray);
+    close("embedding in training", flex_training, ndarray_training);
 }
