@@ -116,3 +116,32 @@ fn plain_files_are_compared() {
         assert!(said.contains(word), "{labels}: {said}");
     }
 }
+
+/// A limit on the size of files stands in for a full disk.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_named_and_nothing_half_written_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    (0..4).for_each(|index| tone(&folder.join(format!("audio/low/{index}.wav")), 90.0 + 10.0 * index as f32, 5.0));
+    let prepare = "prepare folder --audio audio --cache cache --validation 0 --test 0";
+    // 512 kilobytes: room for two of the four recordings.
+    let limited = format!("ulimit -f 512; trap '' XFSZ; exec {} {prepare}", env!("CARGO_BIN_EXE_trainer"));
+    let output = Command::new("bash").current_dir(folder).args(["-c", &limited]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("audio.pcm") && !said.contains("panicked"), "{said}");
+    assert!(fails(folder, "evaluate --onnx none.onnx --cache cache").contains("none.onnx"));
+    let cache = tagvane_trainer::data::Cache::open(&folder.join("cache"), |_| true);
+    assert!(cache.err().unwrap().to_string().contains("not complete"));
+    assert!(works(folder, prepare).contains("4 recordings in this part, 0 skipped"));
+    let cache = tagvane_trainer::data::Cache::open(&folder.join("cache"), |_| true).unwrap();
+    let mut samples = vec![0.0; 22_050];
+    for track in 0..4 {
+        assert!((cache.track(track).samples as i64 - 110_250).abs() < 10);
+        cache.read(track, 44_100, &mut samples).unwrap();
+        // Each is its own tone: as many zero crossings a second as its pitch tells.
+        let crossings = samples.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count() as i64;
+        assert!((crossings - (90 + 10 * track as i64)).abs() <= 1, "{track}: {crossings}");
+    }
+}

@@ -73,7 +73,6 @@ impl PartWriter {
             return Err(TrainerError::content(&audio, "audio is missing at its end; delete this part's folder"));
         }
         writer.audio.set_len(2 * writer.samples).map_err(TrainerError::file(&audio))?;
-        writer.audio.seek(SeekFrom::End(0)).map_err(TrainerError::file(&audio))?;
         Ok(writer)
     }
 
@@ -94,7 +93,9 @@ impl PartWriter {
             return self.skip(source, "the same audio as another track");
         }
         let path = self.folder.join("audio.pcm");
-        self.audio.write_all(&pcm).map_err(TrainerError::file(&path))?;
+        // Where the last whole track ends: a write that failed may have left a part of one.
+        let end = SeekFrom::Start(2 * self.samples);
+        self.audio.seek(end).and_then(|_| self.audio.write_all(&pcm)).map_err(TrainerError::file(&path))?;
         self.audio.flush().map_err(TrainerError::file(&path))?;
         let offset = self.samples;
         self.samples += samples.len() as u64;
