@@ -5,7 +5,7 @@ use burn::module::{AutodiffModule as _, Module as _};
 use burn::nn::conv::Conv1dConfig;
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::activation::relu;
-use burn::tensor::backend::Backend as _;
+use burn::tensor::backend::Backend;
 use burn::tensor::module::max_pool1d;
 use burn::tensor::{Distribution, Tensor, TensorPrimitive};
 use tagvane_engine::Metadata;
@@ -17,8 +17,6 @@ use tagvane_trainer::kernels::{NetworkBackend as _, StageInputs, StageKernel, St
 use tagvane_trainer::network::Network;
 use tagvane_trainer::training::to_tensors;
 
-type B = Autodiff<Flex>;
-
 fn close(what: &str, a: Vec<f32>, b: Vec<f32>) {
     assert_eq!(a.len(), b.len(), "{what}");
     let size = a.iter().fold(1e-3_f32, |size, value| size.max(value.abs()));
@@ -26,15 +24,26 @@ fn close(what: &str, a: Vec<f32>, b: Vec<f32>) {
     assert!(worst <= 2e-4 * size, "{what}: {worst} apart, values up to {size}");
 }
 
-fn values<const D: usize>(tensor: Tensor<Flex, D>) -> Vec<f32> {
+fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
-/// Sizes that divide evenly and not, long and short, wide and narrow.
 #[test]
 fn outputs_statistics_and_gradients_are_burns_own() {
+    as_burn_composes_it::<Flex>();
+}
+
+#[cfg(feature = "libtorch")]
+#[test]
+fn outputs_statistics_and_gradients_are_burns_own_on_libtorch() {
+    as_burn_composes_it::<burn::backend::LibTorch>();
+}
+
+/// Sizes that divide evenly and not, long and short, wide and narrow.
+fn as_burn_composes_it<K: StageKernel>() {
+    type B<K> = Autodiff<K>;
     let device = Default::default();
-    Flex::seed(&device, 11);
+    K::seed(&device, 11);
     // batch, channels, frames, filters, length, stride, padding, pool, rectify
     for (batch, channels, frames, filters, length, stride, padding, pool, rectify) in [
         (2, 1, 81, 4, 3, 3, 0, 1, true),
@@ -49,12 +58,12 @@ fn outputs_statistics_and_gradients_are_burns_own() {
         (1, 2, 50, 2, 9, 4, 8, 2, true),
     ] {
         let what = format!("{batch} x {channels} x {frames}, {filters} filters of {length} by {stride}");
-        let random = |shape| Tensor::<B, 3>::random(shape, Distribution::Normal(0.3, 1.0), &device).require_grad();
+        let random = |shape| Tensor::<B<K>, 3>::random(shape, Distribution::Normal(0.3, 1.0), &device).require_grad();
         let signal = random([batch, channels, frames]);
-        let convolution = Conv1dConfig::new(channels, filters, length).with_stride(stride).init::<B>(&device);
-        let norm: BatchNorm<B> = BatchNormConfig::new(filters).init(&device);
+        let convolution = Conv1dConfig::new(channels, filters, length).with_stride(stride).init::<B<K>>(&device);
+        let norm: BatchNorm<B<K>> = BatchNormConfig::new(filters).init(&device);
         let line =
-            |low, high| Tensor::<B, 1>::random([filters], Distribution::Uniform(low, high), &device).require_grad();
+            |low, high| Tensor::<B<K>, 1>::random([filters], Distribution::Uniform(low, high), &device).require_grad();
         let (gamma, beta) = (line(-1.0, 2.0), line(-0.5, 0.5));
         let weight = convolution.weight.val();
         let bias = convolution.bias.as_ref().unwrap().val();
@@ -64,7 +73,7 @@ fn outputs_statistics_and_gradients_are_burns_own() {
         let mean = sums.clone().swap_dims(0, 1).flatten::<2>(1, 2).mean_dim(1);
         let centred = sums.clone().swap_dims(0, 1).flatten::<2>(1, 2) - mean.clone();
         let variance = centred.square().mean_dim(1);
-        let column = |line: Tensor<B, 1>| line.reshape([1, filters, 1]);
+        let column = |line: Tensor<B<K>, 1>| line.reshape([1, filters, 1]);
         let deviation = column(variance.clone().squeeze_dim(1)).add_scalar(norm.epsilon).sqrt();
         let mut composed =
             (sums - column(mean.clone().squeeze_dim(1))) / deviation * column(gamma.clone()) + column(beta.clone());
@@ -75,7 +84,7 @@ fn outputs_statistics_and_gradients_are_burns_own() {
             composed = max_pool1d(composed, pool, pool, 0, 1, false);
         }
 
-        let float = |tensor: TensorPrimitive<B>| tensor.tensor();
+        let float = |tensor: TensorPrimitive<B<K>>| tensor.tensor();
         let inputs = StageInputs {
             signal: float(signal.clone().into_primitive()),
             weight: float(weight.clone().into_primitive()),
@@ -84,10 +93,10 @@ fn outputs_statistics_and_gradients_are_burns_own() {
             beta: float(beta.clone().into_primitive()),
         };
         let kind = StageKind { stride, padding, epsilon: norm.epsilon, rectify, pool };
-        let output = B::train_stage(inputs, kind).expect("this backend has a kernel");
-        let one = Tensor::<B, 3>::from_primitive(TensorPrimitive::Float(output.signal));
+        let output = B::<K>::train_stage(inputs, kind).expect("this backend has a kernel");
+        let one = Tensor::<B<K>, 3>::from_primitive(TensorPrimitive::Float(output.signal));
         // A trained stage with the same mean and variance gives the same.
-        let plain = |tensor: TensorPrimitive<Flex>| tensor.tensor();
+        let plain = |tensor: TensorPrimitive<K>| tensor.tensor();
         let inputs = StageInputs {
             signal: plain(signal.clone().inner().into_primitive()),
             weight: plain(weight.clone().inner().into_primitive()),
@@ -95,16 +104,16 @@ fn outputs_statistics_and_gradients_are_burns_own() {
             gamma: plain(gamma.clone().inner().into_primitive()),
             beta: plain(beta.clone().inner().into_primitive()),
         };
-        let moment = |moment: &Tensor<B, 2>| plain(moment.clone().inner().flatten::<1>(0, 1).into_primitive());
-        let run = Flex::run_stage(inputs, moment(&mean), moment(&variance), kind).expect("this backend has a kernel");
-        let run = Tensor::<Flex, 3>::from_primitive(TensorPrimitive::Float(run));
+        let moment = |moment: &Tensor<B<K>, 2>| plain(moment.clone().inner().flatten::<1>(0, 1).into_primitive());
+        let run = K::run_stage(inputs, moment(&mean), moment(&variance), kind).expect("this backend has a kernel");
+        let run = Tensor::<K, 3>::from_primitive(TensorPrimitive::Float(run));
         close(&format!("{what}: trained"), values(composed.clone().inner()), values(run));
-        let line = |primitive| Tensor::<B, 1>::from_primitive(TensorPrimitive::Float(primitive)).inner();
+        let line = |primitive| Tensor::<B<K>, 1>::from_primitive(TensorPrimitive::Float(primitive)).inner();
         close(&format!("{what}: output"), values(composed.clone().inner()), values(one.clone().inner()));
         close(&format!("{what}: mean"), values(mean.inner()), values(line(output.mean)));
         close(&format!("{what}: variance"), values(variance.inner()), values(line(output.variance)));
 
-        let weights = Tensor::<B, 3>::random(one.dims(), Distribution::Default, &device);
+        let weights = Tensor::<B<K>, 3>::random(one.dims(), Distribution::Default, &device);
         let composed = (composed * weights.clone()).sum().backward();
         let one = (one * weights).sum().backward();
         close(
@@ -134,6 +143,16 @@ fn outputs_statistics_and_gradients_are_burns_own() {
 /// burn-ndarray, without any.
 #[test]
 fn ndarray_answers_and_trains_as_flex_does() {
+    answers_and_trains_as_flex_does::<NdArray>();
+}
+
+#[cfg(feature = "libtorch")]
+#[test]
+fn libtorch_answers_and_trains_as_flex_does() {
+    answers_and_trains_as_flex_does::<burn::backend::LibTorch>();
+}
+
+fn answers_and_trains_as_flex_does<K: StageKernel>() {
     let mut architecture = find("2^8-16384").unwrap().architecture;
     let slim: Vec<usize> = architecture.widths().iter().map(|width| width / 32).collect();
     architecture = architecture.with_widths(slim);
@@ -158,7 +177,7 @@ fn ndarray_answers_and_trains_as_flex_does() {
         (logits.into_data().iter::<f32>().collect(), embedding.into_data().iter::<f32>().collect())
     }
     let (flex, flex_training) = answers::<Flex>(&bytes, &architecture, &batch);
-    let (ndarray, ndarray_training) = answers::<NdArray>(&bytes, &architecture, &batch);
-    close("logits", flex, ndarray);
-    close("embedding in training", flex_training, ndarray_training);
+    let (other, other_training) = answers::<K>(&bytes, &architecture, &batch);
+    close("logits", flex, other);
+    close("embedding in training", flex_training, other_training);
 }
