@@ -71,13 +71,12 @@ fn as_burn_composes_it<K: StageKernel>(runs: bool) {
 
         let padded = signal.clone().pad((padding, padding, 0, 0), 0.0);
         let sums = convolution.forward(padded);
-        let mean = sums.clone().swap_dims(0, 1).flatten::<2>(1, 2).mean_dim(1);
-        let centred = sums.clone().swap_dims(0, 1).flatten::<2>(1, 2) - mean.clone();
-        let variance = centred.square().mean_dim(1);
-        let column = |line: Tensor<B<K>, 1>| line.reshape([1, filters, 1]);
-        let deviation = column(variance.clone().squeeze_dim(1)).add_scalar(norm.epsilon).sqrt();
-        let mut composed =
-            (sums - column(mean.clone().squeeze_dim(1))) / deviation * column(gamma.clone()) + column(beta.clone());
+        let mean = sums.clone().mean_dim(0).mean_dim(2);
+        let centred = sums - mean.clone();
+        let variance = centred.clone().square().mean_dim(0).mean_dim(2);
+        let column = |line: &Tensor<B<K>, 1>| line.clone().reshape([1, filters, 1]);
+        let deviation = variance.clone().add_scalar(norm.epsilon).sqrt();
+        let mut composed = centred / deviation * column(&gamma) + column(&beta);
         if rectify {
             composed = relu(composed);
         }
@@ -105,7 +104,7 @@ fn as_burn_composes_it<K: StageKernel>(runs: bool) {
             gamma: plain(gamma.clone().inner().into_primitive()),
             beta: plain(beta.clone().inner().into_primitive()),
         };
-        let moment = |moment: &Tensor<B<K>, 2>| plain(moment.clone().inner().flatten::<1>(0, 1).into_primitive());
+        let moment = |moment: &Tensor<B<K>, 3>| plain(moment.clone().inner().flatten::<1>(0, 2).into_primitive());
         let run = K::run_stage(inputs, moment(&mean), moment(&variance), kind);
         assert_eq!(run.is_some(), runs, "{what}");
         if let Some(run) = run {
