@@ -1,6 +1,6 @@
 //! Where the tags stand, for everyone to read at any time.
 
-use crate::model::MAX_TAGS;
+use crate::model::{Inference, MAX_TAGS};
 use atomic_float::AtomicF32;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -19,6 +19,7 @@ pub struct TagBoard {
     version: AtomicU64,
     inferences: AtomicU64,
     gaps: AtomicU64,
+    skips: AtomicU64,
     made: Instant,
     /// When the last values were written, in microseconds after `made`.
     written: AtomicU64,
@@ -43,6 +44,10 @@ pub enum Status {
         name: String,
         /// How long its window is.
         window: Duration,
+        /// How long after one window the next follows.
+        hop: Duration,
+        /// How it is run.
+        inference: Inference,
     },
     /// The model cannot be used, and why, in one sentence; tags stay at zero.
     Failed(String),
@@ -67,6 +72,7 @@ impl TagBoard {
             version: AtomicU64::new(0),
             inferences: AtomicU64::new(0),
             gaps: AtomicU64::new(0),
+            skips: AtomicU64::new(0),
             made: Instant::now(),
             written: AtomicU64::new(0),
             status: Mutex::new(Status::Loading { tags: Vec::new() }),
@@ -98,6 +104,11 @@ impl TagBoard {
     /// Times that audio was lost, because it came faster than it could be taken.
     pub fn gaps(&self) -> u64 {
         self.gaps.load(Ordering::Relaxed)
+    }
+
+    /// Windows that were let go, because the next was due already.
+    pub fn skips(&self) -> u64 {
+        self.skips.load(Ordering::Relaxed)
     }
 
     /// How long ago the values were written; `None` before the first time.
@@ -146,6 +157,10 @@ impl TagBoard {
 
     pub(crate) fn count_gap(&self) {
         self.gaps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_skip(&self) {
+        self.skips.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn set_status(&self, status: Status) {

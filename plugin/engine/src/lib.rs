@@ -3,7 +3,7 @@
 //! The journey of a sample: the audio thread hands each block to a [`Tap`], which
 //! mixes it down, resamples it to [`SAMPLE_RATE`] and leaves it in a lock-free ring.
 //! A [`Listener`] takes it out on a worker thread, keeps the last window, and runs
-//! the [`Model`] once a [`HOP`]. The probabilities go to the [`TagBoard`], which any
+//! the [`Model`] once a hop. The probabilities go to the [`TagBoard`], which any
 //! thread may read. An [`Engine`] is all of that for one instance of the plugin.
 //!
 //! This crate knows no plugin format and draws nothing.
@@ -22,6 +22,6 @@ mod tap;
 
 pub use board::{Status, TagBoard};
 pub use engine::{Engine, ModelSource};
-pub use listener::{HOP, Listener, Pace};
-pub use model::{FORMAT, MAX_TAGS, Metadata, Model, ModelError, SAMPLE_RATE};
+pub use listener::{Listener, Pace};
+pub use model::{FORMAT, Hearing, Inference, MAX_TAGS, Metadata, Model, ModelError, SAMPLE_RATE};
 pub use tap::Tap;

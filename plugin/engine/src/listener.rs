@@ -1,19 +1,22 @@
 //! From the ring to the board: keeps the last window and asks the model.
 
 use crate::board::{Status, TagBoard};
-use crate::model::{Model, SAMPLE_RATE};
+use crate::model::{Hearing, Inference, Model, ModelError, SAMPLE_RATE};
 use crate::resample::Resampler;
 use crate::tap::{Feed, Heard};
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Samples between two judgements, at the model's rate: ten a second at
-/// [`SAMPLE_RATE`], and a power of three, as the 3^9 network's layers pool.
-pub const HOP: usize = 2_187;
-
-/// Below this every sample is silence: -90 dBFS.
+/// Below this every sample is silence: -90 dBFS. A window of it is heard as digital
+/// silence, which no model is asked about.
 const SILENCE: f32 = 3.162_277_7e-5;
+
+/// Live, a listener that is so many hops behind lets them go: going on from the latest
+/// window costs as much as some of them, and is now.
+const TOO_LATE: usize = 8;
+
+/// What share of a core a model may take that is run by full windows, live.
+const FULL_WINDOWS_SHARE: f64 = 0.1;
 
 /// How a listener deals with audio that is already waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,15 +35,22 @@ pub struct Listener {
     feed: Option<Feed>,
     /// Who may take from the feed: the worker, live, or the caller, offline.
     pace: Pace,
-    model: Option<Model>,
+    hearing: Option<Hearing>,
     /// From the ring's rate to the model's, where they differ.
     resampler: Option<Resampler>,
-    /// The last samples at the model's rate, at most a window of them.
-    window: VecDeque<f32>,
+    /// The last samples at the model's rate: a window of them, and up to another that
+    /// has passed already.
+    heard: Vec<f32>,
     /// Samples since the last hop.
     since_hop: usize,
     /// Samples since the last one that was not silence.
     silent: usize,
+    /// Whether `hearing` has missed something that `heard` has.
+    behind: bool,
+    /// Whether the last window was silence.
+    quiet: bool,
+    /// Hops that are not judged, so that full windows keep to their share.
+    resting: usize,
 }
 
 impl Listener {
@@ -50,11 +60,14 @@ impl Listener {
             board,
             feed: None,
             pace: Pace::Live,
-            model: None,
+            hearing: None,
             resampler: None,
-            window: VecDeque::new(),
+            heard: Vec::new(),
             since_hop: 0,
             silent: 0,
+            behind: false,
+            quiet: false,
+            resting: 0,
         }
     }
 
@@ -64,24 +77,42 @@ impl Listener {
         self.start_afresh();
     }
 
-    /// Uses `model`, which a person knows as `name`, from now on.
+    /// Uses `model`, which a person knows as `name`, from now on. What was heard before
+    /// counts, unless it has another rate.
     pub fn set_model(&mut self, model: Model, name: &str) {
         let rate = model.sample_rate();
-        self.resampler =
-            if rate == SAMPLE_RATE { None } else { Resampler::new(f64::from(SAMPLE_RATE), f64::from(rate)).ok() };
+        let before = self.hearing.as_ref().map(|hearing| hearing.model().sample_rate());
+        if before != Some(rate) {
+            self.resampler =
+                if rate == SAMPLE_RATE { None } else { Resampler::new(f64::from(SAMPLE_RATE), f64::from(rate)).ok() };
+            self.start_afresh();
+        }
+        let seconds = |samples: usize| Duration::from_secs_f64(samples as f64 / f64::from(rate));
+        tracing::info!(
+            "{name}: {} tags, windows of {:.2} s, {}",
+            model.tags().len(),
+            seconds(model.window()).as_secs_f64(),
+            match model.inference() {
+                Inference::Sliding => "sliding",
+                Inference::FullWindows => "full windows",
+            }
+        );
         self.board.set_status(Status::Ready {
             tags: model.tags().to_vec(),
             name: name.to_owned(),
-            window: Duration::from_secs_f64(model.window() as f64 / f64::from(rate)),
+            window: seconds(model.window()),
+            hop: seconds(model.hop()),
+            inference: model.inference(),
         });
-        self.model = Some(model);
-        self.start_afresh();
+        self.hearing = Some(Hearing::new(model));
+        (self.since_hop, self.resting, self.quiet, self.behind) = (0, 0, false, true);
+        self.board.clear();
     }
 
     /// Goes without a model, because of `why`.
     pub fn fail(&mut self, why: String) {
         tracing::warn!("{why}");
-        self.model = None;
+        self.hearing = None;
         self.board.set_status(Status::Failed(why));
         self.start_afresh();
     }
@@ -119,49 +150,95 @@ impl Listener {
         self.resampler = Some(resampler);
     }
 
-    /// Appends samples at the model's rate to the window, hop by hop.
+    /// Appends samples at the model's rate, hop by hop.
     fn keep(&mut self, mut samples: &[f32]) {
-        let Some(window) = self.model.as_ref().map(Model::window) else { return };
-        while !samples.is_empty() {
-            let (now, later) = samples.split_at(samples.len().min(HOP - self.since_hop));
+        while let Some(hearing) = self.hearing.as_ref().filter(|_| !samples.is_empty()) {
+            let (window, hop) = (hearing.model().window(), hearing.model().hop());
+            let (now, later) = samples.split_at(samples.len().min(hop - self.since_hop));
             samples = later;
-            let surplus = (self.window.len() + now.len()).saturating_sub(window);
-            self.window.drain(..surplus.min(self.window.len()));
-            self.window.extend(&now[now.len().saturating_sub(window)..]);
+            if self.heard.len() + now.len() > 2 * window.max(hop) {
+                self.heard.drain(..self.heard.len() - window.min(self.heard.len()));
+            }
+            self.heard.extend_from_slice(now);
             self.silent = match now.iter().rev().position(|sample| sample.abs() >= SILENCE) {
                 Some(since) => since,
                 None => self.silent + now.len(),
             };
             self.since_hop += now.len();
-            if self.since_hop == HOP {
+            if self.since_hop == hop {
                 self.since_hop = 0;
-                self.judge(window);
+                if let Err(error) = self.pass_hop() {
+                    self.fail(error.to_string());
+                }
             }
         }
     }
 
-    /// One hop is complete: asks the model, if there is a whole window, it is not
-    /// silent, and no later one waits already.
-    fn judge(&mut self, window: usize) {
-        let late = self.feed.as_ref().is_some_and(|feed| feed.waiting() >= HOP);
-        if self.window.len() < window || (self.pace == Pace::Live && late) {
-            return;
+    /// A hop is complete: goes on by it, and asks the model if there is a whole window,
+    /// it is not silent, and no later one waits already.
+    fn pass_hop(&mut self) -> Result<(), ModelError> {
+        let Some(hearing) = &mut self.hearing else { return Ok(()) };
+        let (window, hop) = (hearing.model().window(), hearing.model().hop());
+        let latest = self.heard.len().saturating_sub(window);
+        if self.silent >= window && self.heard.len() >= window {
+            if !self.quiet {
+                hearing.hear_silence();
+                (self.quiet, self.behind) = (true, false);
+            }
+            self.heard[latest..].fill(0.0);
+            self.board.clear();
+            return Ok(());
         }
-        if self.silent >= window {
-            return self.board.clear();
+        self.quiet = false;
+        let hop_in_ring = (hop as u64 * u64::from(SAMPLE_RATE) / u64::from(hearing.model().sample_rate())) as usize;
+        let waiting = self.feed.as_ref().filter(|_| self.pace == Pace::Live).map_or(0, Feed::waiting);
+        let late = waiting >= hop_in_ring;
+        if self.behind || waiting >= TOO_LATE * hop_in_ring {
+            self.behind = late;
+            if !late && hearing.model().inference() == Inference::Sliding {
+                let whole_hops = (self.heard.len() - latest) / hop * hop;
+                self.heard.drain(..self.heard.len() - whole_hops);
+                hearing.catch_up(&self.heard)?;
+            }
+        } else {
+            hearing.step(&self.heard[latest..])?;
         }
-        let Some(model) = &self.model else { return };
-        match model.probabilities(self.window.make_contiguous()) {
-            Ok(probabilities) => self.board.publish(&probabilities),
-            Err(error) => self.fail(error.to_string()),
+        let latest = self.heard.len().saturating_sub(window);
+        if self.heard.len() < window {
+            return Ok(());
         }
+        if late {
+            self.board.count_skip();
+            return Ok(());
+        }
+        if self.resting > 0 && self.pace == Pace::Live {
+            self.resting -= 1;
+            return Ok(());
+        }
+        let start = Instant::now();
+        let probabilities = hearing.probabilities(&self.heard[latest..])?;
+        if hearing.model().inference() == Inference::FullWindows {
+            let share = f64::from(hearing.model().sample_rate()) / hop as f64 / FULL_WINDOWS_SHARE;
+            self.resting = (start.elapsed().as_secs_f64() * share) as usize;
+        }
+        self.board.publish(&probabilities);
+        Ok(())
+    }
+
+    /// How long until a hop is complete, if the audio comes in time; `None` where nothing
+    /// is listened to.
+    pub(crate) fn until_hop(&self) -> Option<Duration> {
+        let waiting = self.feed.as_ref()?.waiting() as f64 / f64::from(SAMPLE_RATE);
+        let model = self.hearing.as_ref()?.model();
+        let missing = (model.hop() - self.since_hop) as f64 / f64::from(model.sample_rate());
+        Some(Duration::from_secs_f64((missing - waiting).max(0.0)))
     }
 
     /// What follows does not continue what was heard.
     fn start_afresh(&mut self) {
-        self.window.clear();
-        self.since_hop = 0;
-        self.silent = 0;
+        self.heard.clear();
+        (self.since_hop, self.silent) = (0, 0);
+        (self.quiet, self.behind) = (false, true);
         if let Some(resampler) = &mut self.resampler {
             resampler.reset();
         }
@@ -174,6 +251,8 @@ mod tests {
     use super::*;
     use crate::support;
     use crate::tap::{Tap, tap};
+
+    const HOP: usize = 2_187;
 
     fn listener(pace: Pace) -> (Listener, Tap) {
         let mut listener = Listener::new(Arc::new(TagBoard::new()));

@@ -3,7 +3,10 @@
 mod support;
 
 use support::{bytes, loudness};
-use tagvane_engine::{Engine, HOP, ModelSource, Pace, Status};
+use tagvane_engine::{Engine, ModelSource, Pace, Status};
+
+/// Samples between two windows that are judged.
+const HOP: usize = 2_187;
 
 /// Three hops.
 const WINDOW: usize = 3 * HOP;

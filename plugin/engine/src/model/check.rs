@@ -4,8 +4,10 @@
 //! only: they open no path, run nothing, and allocate nothing that the file asks
 //! for.
 
-use super::ModelError;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto};
+use super::{ModelError, SAMPLE_RATE};
+use tract_onnx::pb::{
+    GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto, tensor_shape_proto::dimension, type_proto,
+};
 
 /// The largest model file, in bytes.
 pub(super) const MAX_BYTES: usize = 256 << 20;
@@ -13,6 +15,10 @@ pub(super) const MAX_BYTES: usize = 256 << 20;
 const MAX_NODES: usize = 10_000;
 /// The most elements in one tensor, stored or computed.
 pub(super) const MAX_ELEMENTS: u64 = 64 << 20;
+
+/// The windows a model may have, in samples: from two milliseconds to a minute at
+/// [`SAMPLE_RATE`].
+const WINDOWS: std::ops::RangeInclusive<usize> = 48..=(60 * SAMPLE_RATE as usize);
 
 /// The operators that music taggers are made of. None of them runs a subgraph,
 /// draws at random, or makes a tensor whose size its inputs do not bound.
@@ -96,6 +102,34 @@ pub(super) fn check(model: &ModelProto) -> Result<&GraphProto, ModelError> {
         check_tensor(tensor)?;
     }
     Ok(graph)
+}
+
+/// The shape of the one input, for a single window: `[1, window]` or `[1, 1, window]`.
+pub(super) fn waveform(graph: &GraphProto) -> Result<Vec<usize>, ModelError> {
+    let stored = |name: &str| graph.initializer.iter().any(|tensor| tensor.name == name);
+    let mut inputs = graph.input.iter().filter(|input| !stored(&input.name));
+    let (Some(input), None) = (inputs.next(), inputs.next()) else {
+        return Err(ModelError::Refused("it needs exactly one input, the waveform".into()));
+    };
+    let tensor = input.r#type.as_ref().and_then(|kind| match &kind.value {
+        Some(type_proto::Value::TensorType(tensor)) => Some(tensor),
+        _ => None,
+    });
+    let dims = tensor.and_then(|tensor| tensor.shape.as_ref()).map_or(&[][..], |shape| &shape.dim);
+    let dims: Vec<Option<usize>> = dims
+        .iter()
+        .map(|dim| match dim.value {
+            Some(dimension::Value::DimValue(size)) => usize::try_from(size).ok(),
+            _ => None,
+        })
+        .collect();
+    match dims.as_slice() {
+        [_, Some(window)] if WINDOWS.contains(window) => Ok(vec![1, *window]),
+        [_, Some(1) | None, Some(window)] if WINDOWS.contains(window) => Ok(vec![1, 1, *window]),
+        _ => Err(ModelError::Refused(
+            "its input is not a waveform of shape [batch, samples] or [batch, 1, samples]".into(),
+        )),
+    }
 }
 
 fn check_node(node: &NodeProto) -> Result<(), ModelError> {

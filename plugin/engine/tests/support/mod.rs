@@ -1,5 +1,8 @@
 //! Small taggers made on the spot, whose answers can be worked out by hand.
 
+#[allow(dead_code)]
+pub(crate) mod network;
+
 use prost::Message as _;
 use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,

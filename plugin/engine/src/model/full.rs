@@ -1,0 +1,64 @@
+//! Any tagger, run by tract over one whole window after another.
+
+use super::check;
+use super::{MAX_TAGS, ModelError, one_line};
+use std::sync::Arc;
+use tract_onnx::pb::ModelProto;
+use tract_onnx::prelude::*;
+
+/// A plan for one window at a time.
+pub(super) struct FullWindows {
+    plan: Arc<TypedRunnableModel>,
+    shape: TVec<usize>,
+    tags: usize,
+}
+
+impl FullWindows {
+    /// Plans a graph whose input has the shape `shape`; its answer is the output at the
+    /// place `output`. Every promise is checked on the way.
+    pub(super) fn of(proto: &ModelProto, shape: &[usize], output: usize) -> Result<Self, ModelError> {
+        let refused = |error: TractError| ModelError::Refused(one_line(&error));
+        let mut model = tract_onnx::onnx().parse(proto, None).map_err(refused)?.model;
+        let fact = InferenceFact::dt_shape(f32::datum_type(), shape);
+        model.set_input_fact(0, fact).map_err(refused)?;
+        let output = model.output_outlets().map_err(refused)?.get(output).copied();
+        let output = output.ok_or_else(|| ModelError::Refused("it has no output".into()))?;
+        model.select_output_outlets(&[output]).map_err(refused)?;
+        let typed = model.into_typed().map_err(refused)?;
+        let tags = check_shapes(&typed)?;
+        let plan = typed.into_optimized().and_then(|model| model.into_runnable()).map_err(refused)?;
+        Ok(Self { plan, shape: shape.into(), tags })
+    }
+
+    /// How many tags it answers with.
+    pub(super) fn tags(&self) -> usize {
+        self.tags
+    }
+
+    /// The answer to one window of as many samples as it was planned for.
+    pub(super) fn run(&self, window: &[f32]) -> TractResult<Vec<f32>> {
+        let input = Tensor::from_shape(&self.shape, window)?;
+        let output = self.plan.run(tvec!(input.into_tvalue()))?;
+        let values = output[0].to_plain_array_view::<f32>()?;
+        Ok(values.iter().copied().collect())
+    }
+}
+
+/// Checks that nothing the graph computes is larger than allowed and that its
+/// output is one row of floats; tells how many.
+fn check_shapes(model: &TypedModel) -> Result<usize, ModelError> {
+    let volume = |fact: &TypedFact| {
+        let dims = fact.shape.as_concrete()?;
+        dims.iter().try_fold(1_u64, |volume, dim| volume.checked_mul(*dim as u64))
+    };
+    for fact in model.nodes().iter().flat_map(|node| &node.outputs).map(|outlet| &outlet.fact) {
+        if volume(fact).is_none_or(|volume| volume > check::MAX_ELEMENTS) {
+            return Err(ModelError::Refused("it computes tensors that are too large or of no fixed size".into()));
+        }
+    }
+    let output = model.output_fact(0).map_err(|error| ModelError::Refused(one_line(&error)))?;
+    match output.shape.as_concrete() {
+        Some([1, tags]) if output.datum_type == f32::datum_type() && (1..=MAX_TAGS).contains(tags) => Ok(*tags),
+        _ => Err(ModelError::Refused("its output is not one probability a tag, of shape [batch, tags]".into())),
+    }
+}
