@@ -66,11 +66,11 @@ impl Shape {
         self.first * self.m.pow(self.layers as u32)
     }
 
-    /// The hops it can slide by: all lengths of frames from the second layer on that
+    /// The hops it can slide by: all lengths of frames that
     /// leave a frame between the two ends of the window.
     pub(crate) fn hops(&self) -> Vec<usize> {
         let frames = |hop: usize| self.window() / hop;
-        (1..).map(|layer| self.first * self.m.pow(layer)).take_while(|&hop| frames(hop) > 2).collect()
+        (0..).map(|layer| self.first * self.m.pow(layer)).take_while(|&hop| frames(hop) > 2).collect()
     }
 
     /// An ONNX file of it, with weights that keep the signal's size.

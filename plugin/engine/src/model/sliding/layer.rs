@@ -2,7 +2,7 @@
 
 use super::chain::Layer;
 use super::product::Product;
-use tract_onnx::prelude::{Tensor, TractResult};
+use tract_onnx::prelude::TractResult;
 
 /// A layer that gives so many frames at a time.
 pub(super) struct Runner {
@@ -13,18 +13,20 @@ pub(super) struct Runner {
     channels: usize,
     /// Frames in for each frame out.
     pub(super) length: usize,
-    /// Zeros before and after the window's frames.
-    padding: (usize, usize),
+    /// Zeros before the window's frames, and after.
+    pub(super) before: Vec<f32>,
+    pub(super) after: Vec<f32>,
     /// Places of the filter of which each frame out is the maximum.
     places: usize,
     rectify: bool,
 }
 
-/// Frames that stand together, by frame, then by channel.
+/// Frames that stand together, and how many frames out they make.
 pub(super) struct Part<'a> {
-    /// Of a pooled layer, all that lie under the filter: its length less one more
-    /// than are pooled.
-    pub(super) frames: &'a [f32],
+    /// The frames one after another, by frame, then by channel, cut anywhere. Of a
+    /// pooled layer, all that lie under the filter: its length less one more than are
+    /// pooled.
+    pub(super) runs: Vec<&'a [f32]>,
     /// Frames out.
     pub(super) count: usize,
 }
@@ -39,7 +41,8 @@ impl Runner {
             bias: layer.bias.clone(),
             channels: layer.channels,
             length: layer.length,
-            padding: layer.padding,
+            before: vec![0.0; layer.padding.0 * layer.channels],
+            after: vec![0.0; layer.padding.1 * layer.channels],
             places,
             rectify: layer.rectify,
         })
@@ -49,30 +52,20 @@ impl Runner {
         self.bias.len()
     }
 
-    /// Puts the layer's zeros before what stands at the window's start and after what
-    /// stands at its end.
-    pub(super) fn pad(&self, start: &mut Vec<f32>, end: &mut Vec<f32>) {
-        let (before, after) = self.padding;
-        start.splice(..0, std::iter::repeat_n(0.0, before * self.channels));
-        end.resize(end.len() + after * self.channels, 0.0);
-    }
-
     /// Runs the layer over `parts`, whose counts add up to what it was made for; gives
     /// their frames one after another.
     pub(super) fn run(&self, parts: &[Part<'_>]) -> TractResult<Vec<f32>> {
         let row = self.length * self.channels;
-        let mut rows = Tensor::zero::<f32>(&[self.places * self.count, row])?;
-        let mut view = rows.try_as_plain_ram_mut()?;
-        let mut free = view.as_slice_mut::<f32>()?;
-        // At each place of the filter the frames under it are one run of numbers.
-        for place in 0..self.places {
-            for part in parts.iter().filter(|part| part.count > 0) {
-                let (now, later) = free.split_at_mut(part.count * row);
-                now.copy_from_slice(&part.frames[place * self.channels..][..part.count * row]);
-                free = later;
+        let sums = self.product.run(|mut rows| {
+            // At each place of the filter the frames under it are one run of numbers.
+            for place in 0..self.places {
+                for part in parts {
+                    let (now, later) = rows.split_at_mut(part.count * row);
+                    copy(&part.runs, place * self.channels, now);
+                    rows = later;
+                }
             }
-        }
-        let sums = self.product.run(rows)?;
+        })?;
         let sums = sums.try_as_plain_ram()?;
         Ok(self.finish(sums.as_slice::<f32>()?))
     }
@@ -94,5 +87,17 @@ impl Runner {
             }
         }
         frames
+    }
+}
+
+/// Fills `out` from `runs` as if they were one, without the first `skip` numbers.
+fn copy(runs: &[&[f32]], mut skip: usize, mut out: &mut [f32]) {
+    for run in runs {
+        let skipped = skip.min(run.len());
+        skip -= skipped;
+        let run = &run[skipped..];
+        let (now, later) = out.split_at_mut(run.len().min(out.len()));
+        now.copy_from_slice(&run[..now.len()]);
+        out = later;
     }
 }

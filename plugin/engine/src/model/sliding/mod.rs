@@ -17,11 +17,13 @@
 
 mod chain;
 mod layer;
+mod plan;
 mod product;
 mod ring;
 
 use chain::{Layer, chain};
 use layer::{Part, Runner};
+use plan::{Step, plan};
 use ring::Ring;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::{TractError, TractResult};
@@ -37,41 +39,48 @@ pub(super) struct Sliding {
     hop: usize,
     /// The first layer, which turns samples into frames.
     first: Runner,
-    /// Layers that are computed for what is new and for the ends.
-    steps: Vec<Step>,
+    /// Layers that are computed for what is new and for the ends, with what every frame
+    /// out of them is in silence.
+    steps: Vec<(Step, Runner, Vec<f32>)>,
     /// Layers that are computed for the whole window.
     whole: Vec<Runner>,
 }
 
-/// A layer that is computed for what is new and for the ends of the window.
-struct Step {
-    layer: Runner,
-    ends: Ends,
-    /// Frames out that are new after a hop.
-    new: usize,
-    /// Frames in from the window's start that the ends need.
-    from_start: usize,
-    /// Frames in up to the window's end that the ends and the new need.
-    from_end: usize,
-    /// Frames out between the ends.
-    kept: usize,
-    /// What every frame out is in silence.
-    quiet: Vec<f32>,
+/// What a layer gave in one step.
+struct Given {
+    /// At the window's start, new, at its end.
+    frames: Vec<f32>,
+    /// Numbers before the new.
+    start: usize,
+    /// Numbers before the end.
+    end: usize,
 }
 
-/// How many frames at the window's start and end depend on where it stands.
-#[derive(Debug, Clone, Copy)]
-struct Ends {
-    start: usize,
-    end: usize,
+impl Given {
+    fn new(layer: &Runner, frames: Vec<f32>, start: usize, new: usize) -> Self {
+        let (start, end) = (start * layer.filters(), (start + new) * layer.filters());
+        Self { frames, start, end }
+    }
+
+    fn start(&self) -> &[f32] {
+        &self.frames[..self.start]
+    }
+
+    fn new_frames(&self) -> &[f32] {
+        &self.frames[self.start..self.end]
+    }
+
+    fn end(&self) -> &[f32] {
+        &self.frames[self.end..]
+    }
 }
 
 /// What one listener keeps between two steps.
 pub(super) struct Frames {
     /// What each step keeps, between the ends.
     rings: Vec<Ring>,
-    /// The frames at both ends that the last of them gave; `None` before the first time.
-    ends: Option<[Vec<f32>; 2]>,
+    /// What the last of them gave; `None` before the first time.
+    given: Option<Given>,
 }
 
 impl Sliding {
@@ -88,47 +97,27 @@ impl Sliding {
         });
         let wanted = |stride: &usize| hop.map_or(*stride <= longest, |hop| *stride == hop);
         let hops: Vec<usize> = strides.filter(wanted).collect();
-        hops.into_iter().rev().find_map(|hop| Self::plan(&layers, window, hop))
+        let (hop, steps) =
+            hops.into_iter().rev().map(|hop| (hop, plan(&layers, window, hop))).find(|(_, steps)| !steps.is_empty())?;
+        Self::prepare(&layers, window, hop, steps).ok()
     }
 
-    /// Which frames of which layer have to be computed; `None` where a hop is too long
-    /// or too short for the window.
-    fn plan(layers: &[Layer], window: usize, hop: usize) -> Option<Self> {
-        let (first, mut rest) = layers.split_first()?;
-        if first.pooled {
-            return None;
-        }
-        let mut quiet = first.answer_to(&[0.0]);
-        let (mut frames, mut new) = (window / first.length, hop / first.length);
-        let (mut ends, mut kept) = (Ends { start: 0, end: 0 }, frames);
+    fn prepare(layers: &[Layer], window: usize, hop: usize, plan: Vec<Step>) -> TractResult<Self> {
+        let (whole, rest) = (&layers[1 + plan.len()..], &layers[1..]);
+        let first = Runner::new(&layers[0], plan[0].from_start + plan[0].from_end)?;
+        let mut quiet = layers[0].answer_to(&[0.0]);
         let mut steps = Vec::new();
-        let mut geometry = Vec::new();
-        while let Some((layer, others)) = rest.split_first().filter(|(layer, _)| new.is_multiple_of(layer.length)) {
-            let (length, (before, after)) = (layer.length, layer.padding);
-            let out = Ends { start: (ends.start + before).div_ceil(length), end: (ends.end + after).div_ceil(length) };
-            (frames, new) = (frames / length, new / length);
-            let from_start = if out.start == 0 { 0 } else { out.start * length + after };
-            let from_end = (out.end + new) * length + before;
-            let kept_out = frames.checked_sub(out.start + out.end).filter(|&kept| kept >= new)?;
-            if from_start > ends.start + kept || from_end > ends.end + kept {
-                return None;
-            }
+        for (step, layer) in plan.into_iter().zip(rest) {
             quiet = layer.answer_to(&quiet);
-            geometry.push((layer, out, new, from_start, from_end, kept_out, quiet.clone()));
-            (ends, kept, rest) = (out, kept_out, others);
+            steps.push((step, Runner::new(layer, step.start + step.new + step.end)?, quiet.clone()));
         }
-        let &(_, _, _, from_start, from_end, ..) = geometry.first()?;
-        let first = Runner::new(first, from_start + from_end).ok()?;
-        for (layer, ends, new, from_start, from_end, kept, quiet) in geometry {
-            let layer = Runner::new(layer, ends.start + new + ends.end).ok()?;
-            steps.push(Step { layer, ends, new, from_start, from_end, kept, quiet });
-        }
-        let mut whole = Vec::new();
-        for layer in rest {
+        let mut frames = layers[..=steps.len()].iter().fold(window, |frames, layer| frames / layer.length);
+        let whole = whole.iter().map(|layer| {
             frames /= layer.length;
-            whole.push(Runner::new(layer, frames).ok()?);
-        }
-        (!whole.is_empty()).then_some(Self { window, hop, first, steps, whole })
+            Runner::new(layer, frames)
+        });
+        let whole = whole.collect::<TractResult<_>>()?;
+        Ok(Self { window, hop, first, steps, whole })
     }
 
     /// Samples from one window to the next.
@@ -143,49 +132,42 @@ impl Sliding {
 
     /// Frames as they are after a window of digital silence.
     pub(super) fn quiet(&self) -> Frames {
-        let rings = self.steps.iter().map(|step| Ring::new(step.kept, &step.quiet)).collect();
-        Frames { rings, ends: None }
+        let ring = |(step, _, quiet): &(Step, Runner, Vec<f32>)| Ring::new((step.kept - 1) * step.spacing + 1, quiet);
+        Frames { rings: self.steps.iter().map(ring).collect(), given: None }
     }
 
     /// Goes on by a hop: `samples` are what was heard last, a whole window of them or,
     /// before so many were heard, a multiple of the hop.
     pub(super) fn step(&self, frames: &mut Frames, samples: &[f32]) -> TractResult<()> {
-        let missing = self.window - samples.len();
-        let heard = |from: usize, count: usize| {
-            let mut out = vec![0.0; missing.saturating_sub(from).min(count)];
-            let rest = from + out.len();
-            out.extend_from_slice(&samples[rest.saturating_sub(missing)..][..from + count - rest]);
-            out
+        // What is missing at the start is silence; nothing that it reaches will be asked
+        // for.
+        let silence = vec![0.0; self.window - samples.len()];
+        let heard = |from: usize, to: usize| {
+            let split = |at: usize| (at.min(silence.len()), at.max(silence.len()) - silence.len());
+            let ((silent_from, from), (silent_to, to)) = (split(from), split(to));
+            vec![&silence[silent_from..silent_to], &samples[from..to]]
         };
-        let Some(next) = self.steps.first() else { return Ok(()) };
+        let (next, ..) = &self.steps[0];
         let length = self.first.length;
-        let left = heard(0, next.from_start * length);
-        let right = heard(self.window - next.from_end * length, next.from_end * length);
-        let parts = [Part { frames: &left, count: next.from_start }, Part { frames: &right, count: next.from_end }];
-        let given = self.first.run(&parts)?;
-        let (at_start, at_end) = given.split_at(next.from_start * self.first.filters());
-        let (mut left, mut right) = (at_start.to_vec(), at_end.to_vec());
+        let at_start = Part { runs: heard(0, next.from_start * length), count: next.from_start };
+        let at_end = Part { runs: heard(self.window - next.from_end * length, self.window), count: next.from_end };
+        let mut given = Given::new(&self.first, self.first.run(&[at_start, at_end])?, next.from_start, 0);
 
-        for (index, (step, ring)) in self.steps.iter().zip(&mut frames.rings).enumerate() {
-            let Step { layer, ends, new, .. } = step;
-            layer.pad(&mut left, &mut right);
-            let parts = [Part { frames: &left, count: ends.start }, Part { frames: &right, count: new + ends.end }];
-            let given = layer.run(&parts)?;
-            let (at_start, rest) = given.split_at(ends.start * layer.filters());
-            let (fresh, at_end) = rest.split_at(new * layer.filters());
-            ring.push(fresh);
-            (left, right) = (at_start.to_vec(), Vec::new());
-            match self.steps.get(index + 1) {
-                Some(next) => {
-                    if next.from_start > 0 {
-                        ring.copy(0..next.from_start - ends.start, &mut left);
-                    }
-                    ring.copy(step.kept + ends.end - next.from_end..step.kept, &mut right);
-                    right.extend_from_slice(at_end);
-                }
-                None => frames.ends = Some([std::mem::take(&mut left), at_end.to_vec()]),
+        let mut last: Option<(&Step, &Ring)> = None;
+        for ((step, layer, _), ring) in self.steps.iter().zip(&mut frames.rings) {
+            let (mut at_start, mut at_end) = (vec![&layer.before[..], given.start()], Vec::new());
+            if let Some((last, kept)) = last {
+                at_start.extend(kept.runs(0..step.from_start.saturating_sub(last.start), last.spacing));
+                at_end = kept.runs(last.kept + last.end - step.from_end..last.kept, last.spacing);
             }
+            at_end.extend([given.end(), &layer.after]);
+            let at_start = Part { runs: at_start, count: step.start };
+            let at_end = Part { runs: at_end, count: step.new + step.end };
+            given = Given::new(layer, layer.run(&[at_start, at_end])?, step.start, step.new);
+            ring.push(given.new_frames());
+            last = Some((step, ring));
         }
+        frames.given = Some(given);
         Ok(())
     }
 
@@ -194,17 +176,16 @@ impl Sliding {
     /// # Errors
     /// Where there was no step since the start or since silence.
     pub(super) fn probabilities(&self, frames: &Frames) -> TractResult<Vec<f32>> {
-        let [start, end] = frames.ends.as_ref().ok_or_else(|| TractError::msg("nothing was heard yet"))?;
-        let mut signal = start.clone();
-        if let Some(ring) = frames.rings.last() {
-            ring.copy(0..ring.len(), &mut signal);
+        let given = frames.given.as_ref().ok_or_else(|| TractError::msg("nothing was heard yet"))?;
+        let mut runs = vec![given.start()];
+        if let (Some((step, ..)), Some(ring)) = (self.steps.last(), frames.rings.last()) {
+            runs.extend(ring.runs(0..step.kept, step.spacing));
         }
-        signal.extend_from_slice(end);
+        runs.push(given.end());
+        let mut signal = runs.concat();
         for layer in &self.whole {
-            let mut none = Vec::new();
-            layer.pad(&mut signal, &mut none);
-            signal.append(&mut none);
-            signal = layer.run(&[Part { frames: &signal, count: layer.count }])?;
+            let runs = vec![&layer.before[..], &signal, &layer.after];
+            signal = layer.run(&[Part { runs, count: layer.count }])?;
         }
         Ok(signal.into_iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect())
     }

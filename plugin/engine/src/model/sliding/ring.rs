@@ -31,12 +31,16 @@ impl Ring {
         self.oldest = (self.oldest + new.len() / self.width) % self.len();
     }
 
-    /// Appends the frames of `range` to `out`, counted from the oldest.
-    pub(super) fn copy(&self, range: Range<usize>, out: &mut Vec<f32>) {
-        let (from, to) = ((self.oldest + range.start) * self.width, (self.oldest + range.end) * self.width);
-        let all = self.frames.len();
-        out.extend_from_slice(&self.frames[from.min(all)..to.min(all)]);
-        out.extend_from_slice(&self.frames[from.max(all) - all..to.max(all) - all]);
+    /// Every `spacing`-th frame, the first and the last of `range` counted so from the
+    /// oldest, in runs of frames.
+    pub(super) fn runs(&self, range: Range<usize>, spacing: usize) -> Vec<&[f32]> {
+        let (all, oldest) = (self.frames.len(), self.oldest * self.width);
+        if spacing > 1 {
+            let frame = |index| &self.frames[(oldest + index * spacing * self.width) % all..][..self.width];
+            return range.map(frame).collect();
+        }
+        let (from, to) = (oldest + range.start * self.width, oldest + range.end * self.width);
+        vec![&self.frames[from.min(all)..to.min(all)], &self.frames[from.max(all) - all..to.max(all) - all]]
     }
 }
 
@@ -54,11 +58,12 @@ mod tests {
             next += push;
         }
         for (start, end) in [(0, 5), (0, 0), (2, 4), (4, 5), (5, 5)] {
-            let mut out = Vec::new();
-            ring.copy(start..end, &mut out);
+            let out = ring.runs(start..end, 1).concat();
             let expected: Vec<f32> =
                 (next - 5 + start..next - 5 + end).flat_map(|f| [f as f32, f as f32 + 0.5]).collect();
             assert_eq!(out, expected);
         }
+        let second = |frame: usize| [(next - 5 + frame) as f32, (next - 5 + frame) as f32 + 0.5];
+        assert_eq!(ring.runs(1..3, 2).concat(), [second(2), second(4)].concat());
     }
 }
