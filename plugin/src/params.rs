@@ -5,7 +5,7 @@ use nice_plug::prelude::*;
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use tagvane_engine::{Engine, ModelSource};
+use tagvane_engine::{Engine, Inference, ModelSource};
 
 /// The model that ships inside the plugin.
 pub(crate) const SHIPPED: ModelSource = ModelSource::Bytes {
@@ -21,6 +21,18 @@ pub(crate) fn first_model() -> ModelSource {
     match std::env::var_os(MODEL_VARIABLE) {
         Some(path) if !path.is_empty() => ModelSource::File(path.into()),
         _ => SHIPPED,
+    }
+}
+
+/// The environment variable that, set to 1, has every model run by full windows: to
+/// compare with sliding.
+pub(crate) const FULL_WINDOWS_VARIABLE: &str = "TAGVANE_FULL_WINDOWS";
+
+/// How a new instance runs its models.
+pub(crate) fn inference() -> Inference {
+    match std::env::var_os(FULL_WINDOWS_VARIABLE) {
+        Some(value) if value == "1" => Inference::FullWindows,
+        _ => Inference::Sliding,
     }
 }
 
@@ -43,7 +55,7 @@ impl Controls {
 }
 
 /// Which model file a project uses: `None` is the one a new instance has. Setting it
-/// loads the file on the engine's worker.
+/// has the file loaded in the background.
 struct ModelChoice {
     engine: Arc<Engine>,
     path: Mutex<Option<PathBuf>>,

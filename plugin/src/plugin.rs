@@ -2,7 +2,7 @@
 //! listens.
 
 use crate::editor;
-use crate::params::{Controls, first_model};
+use crate::params::{Controls, first_model, inference};
 use crate::shell::Shelled;
 use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditor;
@@ -26,7 +26,7 @@ pub(crate) struct Tagvane {
 
 impl Default for Tagvane {
     fn default() -> Self {
-        let engine = Arc::new(Engine::start(first_model()));
+        let engine = Arc::new(Engine::start(first_model(), inference()));
         let controls = Arc::new(Controls::new(Arc::clone(&engine)));
         Self { engine, controls, tap: None, pace: Pace::Live, bypassed: false, broken: false }
     }

@@ -1,20 +1,22 @@
-//! One instance's listening: its board, its listener, and the thread that runs it.
+//! One instance's listening: its board and its listener, served by the workers.
 
 use crate::board::{Status, TagBoard};
 use crate::listener::{Listener, Pace};
-use crate::model::{Metadata, Model};
+use crate::model::{Inference, Metadata};
 use crate::resample::RateError;
 use crate::tap::{Tap, tap};
+use crate::workers::{Workers, lock};
 use std::borrow::Cow;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::{JoinHandle, Thread};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-/// How long the worker sleeps between looks into the ring: a fifth of a hop, so
-/// that a judgement is at most that much late.
-const NAP: Duration = Duration::from_millis(20);
+/// How long to wait at least for audio that should be there: hosts deliver in blocks.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// How long to wait at most, doubling each time, where a host stopped calling.
+const MOST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,31 +32,62 @@ pub enum ModelSource {
     File(PathBuf),
 }
 
-/// Listens for one instance of the plugin, on a worker thread of its own.
+/// Listens for one instance of the plugin, on threads that all instances share.
 ///
-/// Dropping it ends the thread and waits for it: at most one inference, or one
-/// model load.
+/// Dropping it waits for at most one judgement; dropping the last one ends the threads
+/// and waits for at most one model load.
 pub struct Engine {
     shared: Arc<Shared>,
-    worker: Option<JoinHandle<()>>,
+    /// `None` where the system gives no thread.
+    workers: Option<Arc<Workers>>,
 }
 
-struct Shared {
+/// What the threads know of an instance.
+pub(crate) struct Shared {
     board: Arc<TagBoard>,
-    listener: Mutex<Listener>,
+    pub(crate) listener: Mutex<Listener>,
+    /// How its models are run.
+    pub(crate) inference: Inference,
     /// The model to load next.
-    wanted: Mutex<Option<ModelSource>>,
+    pub(crate) wanted: Mutex<Option<ModelSource>>,
     /// Told when a load has ended, well or not.
-    loaded: Condvar,
-    /// Whether the worker has audio to wait for.
+    pub(crate) loaded: Condvar,
+    /// Whether there is audio to wait for.
     live: AtomicBool,
-    stop: AtomicBool,
+    /// Looks in a row that found no new audio.
+    idle_looks: AtomicU32,
+}
+
+impl Shared {
+    /// Judges what is due, at most once; gives how long to wait before the next look,
+    /// or `None` where there is nothing to listen to.
+    pub(crate) fn listen(&self) -> Option<Duration> {
+        if !self.live.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut listener = lock(&self.listener);
+        let before = listener.taken();
+        if listener.advance(Pace::Live) {
+            return Some(Duration::ZERO);
+        }
+        let idle = if listener.taken() == before { self.idle_looks.load(Ordering::Relaxed) + 1 } else { 0 };
+        self.idle_looks.store(idle, Ordering::Relaxed);
+        let patience = (PATIENCE * (1 << idle.min(8))).min(MOST_PATIENCE);
+        Some(listener.until_hop()?.max(patience))
+    }
+
+    /// Listening panicked: this instance is left alone.
+    pub(crate) fn break_down(&self) -> Option<Duration> {
+        lock(&self.listener).fail("listening broke down; load the model again".into());
+        None
+    }
 }
 
 impl Engine {
-    /// Starts a worker, which loads `source` first. Where the system gives no thread,
+    /// Starts to listen, and loads `source` first; models are run by sliding steps
+    /// where they allow it and `inference` says so. Where the system gives no thread,
     /// the board says so and tags stay at zero.
-    pub fn start(source: ModelSource) -> Self {
+    pub fn start(source: ModelSource, inference: Inference) -> Self {
         let board = Arc::new(TagBoard::new());
         if let ModelSource::Bytes { bytes, .. } = &source {
             board.set_status(Status::Loading { tags: Metadata::peek(bytes).tags });
@@ -62,18 +95,21 @@ impl Engine {
         let shared = Arc::new(Shared {
             listener: Mutex::new(Listener::new(Arc::clone(&board))),
             board,
+            inference,
             wanted: Mutex::new(Some(source)),
             loaded: Condvar::new(),
             live: AtomicBool::new(false),
-            stop: AtomicBool::new(false),
+            idle_looks: AtomicU32::new(0),
         });
-        let mine = Arc::clone(&shared);
-        let worker = std::thread::Builder::new().name("tagvane listener".into()).spawn(move || work(&mine));
-        if let Err(error) = &worker {
-            *lock(&shared.wanted) = None;
-            shared.board.set_status(Status::Failed(format!("the system gives no thread to listen on: {error}")));
+        let workers = Workers::of_this_process().and_then(|workers| workers.add(&shared).map(|()| workers));
+        match &workers {
+            Ok(workers) => workers.load(&shared),
+            Err(error) => {
+                *lock(&shared.wanted) = None;
+                shared.board.set_status(Status::Failed(format!("the system gives no thread to listen on: {error}")));
+            }
         }
-        Self { shared, worker: worker.ok() }
+        Self { shared, workers: workers.ok() }
     }
 
     /// Where the tags stand.
@@ -81,27 +117,24 @@ impl Engine {
         &self.shared.board
     }
 
-    /// Loads another model on the worker thread; the one before listens on until then.
+    /// Loads another model in the background; the one before listens on until then.
     pub fn load(&self, source: ModelSource) {
-        if self.worker.is_none() {
-            return;
+        if let Some(workers) = &self.workers {
+            *lock(&self.shared.wanted) = Some(source);
+            workers.load(&self.shared);
         }
-        *lock(&self.shared.wanted) = Some(source);
-        self.wake();
     }
 
-    /// Waits until no model is being loaded, or there is nobody to load it.
+    /// Waits until no model is being loaded.
     pub fn wait_until_loaded(&self) {
-        let gone = || self.worker.as_ref().is_none_or(JoinHandle::is_finished);
         let mut wanted = lock(&self.shared.wanted);
-        while wanted.is_some() && !gone() {
-            let waited = self.shared.loaded.wait_timeout(wanted, Duration::from_millis(100));
-            wanted = waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
+        while wanted.is_some() {
+            wanted = self.shared.loaded.wait(wanted).unwrap_or_else(|poisoned| poisoned.into_inner());
         }
     }
 
     /// Listens to a host that runs at `rate` hertz: gives the audio thread's end. At
-    /// [`Pace::Live`] the worker takes what it hears; at [`Pace::EveryHop`] the
+    /// [`Pace::Live`] the workers take what it hears; at [`Pace::EveryHop`] the
     /// caller does, with [`catch_up`](Self::catch_up). May wait for one inference.
     ///
     /// # Errors
@@ -115,7 +148,7 @@ impl Engine {
         Ok(tap)
     }
 
-    /// Listens to nothing and lets the worker sleep.
+    /// Listens to nothing and lets the workers sleep.
     pub fn disconnect(&self) {
         self.shared.live.store(false, Ordering::Release);
         lock(&self.shared.listener).attach(None, Pace::Live);
@@ -128,58 +161,17 @@ impl Engine {
     }
 
     fn wake(&self) {
-        self.worker.as_ref().map(JoinHandle::thread).map(Thread::unpark);
+        if let Some(workers) = &self.workers {
+            workers.wake(&self.shared);
+        }
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Release);
-        self.wake();
-        if let Some(worker) = self.worker.take() {
-            // A worker that panicked has nothing left to say.
-            let _ = worker.join();
+        self.disconnect();
+        if let Some(workers) = &self.workers {
+            workers.remove(&self.shared);
         }
     }
-}
-
-/// The worker thread.
-fn work(shared: &Shared) {
-    while !shared.stop.load(Ordering::Acquire) {
-        let source = lock(&shared.wanted).clone();
-        if let Some(source) = source {
-            load(shared, &source);
-            let mut wanted = lock(&shared.wanted);
-            // Unless another one was asked for meanwhile.
-            if *wanted == Some(source) {
-                *wanted = None;
-                shared.loaded.notify_all();
-            }
-            continue;
-        }
-        if shared.live.load(Ordering::Acquire) {
-            let more = lock(&shared.listener).advance(Pace::Live);
-            if !more {
-                std::thread::park_timeout(NAP);
-            }
-        } else {
-            std::thread::park();
-        }
-    }
-}
-
-fn load(shared: &Shared, source: &ModelSource) {
-    let (model, name) = match source {
-        ModelSource::Bytes { name, bytes } => (Model::from_bytes(bytes), name.to_string()),
-        ModelSource::File(path) => (Model::open(path), path.display().to_string()),
-    };
-    let mut listener = lock(&shared.listener);
-    match model {
-        Ok(model) => listener.set_model(model, &name),
-        Err(error) => listener.fail(format!("{name}: {error}")),
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -12,6 +12,7 @@
 mod board;
 mod engine;
 mod listener;
+mod loader;
 mod model;
 pub mod resample;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub mod resample;
 #[allow(dead_code)]
 mod support;
 mod tap;
+mod workers;
 
 pub use board::{Status, TagBoard};
 pub use engine::{Engine, ModelSource};

@@ -49,6 +49,8 @@ pub struct Listener {
     behind: bool,
     /// Whether the last window was silence.
     quiet: bool,
+    /// Times that something was taken from a feed.
+    taken: u64,
     /// Hops that are not judged, so that full windows keep to their share.
     resting: usize,
 }
@@ -67,6 +69,7 @@ impl Listener {
             silent: 0,
             behind: false,
             quiet: false,
+            taken: 0,
             resting: 0,
         }
     }
@@ -128,7 +131,9 @@ impl Listener {
         let mut buffer = [0.0; 512];
         let before = self.board.inferences();
         while let Some(feed) = &mut self.feed {
-            match feed.take(&mut buffer) {
+            let heard = feed.take(&mut buffer);
+            self.taken += u64::from(heard != Heard::Nothing);
+            match heard {
                 Heard::Nothing => return false,
                 Heard::Afresh => self.start_afresh(),
                 Heard::Gap => {
@@ -225,11 +230,17 @@ impl Listener {
         Ok(())
     }
 
+    /// A number that is another one after audio was taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// How long until a hop is complete, if the audio comes in time; `None` where nothing
     /// is listened to.
     pub(crate) fn until_hop(&self) -> Option<Duration> {
         let waiting = self.feed.as_ref()?.waiting() as f64 / f64::from(SAMPLE_RATE);
-        let model = self.hearing.as_ref()?.model();
+        // Without a model the ring is only kept from running over.
+        let Some(model) = self.hearing.as_ref().map(Hearing::model) else { return Some(Duration::from_secs(1)) };
         let missing = (model.hop() - self.since_hop) as f64 / f64::from(model.sample_rate());
         Some(Duration::from_secs_f64((missing - waiting).max(0.0)))
     }
@@ -250,6 +261,7 @@ impl Listener {
 mod tests {
     use super::*;
     use crate::support;
+    use crate::support::network::{Random, Shape};
     use crate::tap::{Tap, tap};
 
     const HOP: usize = 2_187;
@@ -287,5 +299,27 @@ mod tests {
             assert!(!listener.advance(other));
             assert_eq!(listener.feed.as_ref().unwrap().waiting(), waiting);
         }
+    }
+
+    /// Who is far behind goes on with what is now and lets the rest go; what it says of
+    /// now is what full windows say.
+    #[test]
+    fn who_is_late_skips_to_now() {
+        let shape = Shape { m: 3, layers: 7, first: 3, widths: vec![6; 9], normalised: true, tags: 4 };
+        let bytes = shape.network(&mut Random(4));
+        let mut random = Random(5);
+        let noise: Vec<f32> = (0..40 * HOP).map(|_| random.between(-1.0, 1.0)).collect();
+        let [sliding, full] = [Inference::Sliding, Inference::FullWindows].map(|inference| {
+            let mut listener = Listener::new(Arc::new(TagBoard::new()));
+            listener.set_model(Model::with(&bytes, inference, None).unwrap(), "network");
+            let (mut tap, feed) = tap(22_050.0).unwrap();
+            listener.attach(Some(feed), Pace::Live);
+            tap.hear(&[&noise]);
+            while listener.advance(Pace::Live) {}
+            let board = listener.board;
+            assert_eq!((board.inferences(), board.skips()), (1, 40 - 3));
+            (0..4).map(|tag| board.tag(tag)).collect::<Vec<f32>>()
+        });
+        assert!(sliding.iter().zip(&full).all(|(a, b)| (a - b).abs() <= 1e-5), "{sliding:?} {full:?}");
     }
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use support::{bytes, loudness};
-use tagvane_engine::{Engine, ModelSource, Pace, Status};
+use tagvane_engine::{Engine, Inference, ModelSource, Pace, Status};
 
 /// Samples between two windows that are judged.
 const HOP: usize = 2_187;
@@ -15,7 +15,7 @@ const WINDOW: usize = 3 * HOP;
 /// with by the test itself.
 fn engine(rate: f64) -> (Engine, tagvane_engine::Tap) {
     let bytes = Vec::leak(bytes(&loudness(WINDOW)));
-    let engine = Engine::start(ModelSource::Bytes { name: "loudness".into(), bytes });
+    let engine = Engine::start(ModelSource::Bytes { name: "loudness".into(), bytes }, Inference::Sliding);
     engine.wait_until_loaded();
     let tap = engine.connect(rate, Pace::EveryHop).unwrap();
     (engine, tap)
@@ -152,7 +152,7 @@ fn the_worker_listens_by_itself_when_live() {
 
 #[test]
 fn a_model_that_cannot_be_used_says_so_and_shows_nothing() {
-    let engine = Engine::start(ModelSource::File("no/such/model.onnx".into()));
+    let engine = Engine::start(ModelSource::File("no/such/model.onnx".into()), Inference::Sliding);
     engine.wait_until_loaded();
     let Status::Failed(why) = engine.board().status() else { panic!("it loaded") };
     assert!(why.contains("no/such/model.onnx") && !why.contains('\n'), "{why}");

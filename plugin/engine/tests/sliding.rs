@@ -3,7 +3,7 @@
 mod support;
 
 use support::network::{Random, Shape};
-use tagvane_engine::{Hearing, Inference, Model};
+use tagvane_engine::{Engine, Hearing, Inference, Model, ModelSource, Pace, Tap};
 
 /// How far two ways to the same probability may be apart.
 const CLOSE: f32 = 1e-5;
@@ -94,7 +94,7 @@ fn silence_and_jumps_leave_nothing_behind() {
         let (window, hop) = (sliding.window(), sliding.hop());
         let mut hearing = Hearing::new(sliding);
         let noise: Vec<f32> = (0..2 * window).map(|_| random.between(-1.0, 1.0)).collect();
-        let mut check = |hearing: &Hearing, heard: &[f32], when: &str| {
+        let check = |hearing: &Hearing, heard: &[f32], when: &str| {
             let apart = furthest(&hearing.probabilities(heard).unwrap(), &full.probabilities(heard).unwrap());
             assert!(apart <= CLOSE, "seed {seed}, {shape:?}: {when} {apart} apart");
         };
@@ -126,4 +126,107 @@ fn what_is_no_such_network_is_run_by_full_windows() {
     for hop in [shape.window(), 10, 1] {
         assert!(Model::with(&bytes, Inference::Sliding, Some(hop)).is_err(), "a hop of {hop}");
     }
+}
+
+/// Errors would add up if frames were computed from frames of earlier windows; they are
+/// computed from samples.
+#[test]
+fn an_hour_of_sound_does_not_drift() {
+    let mut random = Random(7);
+    let shape = Shape { m: 3, layers: 6, first: 9, widths: vec![4; 8], normalised: false, tags: 4 };
+    let bytes = shape.network(&mut random);
+    let sliding = Model::from_bytes(&bytes).unwrap();
+    let full = Model::with(&bytes, Inference::FullWindows, None).unwrap();
+    let (window, hop) = (sliding.window(), sliding.hop());
+    let sound = |i: usize| ((i as f64 * 0.031).sin() * (i as f64 * 1e-5).cos()) as f32;
+    let mut hearing = Hearing::new(sliding);
+    let hops = 3_600 * 22_050 / hop;
+    for hops in 1..=hops {
+        let end = hops * hop;
+        let heard: Vec<f32> = (end.saturating_sub(window)..end).map(sound).collect();
+        hearing.step(&heard).unwrap();
+        if hops % 1_000 == 0 {
+            let apart = furthest(&hearing.probabilities(&heard).unwrap(), &full.probabilities(&heard).unwrap());
+            assert!(apart <= CLOSE, "after {hops} hops {apart} apart");
+        }
+    }
+}
+
+/// Two engines hear the same, one by sliding and one by full windows, whatever a host
+/// does: blocks of any size, seeks, lost audio, silence, other rates, other models.
+#[test]
+fn an_engine_slides_as_it_runs_full_windows_whatever_the_host_does() {
+    for seed in 200..212 {
+        let mut random = Random(seed);
+        let shape = Shape {
+            widths: vec![5; 11],
+            ..Shape { m: 3, layers: 7, first: 3, widths: vec![], normalised: true, tags: 4 }
+        };
+        let models: Vec<&[u8]> = (0..2).map(|_| &*Vec::leak(shape.network(&mut random))).collect();
+        let source = |index: usize| ModelSource::Bytes { name: "network".into(), bytes: models[index] };
+        let engines = [Inference::Sliding, Inference::FullWindows].map(|inference| Engine::start(source(0), inference));
+        engines.iter().for_each(Engine::wait_until_loaded);
+        let mut rate = 22_050.0;
+        let mut taps = engines.each_ref().map(|engine| engine.connect(rate, Pace::EveryHop).unwrap());
+        let mut compared = 0;
+        for event in 0..400 {
+            match random.below(40) {
+                0 => taps.iter_mut().for_each(Tap::start_afresh),
+                1 => {
+                    rate = [22_050.0, 44_100.0, 48_000.0][random.below(3)];
+                    taps = engines.each_ref().map(|engine| engine.connect(rate, Pace::EveryHop).unwrap());
+                }
+                2 => {
+                    let model = random.below(2);
+                    engines.iter().for_each(|engine| engine.load(source(model)));
+                    engines.iter().for_each(Engine::wait_until_loaded);
+                }
+                3 => {
+                    // More at once than the ring holds.
+                    let block = vec![0.1; 7 * rate as usize];
+                    taps.iter_mut().for_each(|tap| tap.hear(&[&block]));
+                }
+                4 => {
+                    let block = vec![0.0; 20_000];
+                    taps.iter_mut().for_each(|tap| tap.hear(&[&block]));
+                }
+                _ => {
+                    let block: Vec<f32> = (0..1 + random.below(4_000)).map(|_| random.between(-0.8, 0.8)).collect();
+                    taps.iter_mut().for_each(|tap| tap.hear(&[&block]));
+                }
+            }
+            engines.iter().for_each(Engine::catch_up);
+            let boards = engines.each_ref().map(Engine::board);
+            assert_eq!(boards[0].inferences(), boards[1].inferences(), "seed {seed}, event {event}");
+            compared += usize::from(!boards[0].is_clear());
+            for tag in 0..4 {
+                let apart = (boards[0].tag(tag) - boards[1].tag(tag)).abs();
+                assert!(apart <= CLOSE, "seed {seed}, event {event}: {apart} apart");
+            }
+        }
+        assert!(compared > 50, "seed {seed}: too little was heard");
+    }
+}
+
+/// Another model goes on with what was heard: the next hop has an answer.
+#[test]
+fn another_model_answers_from_the_next_hop_on() {
+    let mut random = Random(5);
+    let shape = Shape { m: 3, layers: 7, first: 3, widths: vec![5; 9], normalised: false, tags: 4 };
+    let source =
+        |random: &mut Random| ModelSource::Bytes { name: "network".into(), bytes: Vec::leak(shape.network(random)) };
+    let engine = Engine::start(source(&mut random), Inference::Sliding);
+    engine.wait_until_loaded();
+    let mut tap = engine.connect(22_050.0, Pace::EveryHop).unwrap();
+    let noise: Vec<f32> = (0..shape.window() + 100).map(|_| random.between(-1.0, 1.0)).collect();
+    tap.hear(&[&noise]);
+    engine.catch_up();
+    let before = engine.board().inferences();
+    assert_eq!(before, 1);
+    engine.load(source(&mut random));
+    engine.wait_until_loaded();
+    assert!(engine.board().is_clear(), "the tags of another model stay");
+    tap.hear(&[&noise[..2_187]]);
+    engine.catch_up();
+    assert_eq!(engine.board().inferences(), before + 1);
 }

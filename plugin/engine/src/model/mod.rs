@@ -15,7 +15,7 @@ use sliding::Sliding;
 use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::TractError;
 
@@ -52,7 +52,7 @@ pub enum ModelError {
 }
 
 /// How a model is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Inference {
     /// By exact sliding steps: only what is new is computed. For m^n networks.
     Sliding,
@@ -76,13 +76,23 @@ enum Way {
     Full(FullWindows),
 }
 
+/// A handle of a model that does not keep it.
+pub(crate) struct WeakModel(Weak<Inner>);
+
+impl WeakModel {
+    /// The model, if somebody still uses it.
+    pub(crate) fn upgrade(&self) -> Option<Model> {
+        self.0.upgrade().map(Model)
+    }
+}
+
 impl Model {
     /// Reads a model file of at most 256 MB, as [`from_bytes`](Self::from_bytes) does.
     ///
     /// # Errors
     /// [`ModelError`], whose text does not repeat the path.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        Self::from_bytes(&read(path)?)
+        Self::from_bytes(&Self::read(path)?)
     }
 
     /// Reads a model from the bytes of an ONNX file. It is run by sliding steps where
@@ -99,6 +109,18 @@ impl Model {
         Self::with(bytes, Inference::Sliding, None)
     }
 
+    /// The bytes of a model file, at most as many as are allowed.
+    pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
+        let file = std::fs::File::open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(ModelError::Refused("it is not a file".into()));
+        }
+        // A file may grow, or hold more than it says: one byte too many is enough to know.
+        let mut bytes = Vec::new();
+        file.take(check::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// As [`from_bytes`](Self::from_bytes), run by full windows where `inference` says
     /// so, and with windows `hop` samples apart: for an m^n network a product of the
     /// lengths of its first layers, at least of two of them.
@@ -112,6 +134,11 @@ impl Model {
         let proto = ModelProto::decode(bytes).map_err(|_| ModelError::NotOnnx)?;
         catch_unwind(AssertUnwindSafe(|| build(&proto, inference, hop)))
             .unwrap_or_else(|_| Err(ModelError::Refused("its graph makes no sense".into())))
+    }
+
+    /// A handle that does not keep the model.
+    pub(crate) fn downgrade(&self) -> WeakModel {
+        WeakModel(Arc::downgrade(&self.0))
     }
 
     /// The tags, in the order of the probabilities: the model's own, or `tag 1`,
@@ -164,18 +191,6 @@ impl Model {
         hearing.catch_up(window)?;
         hearing.probabilities(window)
     }
-}
-
-/// The bytes of a model file, at most as many as are allowed.
-fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
-    let file = std::fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(ModelError::Refused("it is not a file".into()));
-    }
-    // A file may grow, or hold more than it says: one byte too many is enough to know.
-    let mut bytes = Vec::new();
-    file.take(check::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// From a decoded file to a model, every promise checked on the way.
