@@ -34,7 +34,10 @@ fn the_tags_are_outputs_with_the_models_names_and_stable_ids() {
         assert_eq!(ids, (FIRST_TAG..FIRST_TAG + 50).collect::<Vec<_>>(), "{format}");
         assert!(tags.iter().all(|tag| tag.read_only && !tag.automatable), "{format}");
         let all = session.parameters();
-        assert_eq!(all.iter().filter(|parameter| parameter.read_only).count(), 64, "{format}");
+        let others: Vec<_> = all.iter().filter(|parameter| parameter.read_only && parameter.id < FIRST_TAG).collect();
+        assert_eq!(all.iter().filter(|parameter| parameter.read_only).count(), 64 + others.len(), "{format}");
+        // The hidden one that says how the model is run.
+        assert!(matches!(&*others, [other] if other.hidden && other.id == FIRST_TAG - 1), "{format}: {others:?}");
         let controls: Vec<&str> =
             all.iter().filter(|parameter| !parameter.read_only).map(|parameter| parameter.name.as_str()).collect();
         assert_eq!(controls, ["Bypass"], "{format}");

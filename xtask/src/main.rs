@@ -39,8 +39,10 @@ enum Task {
         arguments: Vec<OsString>,
     },
     /// Measure speed, side by side with the field's usual tools
-    #[command(subcommand)]
-    Bench(bench::Bench),
+    Bench {
+        #[command(subcommand)]
+        what: Option<bench::Bench>,
+    },
     /// Run every check: format, lints, unit tests, whole bundles in real hosts
     Test,
 }
@@ -54,7 +56,7 @@ fn main() -> Result<()> {
         Task::Bundle => bundle::bundle().map(drop),
         Task::Install => bundle::install(),
         Task::Play { arguments } => play(&here, arguments),
-        Task::Bench(bench) => bench::run(&bench),
+        Task::Bench { what } => bench::run(what),
         Task::Test => test::test(),
     }
 }

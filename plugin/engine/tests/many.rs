@@ -1,5 +1,6 @@
 //! Many instances in one process.
 
+#[allow(dead_code)]
 mod support;
 
 use std::sync::Mutex;

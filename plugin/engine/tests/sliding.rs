@@ -17,7 +17,7 @@ fn sounds(random: &mut Random, window: usize) -> Vec<f32> {
     samples.extend((0..length).map(|i| (i as f32 * slow).sin() * (i as f32 * fast).sin() * 0.8));
     samples.extend(std::iter::repeat_n(0.0, length));
     let half = random.below(200) + 1;
-    samples.extend((0..length).map(|i| if i / half % 2 == 0 { 1.0 } else { -1.0 }));
+    samples.extend((0..length).map(|i| if (i / half).is_multiple_of(2) { 1.0 } else { -1.0 }));
     samples
 }
 
@@ -145,7 +145,7 @@ fn an_hour_of_sound_does_not_drift() {
         let end = hops * hop;
         let heard: Vec<f32> = (end.saturating_sub(window)..end).map(sound).collect();
         hearing.step(&heard).unwrap();
-        if hops % 1_000 == 0 {
+        if hops.is_multiple_of(1_000) {
             let apart = furthest(&hearing.probabilities(&heard).unwrap(), &full.probabilities(&heard).unwrap());
             assert!(apart <= CLOSE, "after {hops} hops {apart} apart");
         }

@@ -13,7 +13,7 @@ use nice_plug_egui::{
 use rows::{Row, Rows};
 use std::sync::Arc;
 use std::time::Duration;
-use tagvane_engine::{Status, TagBoard};
+use tagvane_engine::{Inference, Status, TagBoard};
 
 /// Frames while something moves, and looks at the board while nothing does.
 const MOVING: Duration = Duration::from_millis(16);
@@ -70,9 +70,13 @@ impl NiceEguiApp for Editor {
 fn header(ui: &mut Ui, status: &Status, board: &TagBoard) {
     ui.horizontal(|ui| {
         ui.label(RichText::new("Tagvane").size(22.0).strong());
-        if let Status::Ready { name, .. } = status {
+        if let Status::Ready { name, hop, inference, .. } = status {
+            let model = match inference {
+                Inference::Sliding => format!("{name}, sliding, {:.0} a second", 1.0 / hop.as_secs_f32()),
+                Inference::FullWindows => format!("{name}, full windows"),
+            };
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                ui.label(RichText::new(name).size(13.0).color(theme::FAINT));
+                ui.label(RichText::new(model).size(13.0).color(theme::FAINT));
             });
         }
     });

@@ -16,7 +16,8 @@ use tagvane_host::vst3_host::Vst3Session;
 use view::View;
 
 /// Plays music through the bundled plugin and shows the tags that the host sees. The
-/// environment variable TAGVANE_MODEL names another model file for the plugin.
+/// environment variable TAGVANE_MODEL names another model file for the plugin;
+/// TAGVANE_FULL_WINDOWS=1 has it run by full windows instead of sliding.
 #[derive(Parser)]
 #[command(name = "cargo xtask play")]
 struct Arguments {

@@ -39,6 +39,8 @@ pub struct Summary {
     pub audio_bit_exact: bool,
     /// Values that the plugin announced.
     pub announcements: u64,
+    /// How the plugin runs its model, in its own words; `None` where it does not tell.
+    pub inference: Option<String>,
     /// Each tag's mean over the moments, highest first.
     pub top: Vec<(String, f64)>,
 }
@@ -46,6 +48,14 @@ pub struct Summary {
 /// The tags among a plugin's parameters: its outputs that are in use.
 pub fn tags(session: &mut dyn Session) -> Vec<Parameter> {
     session.parameters().into_iter().filter(|parameter| parameter.read_only && !parameter.hidden).collect()
+}
+
+/// How the plugin runs its model: the text of its hidden output of that name.
+fn inference(session: &mut dyn Session) -> Option<String> {
+    let parameters = session.parameters();
+    let output = parameters.iter().find(|parameter| parameter.read_only && parameter.name == "Inference")?;
+    let value = session.value(output.id)?;
+    session.text(output.id, value)
 }
 
 /// Plays `recording` through `session`, which is started and stopped; `watch` gets a
@@ -112,6 +122,7 @@ pub fn play(
         }
     }
     session.stop();
+    let inference = inference(session);
     let mut top: Vec<(String, f64)> = sums.into_iter().map(|(name, sum)| (name, sum / moments.max(1) as f64)).collect();
     top.sort_by(|a, b| b.1.total_cmp(&a.1));
     Ok(Summary {
@@ -120,6 +131,7 @@ pub fn play(
         seconds: played as f64 / sample_rate,
         audio_bit_exact: exact,
         announcements,
+        inference,
         top,
     })
 }

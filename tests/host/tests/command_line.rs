@@ -8,6 +8,10 @@ fn root() -> PathBuf {
 }
 
 fn play(arguments: &[&str], model: Option<&str>) -> Output {
+    host(arguments, model).output().expect("the host starts")
+}
+
+fn host(arguments: &[&str], model: Option<&str>) -> Command {
     let bundles = std::env::var_os("TAGVANE_BUNDLES").map_or_else(|| root().join("bundles"), PathBuf::from);
     assert!(bundles.join("Tagvane.clap").exists(), "run `cargo xtask test`, or `cargo xtask bundle` first");
     let mut host = Command::new(env!("CARGO_BIN_EXE_tagvane-play"));
@@ -16,7 +20,7 @@ fn play(arguments: &[&str], model: Option<&str>) -> Output {
     if let Some(model) = model {
         host.env("TAGVANE_MODEL", model);
     }
-    host.output().expect("the host starts")
+    host
 }
 
 /// The lines of a `--json` file, the summary taken out of the last one.
@@ -43,11 +47,39 @@ fn what_the_host_saw_is_written_line_by_line() {
         assert_eq!(summary["format"], format);
         assert_eq!(summary["sample_rate"], 44_100);
         assert_eq!(summary["audio_bit_exact"], true);
+        assert_eq!(summary["inference"], "sliding");
         assert!((summary["seconds"].as_f64().unwrap() - 20.0).abs() < 0.1);
         assert!(summary["announcements"].as_u64().unwrap() > 100);
         top.push(summary["top"][0][0].clone());
     }
     assert_eq!(top[0], top[1]);
+}
+
+/// The same clip has the same tags at the same times, whichever way the model is run.
+#[test]
+fn sliding_says_what_full_windows_say() {
+    let folder = tempfile::tempdir().unwrap();
+    for format in ["clap", "vst3"] {
+        let seen = ["0", "1"].map(|full_windows| {
+            let path = folder.path().join("seen.jsonl");
+            let arguments = ["--fast", "--format", format, "--json", path.to_str().unwrap()];
+            let output = host(&arguments, None).env("TAGVANE_FULL_WINDOWS", full_windows).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            json(&path)
+        });
+        let [(sliding, summary), (full, full_summary)] = &seen;
+        assert_eq!((&summary["inference"], &full_summary["inference"]), (&"sliding".into(), &"full windows".into()));
+        let mut worst = 0.0_f64;
+        assert_eq!(sliding.len(), full.len(), "{format}");
+        for (sliding, full) in sliding.iter().zip(full) {
+            assert_eq!(sliding["time"], full["time"], "{format}");
+            for (tag, value) in sliding["tags"].as_object().unwrap() {
+                worst = worst.max((value.as_f64().unwrap() - full["tags"][tag].as_f64().unwrap()).abs());
+            }
+        }
+        // A tag at the edge of the dead band may be announced a moment later.
+        assert!(worst <= 1e-2, "{format}: {worst} apart");
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! The trainer beside PyTorch: the same networks, batches and threads.
 
+use super::figures;
 use crate::run;
-use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use anyhow::{Context as _, Result};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -31,17 +32,17 @@ pub(super) fn run(rounds: usize) -> Result<()> {
 
     let mut results = Vec::new();
     for (network, steps) in NETWORKS {
-        let mut measured: BTreeMap<&str, Vec<Figures>> = BTreeMap::new();
+        let mut all: BTreeMap<&str, Vec<Figures>> = BTreeMap::new();
         // One after another, so that whatever else the machine does meets all alike.
         for _ in 0..rounds.max(1) {
             for &backend in backends {
-                measured.entry(backend).or_default().push(ours(&trainer, backend, network, steps)?);
+                all.entry(backend).or_default().push(ours(&trainer, backend, network, steps)?);
             }
             if torch.is_some() {
-                measured.entry("pytorch").or_default().push(pytorch(network, steps)?);
+                all.entry("pytorch").or_default().push(pytorch(network, steps)?);
             }
         }
-        let middle: BTreeMap<&str, Figures> = measured.into_iter().map(|(what, all)| (what, median(all))).collect();
+        let middle: BTreeMap<&str, Figures> = all.into_iter().map(|(what, all)| (what, median(all))).collect();
         print_table(network, torch.as_deref(), &middle);
         let figures = middle.iter().map(|(what, (training, inference, memory))| {
             let row = json!({"training_seconds": training, "inference_seconds": inference, "peak_bytes": memory});
@@ -65,18 +66,16 @@ fn torch_version() -> Option<String> {
 
 fn ours(trainer: &Path, backend: &str, network: &str, steps: &str) -> Result<Figures> {
     let mut command = Command::new(trainer);
-    figures(command.args(["bench", "--backend", backend, "--network", network, "--batch", BATCH, "--steps", steps]))
+    measured(command.args(["bench", "--backend", backend, "--network", network, "--batch", BATCH, "--steps", steps]))
 }
 
 fn pytorch(network: &str, steps: &str) -> Result<Figures> {
-    figures(Command::new("python3").args(["-c", PYTORCH, network, BATCH, steps]))
+    measured(Command::new("python3").args(["-c", PYTORCH, network, BATCH, steps]))
 }
 
-/// Runs a program that prints one line of JSON.
-fn figures(command: &mut Command) -> Result<Figures> {
-    let output = command.output().context("a bench cannot be started")?;
-    ensure!(output.status.success(), "a bench failed: {}", String::from_utf8_lossy(&output.stderr));
-    let result: Value = serde_json::from_slice(&output.stdout).context("a bench printed no JSON")?;
+/// Runs one side and takes its figures.
+fn measured(command: &mut Command) -> Result<Figures> {
+    let result = figures(command)?;
     let figure = |name: &str| result[name].as_f64().with_context(|| format!("a bench did not tell {name}"));
     Ok((figure("training_seconds")?, figure("inference_seconds")?, figure("peak_memory_bytes")?))
 }

@@ -1,0 +1,56 @@
+"""Full windows by ONNX Runtime on one thread, as the file has them (conv1d) or with
+every convolution over time as one over a picture a line high (conv2d). Prints the
+median of this thread's milliseconds as a line of JSON."""
+import json
+import sys
+import time
+
+import numpy
+import onnx
+import onnxruntime
+from onnx import helper, numpy_helper
+
+
+def as_pictures(model):
+    graph = model.graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    nodes = []
+    for node in graph.node:
+        if node.op_type in ("Conv", "MaxPool"):
+            for attribute in node.attribute:
+                if attribute.name in ("kernel_shape", "strides", "dilations"):
+                    attribute.ints[:] = [1, *attribute.ints]
+                elif attribute.name == "pads":
+                    attribute.ints[:] = [0, attribute.ints[0], 0, attribute.ints[1]]
+        if node.op_type == "Conv":
+            weight = weights[node.input[1]]
+            array = numpy_helper.to_array(weight)[:, :, None, :]
+            weight.CopyFrom(numpy_helper.from_array(array, weight.name))
+        nodes.append(node)
+        if node.op_type == "Unsqueeze":
+            name = node.output[0]
+            node.output[0] = name + "_line"
+            nodes.append(helper.make_node("Unsqueeze", [name + "_line", "picture_axis"], [name]))
+            graph.initializer.append(numpy_helper.from_array(numpy.array([2]), "picture_axis"))
+    del graph.node[:]
+    graph.node.extend(nodes)
+    del graph.value_info[:]
+    return model
+
+
+file, form, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
+model = onnx.load(file)
+if form == "conv2d":
+    model = as_pictures(model)
+    onnx.checker.check_model(model)
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = options.inter_op_num_threads = 1
+session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+feed = session.get_inputs()[0]
+window = numpy.random.default_rng(2).uniform(-0.5, 0.5, (1, feed.shape[1])).astype("float32")
+measured = []
+for _ in range(times):
+    start = time.thread_time()
+    session.run(["probabilities"], {feed.name: window})
+    measured.append(time.thread_time() - start)
+print(json.dumps({"milliseconds": float(numpy.median(measured)) * 1e3}))
