@@ -5,8 +5,8 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Tensor, TensorData};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use tagvane_engine::Model;
 use tagvane_engine::resample::Resampler;
+use tagvane_engine::{Hearing, Inference, Model};
 use tagvane_tests::{CLIPS, clip, noise, python, root, shipped_model};
 use tagvane_trainer::architecture::Architecture;
 use tagvane_trainer::architecture::catalogue::rows;
@@ -66,14 +66,29 @@ fn apart(what: &str, a: &[f32], b: &[f32]) -> f32 {
     worst
 }
 
+/// Whether a named network slides: the m^n ones do, and those on frames of raw waveform
+/// that do not overlap, which are the same but for their first layer.
+fn slides(name: &str) -> bool {
+    match name.split('-').collect::<Vec<_>>().as_slice() {
+        ["raw", _, length, hop] => length == hop,
+        ["narrow", power] | [power, _] => power.contains('^'),
+        _ => name == "shipped",
+    }
+}
+
 /// Compares burn and tract with ONNX Runtime, window by window.
 fn compare(case: &Case, network: &Network<Flex>, reference: &[Vec<f32>]) {
-    let model = Model::open(&case.file).unwrap();
+    let ways = [Inference::Sliding, Inference::FullWindows];
+    let models = ways.map(|inference| Model::open(&case.file, inference).unwrap());
+    let slides = slides(&case.name);
+    assert_eq!(models[0].inference() == Inference::Sliding, slides, "{}", case.name);
     let mut worst: f32 = 0.0;
     for (index, (window, reference)) in case.windows.iter().zip(reference).enumerate() {
         let what = format!("{}, window {index}", case.name);
-        let tract = model.probabilities(window).unwrap();
-        worst = worst.max(apart(&format!("{what}, tract and ONNX Runtime"), &tract, reference));
+        for model in &models {
+            let tract = model.probabilities(window).unwrap();
+            worst = worst.max(apart(&format!("{what}, {:?} and ONNX Runtime", model.inference()), &tract, reference));
+        }
         let burn = burn(network, window);
         worst = worst.max(apart(&format!("{what}, burn and ONNX Runtime"), &burn, reference));
     }
@@ -96,6 +111,35 @@ fn the_shipped_model_is_the_same_everywhere() {
     let network = from_onnx(&bytes, &config.architecture, 50, &Default::default()).unwrap();
     let reference = onnx_runtime(std::slice::from_ref(&case)).remove(0);
     compare(&case, &network, &reference);
+}
+
+/// Hop by hop over music, noise at full scale, a square wave and silence.
+#[test]
+fn the_shipped_model_slides_as_it_runs_full_windows() {
+    let [sliding, full] =
+        [Inference::Sliding, Inference::FullWindows].map(|way| Model::open(&shipped_model(), way).unwrap());
+    let (window, hop) = (sliding.window(), sliding.hop());
+    let mut sound = Vec::new();
+    for name in CLIPS {
+        let recording = clip(name);
+        let resampler = Resampler::new(f64::from(recording.sample_rate), 22_050.0).unwrap();
+        sound.extend_from_slice(&resampler.resample_all(&recording.mono())[..4 * window]);
+    }
+    sound.extend(noise(2 * window, 1.0));
+    sound.extend((0..2 * window).map(|i| if (i / 50).is_multiple_of(2) { 1.0 } else { -1.0 }));
+    sound.extend(vec![0.0; 2 * window]);
+    let mut hearing = Hearing::new(sliding);
+    let mut worst: f32 = 0.0;
+    for hops in 1..=sound.len() / hop {
+        let heard = &sound[(hops * hop).saturating_sub(window)..hops * hop];
+        hearing.step(heard).unwrap();
+        if heard.len() == window && hops.is_multiple_of(5) {
+            let what = format!("after {hops} hops");
+            worst =
+                worst.max(apart(&what, &hearing.probabilities(heard).unwrap(), &full.probabilities(heard).unwrap()));
+        }
+    }
+    println!("at most {worst:.1e} apart");
 }
 
 /// The rows of every table, with a sixteenth of their filters. What burn computed

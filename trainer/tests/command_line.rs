@@ -6,7 +6,7 @@ mod support;
 use std::path::Path;
 use std::process::{Command, Output};
 use support::{magnatagatune, tone};
-use tagvane_engine::Model;
+use tagvane_engine::{Inference, Model};
 
 fn trainer(folder: &Path, arguments: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_trainer")).current_dir(folder).args(arguments.split(' ')).output().unwrap()
@@ -54,7 +54,7 @@ fn from_magnatagatune_to_tables_and_back() {
     assert!(said.contains("guitar") && said.contains("clips; mean over"), "{said}");
     assert!(std::fs::read_to_string(folder.join("tags.csv")).unwrap().starts_with("tag,positives,roc_auc"));
     works(folder, "export --run runs/a --out model.onnx");
-    let model = Model::open(&folder.join("model.onnx")).unwrap();
+    let model = Model::open(&folder.join("model.onnx"), Inference::Sliding).unwrap();
     assert_eq!((model.window(), model.tags().len(), model.tags()[0].as_str()), (59_049, 50, "guitar"));
     // The exported file is judged as the run itself was.
     works(folder, "evaluate --onnx model.onnx --cache cache --json exported.json");

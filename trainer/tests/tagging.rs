@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use support::tone;
 use tagvane_engine::resample::Resampler;
-use tagvane_engine::{Metadata, Model};
+use tagvane_engine::{Inference, Metadata, Model};
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::evaluation::{Counting, read_predictions};
 use tagvane_trainer::export::to_onnx;
@@ -30,7 +30,7 @@ fn model(folder: &Path) -> Model {
     let metadata = Metadata { tags, sample_rate: Some(RATE as u32), ..Default::default() };
     let path = folder.join("model.onnx");
     std::fs::write(&path, to_onnx(&network, &architecture, &metadata)).unwrap();
-    Model::open(&path).unwrap()
+    Model::open(&path, Inference::FullWindows).unwrap()
 }
 
 /// Runs `trainer tag model.onnx` in `folder`; the arguments have no spaces in them.

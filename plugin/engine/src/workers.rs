@@ -43,9 +43,8 @@ struct Pool {
 struct State {
     instances: Vec<Instance>,
     loads: VecDeque<Weak<Shared>>,
-    /// Whether a thread sleeps until the next is due; the others sleep until they are
-    /// told.
-    watched: bool,
+    /// Until when a thread sleeps at most; the others sleep until they are told.
+    watched: Option<Instant>,
     stop: bool,
 }
 
@@ -189,11 +188,12 @@ fn listen(pool: &Pool) {
                 }
                 pool.served.notify_all();
             }
-            Some((due, _)) if !watched => {
-                state.watched = true;
+            Some((due, _)) if watched.is_none_or(|until| due < until) => {
+                state.watched = Some(due);
                 let woken = pool.due.wait_timeout(state, due - now);
                 state = woken.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
-                state.watched = false;
+                // Another may still sleep until later; at worst two do.
+                state.watched = None;
             }
             _ => state = pool.due.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner()),
         }

@@ -2,8 +2,9 @@
 
 mod support;
 
+use support::network::{Random, Shape};
 use support::{bytes, loudness, node, tensor, weight};
-use tagvane_engine::{Model, ModelError};
+use tagvane_engine::{Inference, Model, ModelError};
 use tract_onnx::pb::{GraphProto, ModelProto, StringStringEntryProto, tensor_proto::DataLocation};
 
 fn refuse(model: &ModelProto) -> String {
@@ -128,8 +129,41 @@ fn a_model_without_metadata_gets_names() {
 
 #[test]
 fn what_is_no_file_is_refused() {
-    let folder = Model::open(std::path::Path::new(env!("CARGO_MANIFEST_DIR")));
+    let folder = Model::open(std::path::Path::new(env!("CARGO_MANIFEST_DIR")), Inference::Sliding);
     assert!(matches!(folder, Err(ModelError::Refused(_) | ModelError::Io(_))));
-    let nothing = Model::open(std::path::Path::new("no/such/model.onnx"));
+    let nothing = Model::open(std::path::Path::new("no/such/model.onnx"), Inference::Sliding);
     assert!(matches!(nothing, Err(ModelError::Io(_))));
+}
+
+/// A network that slides, of a few kilobytes a layer, whose frames would be terabytes.
+#[test]
+fn a_sliding_network_of_terabytes_is_refused() {
+    let mut widths = vec![1; 13];
+    widths[0] = 1_000_000;
+    let shape = Shape { m: 3, layers: 11, first: 6, widths, normalised: false, tags: 2 };
+    let bytes = shape.network(&mut Random(1));
+    let Err(ModelError::Refused(why)) = Model::from_bytes(&bytes) else { panic!("it was accepted") };
+    assert!(why.contains("too large"), "{why}");
+}
+
+#[test]
+fn flipped_bits_in_a_sliding_network_never_panic_or_hang() {
+    let mut random = Random(77);
+    println!("seed 77");
+    let shape = Shape { m: 3, layers: 4, first: 3, widths: vec![3; 6], normalised: true, tags: 4 };
+    let whole = shape.network(&mut random);
+    let mut slid = 0;
+    for _ in 0..2_000 {
+        let mut bytes = whole.clone();
+        for _ in 0..1 + random.below(4) {
+            let place = random.below(bytes.len());
+            bytes[place] ^= 1 << random.below(8);
+        }
+        let Ok(model) = Model::from_bytes(&bytes) else { continue };
+        slid += usize::from(model.inference() == Inference::Sliding);
+        let window = vec![0.5; model.window()];
+        let answers = model.probabilities(&window).into_iter().flatten();
+        assert!(answers.into_iter().all(|answer| (0.0..=1.0).contains(&answer)));
+    }
+    assert!(slid > 100, "only {slid} could slide");
 }

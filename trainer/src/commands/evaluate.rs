@@ -4,7 +4,7 @@ use super::{processors, trained};
 use crate::backend::{Compute, on};
 use clap::{ArgGroup, Args};
 use std::path::{Path, PathBuf};
-use tagvane_engine::Model;
+use tagvane_engine::{Inference, Model};
 use tagvane_trainer::data::Cache;
 use tagvane_trainer::evaluation::{
     Clips, Counting, Scores, evaluate_onnx, print, read_predictions, write_csv, write_json,
@@ -86,7 +86,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let scores = match (&arguments.run, &arguments.onnx, &arguments.predictions, &arguments.cache) {
         (Some(run), _, _, Some(cache)) => on!(&arguments.compute, of_run, arguments, run, cache)?,
         (_, Some(onnx), _, Some(cache)) => {
-            let model = Model::open(onnx).map_err(|error| TrainerError::content(onnx, error.to_string()))?;
+            let model = Model::open(onnx, Inference::FullWindows)
+                .map_err(|error| TrainerError::content(onnx, error.to_string()))?;
             let split = arguments.split(cache, model.window(), &["test".to_owned()])?;
             evaluate_onnx(&model, &split, arguments.counting(Counting::default()), arguments.jobs)?
         }

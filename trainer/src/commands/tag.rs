@@ -4,7 +4,7 @@ use super::processors;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
-use tagvane_engine::Model;
+use tagvane_engine::{Inference, Model};
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::tagging::{
     Tagged, Tagger, label_names, recordings, write_csv, write_json, write_labels, write_timeline_csv,
@@ -54,7 +54,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     let shard = Shard::from(arguments.shard.as_deref(), |name| std::env::var(name).ok())?;
     let model = &arguments.model;
-    let model = Model::open(model).map_err(|error| TrainerError::content(model, error.to_string()))?;
+    let model =
+        Model::open(model, Inference::FullWindows).map_err(|error| TrainerError::content(model, error.to_string()))?;
     let tagger = Tagger::new(model, arguments.hop)?;
     let all = recordings(&arguments.files)?;
     // Named before they are shared, so that all shards can write into one folder.

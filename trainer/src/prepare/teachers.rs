@@ -7,8 +7,8 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
-use tagvane_engine::Model;
 use tagvane_engine::resample::Resampler;
+use tagvane_engine::{Inference, Model};
 
 /// The rate the MagnaTagATune and Million Song teachers listen at, in hertz.
 const TEACHER_RATE: f64 = 16_000.0;
@@ -95,7 +95,8 @@ impl Teachers {
 }
 
 fn open(path: &Path, tags: usize) -> Result<Model> {
-    let teacher = Model::open(path).map_err(|error| TrainerError::content(path, error.to_string()))?;
+    let teacher =
+        Model::open(path, Inference::FullWindows).map_err(|error| TrainerError::content(path, error.to_string()))?;
     if teacher.tags().len() != tags {
         let has = teacher.tags().len();
         return Err(TrainerError::content(path, format!("this teacher has {has} tags and the vocabulary has {tags}")));

@@ -87,12 +87,12 @@ impl WeakModel {
 }
 
 impl Model {
-    /// Reads a model file of at most 256 MB, as [`from_bytes`](Self::from_bytes) does.
+    /// Reads a model file of at most 256 MB, as [`with`](Self::with) does.
     ///
     /// # Errors
     /// [`ModelError`], whose text does not repeat the path.
-    pub fn open(path: &Path) -> Result<Self, ModelError> {
-        Self::from_bytes(&Self::read(path)?)
+    pub fn open(path: &Path, inference: Inference) -> Result<Self, ModelError> {
+        Self::with(&Self::read(path)?, inference, None)
     }
 
     /// Reads a model from the bytes of an ONNX file. It is run by sliding steps where
@@ -177,7 +177,8 @@ impl Model {
 
     /// The probability of every tag, each in 0..=1, for one window of mono samples in
     /// -1..1 at [`sample_rate`](Self::sample_rate). Allocates: not for the audio
-    /// thread. For windows that follow one another a [`Hearing`] is faster.
+    /// thread. For windows that follow one another a [`Hearing`] is faster; for others, a
+    /// model that is run by full windows.
     ///
     /// # Errors
     /// [`ModelError::Failed`] where the window has another length, the graph cannot

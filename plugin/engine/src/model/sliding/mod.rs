@@ -21,6 +21,7 @@ mod plan;
 mod product;
 mod ring;
 
+use super::check::MAX_ELEMENTS;
 use chain::{Layer, chain};
 use layer::{Part, Runner};
 use plan::{Step, plan};
@@ -99,6 +100,9 @@ impl Sliding {
         let hops: Vec<usize> = strides.filter(wanted).collect();
         let (hop, steps) =
             hops.into_iter().rev().map(|hop| (hop, plan(&layers, window, hop))).find(|(_, steps)| !steps.is_empty())?;
+        if numbers(&layers, window, &steps) > MAX_ELEMENTS {
+            return None;
+        }
         Self::prepare(&layers, window, hop, steps).ok()
     }
 
@@ -132,7 +136,7 @@ impl Sliding {
 
     /// Frames as they are after a window of digital silence.
     pub(super) fn quiet(&self) -> Frames {
-        let ring = |(step, _, quiet): &(Step, Runner, Vec<f32>)| Ring::new((step.kept - 1) * step.spacing + 1, quiet);
+        let ring = |(step, _, quiet): &(Step, Runner, Vec<f32>)| Ring::new(step.ring(), quiet);
         Frames { rings: self.steps.iter().map(ring).collect(), given: None }
     }
 
@@ -189,4 +193,18 @@ impl Sliding {
         }
         Ok(signal.into_iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect())
     }
+}
+
+/// Numbers that a listener keeps and that its layers' rows hold, at most: a file may ask
+/// for more than there is.
+fn numbers(layers: &[Layer], window: usize, steps: &[Step]) -> u64 {
+    let product =
+        |factors: &[usize]| factors.iter().fold(1_u64, |product, &factor| product.saturating_mul(factor as u64));
+    let mut frames = window;
+    let rows = layers.iter().map(|layer| {
+        frames /= layer.length;
+        product(&[frames, layer.places(), layer.length, layer.channels])
+    });
+    let kept = steps.iter().zip(&layers[1..]).map(|(step, layer)| product(&[step.ring(), layer.filters()]));
+    rows.chain(kept).fold(0, u64::saturating_add)
 }

@@ -22,6 +22,13 @@ pub(super) struct Step {
     pub(super) from_end: usize,
 }
 
+impl Step {
+    /// Frames out that a ring has to hold for those that are kept.
+    pub(super) fn ring(&self) -> usize {
+        (self.kept - 1) * self.spacing + 1
+    }
+}
+
 /// Plans as many of the layers after the first as are worth it: none where a hop is too
 /// long or too short for the window, and not those last ones of which nothing can be
 /// kept.
