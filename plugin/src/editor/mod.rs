@@ -76,7 +76,8 @@ fn header(ui: &mut Ui, status: &Status, board: &TagBoard) {
                 Inference::FullWindows => format!("{name}, full windows"),
             };
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                ui.label(RichText::new(model).size(13.0).color(theme::FAINT));
+                // The name of a file may be any length.
+                ui.add(egui::Label::new(RichText::new(model).size(13.0).color(theme::FAINT)).truncate());
             });
         }
     });
