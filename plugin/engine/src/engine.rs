@@ -7,6 +7,7 @@ use crate::resample::RateError;
 use crate::tap::{Tap, tap};
 use crate::workers::{Workers, lock};
 use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -30,6 +31,25 @@ pub enum ModelSource {
     },
     /// An ONNX file on disk.
     File(PathBuf),
+}
+
+impl ModelSource {
+    /// What a person knows the model as: for a file, its name without the folders.
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Bytes { name, .. } => Cow::Borrowed(name),
+            Self::File(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy(),
+        }
+    }
+}
+
+impl fmt::Display for ModelSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes { name, .. } => f.write_str(name),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
 }
 
 /// Listens for one instance of the plugin, on threads that all instances share.

@@ -37,17 +37,13 @@ impl Models {
 pub(crate) fn load(shared: &Shared, models: &mut Models) {
     loop {
         let Some(source) = lock(&shared.wanted).clone() else { return };
-        let name = match &source {
-            ModelSource::Bytes { name, .. } => name.to_string(),
-            ModelSource::File(path) => path.display().to_string(),
-        };
         // Whatever a file does to the reader, the next one is loaded.
         let model = catch_unwind(AssertUnwindSafe(|| models.get(&source, shared.inference)));
         let model = model.unwrap_or_else(|_| Err(ModelError::Refused("reading it broke down".into())));
         let mut listener = lock(&shared.listener);
         match model {
-            Ok(model) => listener.set_model(model, &name),
-            Err(error) => listener.fail(format!("{name}: {error}")),
+            Ok(model) => listener.set_model(model, &source.name()),
+            Err(error) => listener.fail(format!("{source}: {error}")),
         }
         drop(listener);
         let mut wanted = lock(&shared.wanted);
