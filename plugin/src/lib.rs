@@ -1,10 +1,10 @@
 //! Tagvane, the plugin: hears a track in a DAW and shows, live, what is on it.
 //!
 //! `plugin` is what nice-plug wraps; `shell` is what the host sees of that, with
-//! the tags added as read-only parameters; clap-wrapper makes a VST3 (and, on macOS,
+//! the tags added as read-only parameters and the slots as ones that Tagvane itself
+//! moves; clap-wrapper makes a VST3 (and, on macOS,
 //! an AUv2) of the same CLAP in the same library.
 
-mod announce;
 mod editor;
 mod params;
 mod plugin;

@@ -1,24 +1,33 @@
 //! The plugin as nice-plug knows it: the audio goes through untouched, the engine
-//! listens.
+//! listens, the outputs follow.
 
 use crate::editor;
 use crate::params::{Controls, first_model, inference};
-use crate::shell::Shelled;
+use crate::shell::{Parts, Shelled};
 use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditor;
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
 use tagvane_engine::{Engine, Pace, Tap};
+use tagvane_outputs::{Block, Outputs, Stage};
+
+/// The most channels of a layout.
+const MOST_CHANNELS: usize = 8;
+
+/// Frames that a bounce listens to at a time: less than the ring holds, however long the
+/// host's blocks are.
+const BOUNCED: usize = 4_096;
 
 /// One instance.
 pub(crate) struct Tagvane {
-    engine: Arc<Engine>,
-    controls: Arc<Controls>,
+    parts: Parts,
     /// `None` while the host is not processing, or at a rate that cannot be heard.
     tap: Option<Tap>,
-    pace: Pace,
+    /// What the tap said of its starts last; goes on while it hears nothing.
+    start: (u32, u64),
+    playing: bool,
     bypassed: bool,
     /// Listening panicked once: it is left alone until the next activation.
     broken: bool,
@@ -26,34 +35,71 @@ pub(crate) struct Tagvane {
 
 impl Default for Tagvane {
     fn default() -> Self {
-        let engine = Arc::new(Engine::start(first_model(), inference()));
-        let controls = Arc::new(Controls::new(Arc::clone(&engine)));
-        Self { engine, controls, tap: None, pace: Pace::Live, bypassed: false, broken: false }
+        let outputs = Arc::new(Outputs::new());
+        let engine = Arc::new(Engine::observed(first_model(), inference(), Arc::<Outputs>::clone(&outputs)));
+        let controls = Arc::new(Controls::new(Arc::clone(&engine), Arc::clone(&outputs)));
+        let stage = Stage::new(Arc::clone(&outputs)).expect("new outputs have no stage yet");
+        let parts = Parts { engine, outputs, controls, stage: Arc::new(Mutex::new(stage)) };
+        Self { parts, tap: None, start: (0, 0), playing: false, bypassed: false, broken: false }
     }
 }
 
 impl Tagvane {
-    /// The audio thread's whole work.
-    fn hear(&mut self, buffer: &mut Buffer<'_>) {
-        let Some(tap) = &mut self.tap else { return };
-        let bypassed = self.controls.bypass.value();
-        if bypassed != self.bypassed {
-            self.bypassed = bypassed;
+    /// The audio thread's whole work: hears a block and lets the outputs follow it.
+    fn hear(&mut self, buffer: &mut Buffer<'_>, playing: bool) {
+        // What a start of the transport plays does not continue what was heard before:
+        // a bounce, which hears nothing before it, has to give the same.
+        let started = playing && !std::mem::replace(&mut self.playing, playing);
+        let bypassed = self.parts.controls.bypass.value();
+        let switched = bypassed != std::mem::replace(&mut self.bypassed, bypassed);
+        if let Some(tap) = self.tap.as_mut().filter(|_| started || switched) {
             tap.start_afresh();
+            self.start = tap.start();
         }
-        if !bypassed {
-            tap.hear(buffer.as_slice_immutable());
+        let offline = self.parts.engine.pace() == Pace::EveryHop;
+        let settings = self.parts.controls.settings();
+        let frames = buffer.samples();
+        let longest = if offline { BOUNCED } else { frames.max(1) };
+        for first in (0..frames).step_by(longest) {
+            let last = frames.min(first + longest);
+            self.hear_part(buffer, first..last, offline);
+            let frames = (last - first) as u32;
+            let block = Block { frames, start: self.start, playing, bypassed, offline };
+            // Nobody else holds it while the host processes.
+            let Ok(mut stage) = self.parts.stage.try_lock() else { continue };
+            if offline {
+                nice_plug::util::permit_alloc(|| stage.pass(&block, &settings));
+            } else {
+                stage.pass(&block, &settings);
+            }
         }
-        if self.pace == Pace::EveryHop {
-            nice_plug::util::permit_alloc(|| self.engine.catch_up());
+    }
+
+    /// Listens to a part of a block.
+    fn hear_part(&mut self, buffer: &mut Buffer<'_>, part: std::ops::Range<usize>, offline: bool) {
+        self.start.1 += part.len() as u64;
+        let Some(tap) = self.tap.as_mut().filter(|_| !self.bypassed) else { return };
+        let mut channels = [&[][..]; MOST_CHANNELS];
+        let whole = buffer.as_slice_immutable();
+        for (channel, whole) in channels.iter_mut().zip(whole) {
+            *channel = &whole[part.clone()];
         }
+        tap.hear(&channels[..whole.len().min(MOST_CHANNELS)]);
+        self.start = tap.start();
+        if offline {
+            nice_plug::util::permit_alloc(|| self.parts.engine.catch_up());
+        }
+    }
+
+    fn with_stage(&self, work: impl FnOnce(&mut Stage)) {
+        work(&mut self.parts.stage.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
     }
 }
 
 /// What the plugin's own executor can be asked for.
 pub(crate) enum Task {
-    /// Send the engine back: the shell publishes its board.
-    Handover(Sender<Arc<Engine>>),
+    /// Send the parts back: the shell works with them too.
+    Handover(Sender<Parts>),
 }
 
 /// The layouts a host may choose from: the same channels in and out.
@@ -71,25 +117,27 @@ impl Plugin for Tagvane {
     const EMAIL: &'static str = "";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const AUDIO_IO_LAYOUTS: &'static [AudioIOLayout] = LAYOUTS;
+    // No MIDI comes in: below `MidiCCs`, or a VST3 would have 2080 hidden parameters.
+    const MIDI_OUTPUT: MidiConfig = MidiConfig::MidiCCs;
 
     type SysExMessage = ();
     type BackgroundTask = Task;
     type Editor = EguiEditor<editor::Editor>;
 
     fn task_executor(&mut self) -> TaskExecutor<Self> {
-        let engine = Arc::clone(&self.engine);
+        let parts = self.parts.clone();
         Box::new(move |task| match task {
             // A receiver that is gone wants nothing any more.
-            Task::Handover(sender) => drop(sender.send(Arc::clone(&engine))),
+            Task::Handover(sender) => drop(sender.send(parts.clone())),
         })
     }
 
     fn params(&self) -> Arc<dyn Params> {
-        Arc::<Controls>::clone(&self.controls)
+        Arc::<Controls>::clone(&self.parts.controls)
     }
 
     fn editor(&mut self, _executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
-        editor::create(Arc::clone(self.engine.board()))
+        editor::create(&self.parts)
     }
 
     fn activate(
@@ -98,25 +146,28 @@ impl Plugin for Tagvane {
         config: &BufferConfig,
         _context: &mut impl ActivateContext<Self>,
     ) -> bool {
-        self.broken = false;
-        self.pace = if config.process_mode == ProcessMode::Offline { Pace::EveryHop } else { Pace::Live };
-        if self.pace == Pace::EveryHop {
+        (self.broken, self.playing, self.start) = (false, false, (0, 0));
+        let engine = &self.parts.engine;
+        let (rate, pace) = (f64::from(config.sample_rate), engine.pace());
+        if pace == Pace::EveryHop {
             // A bounce must not depend on how fast a model loads.
-            self.engine.wait_until_loaded();
+            engine.wait_until_loaded();
         }
-        self.tap = match self.engine.connect(f64::from(config.sample_rate), self.pace) {
+        self.tap = match engine.connect(rate, pace) {
             Ok(tap) => Some(tap),
             Err(error) => {
                 tracing::warn!("{error}; audio passes and tags stay at zero");
                 None
             }
         };
+        self.with_stage(|stage| stage.run(rate));
         true
     }
 
     fn reset(&mut self) {
         if let Some(tap) = &mut self.tap {
             tap.start_afresh();
+            self.start = tap.start();
         }
     }
 
@@ -124,21 +175,30 @@ impl Plugin for Tagvane {
         &mut self,
         buffer: &mut Buffer<'_>,
         _aux: &mut AuxiliaryBuffers<'_>,
-        _context: &mut impl ProcessContext<Self>,
+        context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
+        let playing = context.transport().playing;
         // A panic must not reach the host: the audio passes, the listening ends.
-        if !self.broken && catch_unwind(AssertUnwindSafe(|| self.hear(buffer))).is_err() {
+        if !self.broken && catch_unwind(AssertUnwindSafe(|| self.hear(buffer, playing))).is_err() {
             self.broken = true;
         }
         // While tags show, the host must not put the instance to sleep on silence: a
         // window of it has to be heard before they go. Any tail keeps it awake; one
         // frame does not lengthen a bounce.
-        if self.engine.board().is_clear() { ProcessStatus::Normal } else { ProcessStatus::Tail(1) }
+        let still = self.parts.engine.board().is_clear() && !self.parts.outputs.moves();
+        if still { ProcessStatus::Normal } else { ProcessStatus::Tail(1) }
+    }
+
+    fn stop_processing(&mut self) {
+        if let Ok(mut stage) = self.parts.stage.try_lock() {
+            stage.end_recordings();
+        }
     }
 
     fn deactivate(&mut self) {
         self.tap = None;
-        self.engine.disconnect();
+        self.parts.engine.disconnect();
+        self.with_stage(Stage::stop);
     }
 }
 
@@ -149,6 +209,10 @@ impl ClapPlugin for Tagvane {
     const CLAP_SUPPORT_URL: Option<&'static str> = None;
     const CLAP_FEATURES: &'static [ClapFeature] =
         &[ClapFeature::AudioEffect, ClapFeature::Analyzer, ClapFeature::Stereo, ClapFeature::Mono];
+
+    fn remote_controls(&self, context: &mut impl RemoteControlsContext) {
+        self.parts.controls.pages(context);
+    }
 }
 
 impl Shelled for Tagvane {
@@ -156,7 +220,7 @@ impl Shelled for Tagvane {
     const VST3_SUBCATEGORIES: &'static CStr = c"Fx|Analyzer";
     const VST3_EMAIL: &'static CStr = c"";
 
-    fn handover(sender: Sender<Arc<Engine>>) -> Task {
+    fn handover(sender: Sender<Parts>) -> Task {
         Task::Handover(sender)
     }
 }

@@ -76,6 +76,16 @@ pub fn send(
     Ok(announced)
 }
 
+/// A saved state in which a field is another: nice-plug's JSON after its length, whose
+/// fields are JSON themselves.
+pub fn changed_state(state: &[u8], field: &str, value: &serde_json::Value) -> Vec<u8> {
+    let mut json: serde_json::Value = serde_json::from_slice(&state[8..]).expect("JSON after eight bytes of length");
+    assert!(json["fields"][field].is_string(), "there is no {field} in {json}");
+    json["fields"][field] = value.to_string().into();
+    let text = json.to_string().into_bytes();
+    [&(text.len() as u64).to_le_bytes()[..], &text].concat()
+}
+
 /// Noise of a level, the same each time.
 pub fn noise(frames: usize, level: f32) -> Vec<f32> {
     let mut state = 1_u32;

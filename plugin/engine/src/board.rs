@@ -1,9 +1,10 @@
 //! Where the tags stand, for everyone to read at any time.
 
 use crate::model::{Inference, MAX_TAGS};
+use crate::observer::{Moment, Observer};
 use atomic_float::AtomicF32;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// The latest probability of every tag, written by the [`Listener`] and read by
@@ -26,6 +27,7 @@ pub struct TagBoard {
     status: Mutex<Status>,
     /// Counts the changes of the tags' names.
     names_version: AtomicU64,
+    observer: Arc<dyn Observer>,
 }
 
 /// What is listening.
@@ -64,9 +66,15 @@ impl Status {
 }
 
 impl TagBoard {
-    /// A board whose tags are all at zero.
+    /// A board whose tags are all at zero, and which tells nobody.
     pub fn new() -> Self {
+        Self::observed(Arc::new(()))
+    }
+
+    /// A board whose tags are all at zero; `observer` is told of what is written to it.
+    pub fn observed(observer: Arc<dyn Observer>) -> Self {
         Self {
+            observer,
             tags: (0..MAX_TAGS).map(|_| AtomicF32::new(0.0)).collect(),
             clear: AtomicBool::new(true),
             version: AtomicU64::new(0),
@@ -127,10 +135,21 @@ impl TagBoard {
         self.lock().tags().get(index).cloned()
     }
 
-    /// Writes the model's answer; tags beyond it go to zero.
-    pub(crate) fn publish(&self, probabilities: &[f32]) {
+    /// Writes the model's answer to the window that ended at `moment`; tags beyond it go
+    /// to zero.
+    pub(crate) fn publish(&self, moment: Moment, probabilities: &[f32]) {
         self.inferences.fetch_add(1, Ordering::Relaxed);
+        self.observer.judged(moment, probabilities);
         self.write(probabilities);
+    }
+
+    /// The window that ended at `moment` was silence: puts every tag to zero, unless they
+    /// are all there.
+    pub(crate) fn publish_silence(&self, moment: Moment) {
+        if !self.is_clear() {
+            self.observer.judged(moment, &[]);
+            self.write(&[]);
+        }
     }
 
     /// Whether every tag is at zero.
@@ -167,6 +186,7 @@ impl TagBoard {
         let mut current = self.lock();
         let renamed = current.tags() != status.tags();
         *current = status;
+        self.observer.changed(&current);
         if renamed {
             self.names_version.fetch_add(1, Ordering::Release);
         }
@@ -187,12 +207,14 @@ impl Default for TagBoard {
 mod tests {
     use super::*;
 
+    const NOW: Moment = Moment { start: 1, seconds: 3.0 };
+
     #[test]
     fn a_shorter_answer_leaves_nothing_of_a_longer_one() {
         let board = TagBoard::new();
         assert_eq!((board.version(), board.age()), (0, None));
-        board.publish(&[0.1, 0.2, 0.3]);
-        board.publish(&[0.5]);
+        board.publish(NOW, &[0.1, 0.2, 0.3]);
+        board.publish(NOW, &[0.5]);
         assert_eq!([board.tag(0), board.tag(1), board.tag(2), board.tag(MAX_TAGS)], [0.5, 0.0, 0.0, 0.0]);
         assert_eq!((board.version(), board.inferences()), (2, 2));
         assert!(board.age().is_some());
@@ -203,7 +225,7 @@ mod tests {
         let board = TagBoard::new();
         board.clear();
         assert_eq!(board.version(), 0);
-        board.publish(&[0.1]);
+        board.publish(NOW, &[0.1]);
         board.clear();
         board.clear();
         assert_eq!((board.version(), board.inferences(), board.tag(0)), (2, 1, 0.0));

@@ -3,6 +3,7 @@
 use crate::board::{Status, TagBoard};
 use crate::listener::{Listener, Pace};
 use crate::model::{Inference, Metadata};
+use crate::observer::Observer;
 use crate::resample::RateError;
 use crate::tap::{Tap, tap};
 use crate::workers::{Workers, lock};
@@ -74,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) loaded: Condvar,
     /// Whether there is audio to wait for.
     live: AtomicBool,
+    /// Whether the caller takes the audio, as the listener's pace says.
+    every_hop: AtomicBool,
     /// Looks in a row that found no new audio.
     idle_looks: AtomicU32,
 }
@@ -108,7 +111,12 @@ impl Engine {
     /// where they allow it and `inference` says so. Where the system gives no thread,
     /// the board says so and tags stay at zero.
     pub fn start(source: ModelSource, inference: Inference) -> Self {
-        let board = Arc::new(TagBoard::new());
+        Self::observed(source, inference, Arc::new(()))
+    }
+
+    /// As [`start`](Self::start); `observer` is told of all that is judged.
+    pub fn observed(source: ModelSource, inference: Inference, observer: Arc<dyn Observer>) -> Self {
+        let board = Arc::new(TagBoard::observed(observer));
         if let ModelSource::Bytes { bytes, .. } = &source {
             board.set_status(Status::Loading { tags: Metadata::peek(bytes).tags });
         }
@@ -119,6 +127,7 @@ impl Engine {
             wanted: Mutex::new(Some(source)),
             loaded: Condvar::new(),
             live: AtomicBool::new(false),
+            every_hop: AtomicBool::new(false),
             idle_looks: AtomicU32::new(0),
         });
         let workers = Workers::of_this_process().and_then(|workers| workers.add(&shared).map(|()| workers));
@@ -163,9 +172,30 @@ impl Engine {
         self.disconnect();
         let (tap, feed) = tap(rate)?;
         lock(&self.shared.listener).attach(Some(feed), pace);
+        self.shared.every_hop.store(pace == Pace::EveryHop, Ordering::Release);
         self.shared.live.store(pace == Pace::Live, Ordering::Release);
         self.wake();
         Ok(tap)
+    }
+
+    /// The pace it listens at, or will.
+    pub fn pace(&self) -> Pace {
+        if self.shared.every_hop.load(Ordering::Acquire) { Pace::EveryHop } else { Pace::Live }
+    }
+
+    /// Goes on at another pace with the tap that [`connect`](Self::connect) gave, if there is
+    /// one. Towards [`Pace::EveryHop`] it waits until no model is being loaded.
+    pub fn set_pace(&self, pace: Pace) {
+        if pace == Pace::EveryHop {
+            self.shared.live.store(false, Ordering::Release);
+            self.wait_until_loaded();
+        }
+        self.shared.every_hop.store(pace == Pace::EveryHop, Ordering::Release);
+        let mut listener = lock(&self.shared.listener);
+        listener.set_pace(pace);
+        self.shared.live.store(pace == Pace::Live && listener.hears(), Ordering::Release);
+        drop(listener);
+        self.wake();
     }
 
     /// Listens to nothing and lets the workers sleep.

@@ -2,6 +2,7 @@
 
 use crate::board::{Status, TagBoard};
 use crate::model::{Hearing, Inference, Model, ModelError, SAMPLE_RATE};
+use crate::observer::Moment;
 use crate::resample::Resampler;
 use crate::tap::{Feed, Heard};
 use std::sync::Arc;
@@ -10,6 +11,10 @@ use std::time::{Duration, Instant};
 /// Below this every sample is silence: -90 dBFS. A window of it is heard as digital
 /// silence, which no model is asked about.
 const SILENCE: f32 = 3.162_277_7e-5;
+
+/// Live, hops that wait do not keep a window from being judged up to so many of them:
+/// large blocks of a host bring several at once.
+const LATE: usize = 4;
 
 /// Live, a listener that is so many hops behind lets them go: going on from the latest
 /// window costs as much as some of them, and is now.
@@ -51,6 +56,14 @@ pub struct Listener {
     quiet: bool,
     /// Times that something was taken from a feed.
     taken: u64,
+    /// Starts of the tap that were passed.
+    start: u32,
+    /// Samples taken from the feed since the last start.
+    since_start: u64,
+    /// Seconds after the last start at which `kept` was zero.
+    origin: f64,
+    /// Samples at the model's rate since then.
+    kept: u64,
     /// Hops that are not judged, so that full windows keep to their share.
     resting: usize,
 }
@@ -70,6 +83,10 @@ impl Listener {
             behind: false,
             quiet: false,
             taken: 0,
+            start: 0,
+            since_start: 0,
+            origin: 0.0,
+            kept: 0,
             resting: 0,
         }
     }
@@ -77,7 +94,18 @@ impl Listener {
     /// Listens to another tap from now on, or to none, and at this pace alone.
     pub(crate) fn attach(&mut self, feed: Option<Feed>, pace: Pace) {
         (self.feed, self.pace) = (feed, pace);
+        (self.start, self.since_start, self.origin, self.kept) = (0, 0, 0.0, 0);
         self.start_afresh();
+    }
+
+    /// Whether there is a tap to listen to.
+    pub(crate) fn hears(&self) -> bool {
+        self.feed.is_some()
+    }
+
+    /// Takes at another pace from now on.
+    pub(crate) fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
     }
 
     /// Uses `model`, which a person knows as `name`, from now on. What was heard before
@@ -108,6 +136,7 @@ impl Listener {
             inference: model.inference(),
         });
         self.hearing = Some(Hearing::new(model));
+        (self.origin, self.kept) = (self.since_start as f64 / f64::from(SAMPLE_RATE), 0);
         (self.since_hop, self.resting, self.quiet, self.behind) = (0, 0, false, true);
         self.board.clear();
     }
@@ -135,10 +164,10 @@ impl Listener {
             self.taken += u64::from(heard != Heard::Nothing);
             match heard {
                 Heard::Nothing => return false,
-                Heard::Afresh => self.start_afresh(),
+                Heard::Afresh => self.pass_start(),
                 Heard::Gap => {
                     self.board.count_gap();
-                    self.start_afresh();
+                    self.pass_start();
                 }
                 Heard::Samples(count) => self.hear(&buffer[..count]),
             }
@@ -150,6 +179,7 @@ impl Listener {
     }
 
     fn hear(&mut self, samples: &[f32]) {
+        self.since_start += samples.len() as u64;
         let Some(mut resampler) = self.resampler.take() else { return self.keep(samples) };
         resampler.push(samples, |run| self.keep(run));
         self.resampler = Some(resampler);
@@ -165,6 +195,7 @@ impl Listener {
                 self.heard.drain(..self.heard.len() - window.min(self.heard.len()));
             }
             self.heard.extend_from_slice(now);
+            self.kept += now.len() as u64;
             self.silent = match now.iter().rev().position(|sample| sample.abs() >= SILENCE) {
                 Some(since) => since,
                 None => self.silent + now.len(),
@@ -184,6 +215,8 @@ impl Listener {
     fn pass_hop(&mut self) -> Result<(), ModelError> {
         let Some(hearing) = &mut self.hearing else { return Ok(()) };
         let (window, hop) = (hearing.model().window(), hearing.model().hop());
+        let seconds = self.origin + self.kept as f64 / f64::from(hearing.model().sample_rate());
+        let moment = Moment { start: self.start, seconds };
         let latest = self.heard.len().saturating_sub(window);
         if self.silent >= window && self.heard.len() >= window {
             if !self.quiet {
@@ -193,13 +226,13 @@ impl Listener {
             }
             let last_hop = self.heard.len() - hop.min(self.heard.len());
             self.heard[last_hop..].fill(0.0);
-            self.board.clear();
+            self.board.publish_silence(moment);
             return Ok(());
         }
         self.quiet = false;
         let hop_in_ring = (hop as u64 * u64::from(SAMPLE_RATE) / u64::from(hearing.model().sample_rate())) as usize;
         let waiting = self.feed.as_ref().filter(|_| self.pace == Pace::Live).map_or(0, Feed::waiting);
-        let late = waiting >= hop_in_ring;
+        let late = waiting >= LATE * hop_in_ring;
         if self.behind || waiting >= TOO_LATE * hop_in_ring {
             self.behind = late;
             if !late && hearing.model().inference() == Inference::Sliding {
@@ -228,7 +261,7 @@ impl Listener {
             let share = f64::from(hearing.model().sample_rate()) / hop as f64 / FULL_WINDOWS_SHARE;
             self.resting = (start.elapsed().as_secs_f64() * share) as usize;
         }
-        self.board.publish(&probabilities);
+        self.board.publish(moment, &probabilities);
         Ok(())
     }
 
@@ -245,6 +278,12 @@ impl Listener {
         let Some(model) = self.hearing.as_ref().map(Hearing::model) else { return Some(Duration::from_secs(1)) };
         let missing = (model.hop() - self.since_hop) as f64 / f64::from(model.sample_rate());
         Some(Duration::from_secs_f64((missing - waiting).max(0.0)))
+    }
+
+    /// Passes a mark of the tap's.
+    fn pass_start(&mut self) {
+        (self.start, self.since_start, self.origin, self.kept) = (self.start + 1, 0, 0.0, 0);
+        self.start_afresh();
     }
 
     /// What follows does not continue what was heard.

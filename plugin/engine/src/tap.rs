@@ -29,6 +29,10 @@ pub struct Tap {
     ring: HeapProd<f32>,
     /// A mark to be left before the next samples.
     mark: Option<f32>,
+    /// Marks that were left.
+    start: u32,
+    /// Frames heard since the last of them.
+    since_start: u64,
 }
 
 /// The listener's end of the ring.
@@ -43,7 +47,8 @@ pub(crate) struct Feed {
 pub(crate) fn tap(rate: f64) -> Result<(Tap, Feed), RateError> {
     let resampler = Resampler::new(rate, f64::from(SAMPLE_RATE))?;
     let (producer, consumer) = HeapRb::new(CAPACITY).split();
-    Ok((Tap { resampler, ring: producer, mark: Some(AFRESH) }, Feed { ring: consumer }))
+    let tap = Tap { resampler, ring: producer, mark: Some(AFRESH), start: 0, since_start: 0 };
+    Ok((tap, Feed { ring: consumer }))
 }
 
 impl Tap {
@@ -52,7 +57,7 @@ impl Tap {
     pub fn hear<C: AsRef<[f32]>>(&mut self, channels: &[C]) {
         let frames = channels.iter().map(|channel| channel.as_ref().len()).min().unwrap_or(0);
         let scale = 1.0 / channels.len().max(1) as f32;
-        let Self { resampler, ring, mark } = self;
+        let Self { resampler, ring, mark, start: starts, since_start } = self;
         let mut mono = [0.0; CHUNK];
         for start in (0..frames).step_by(CHUNK) {
             let mono = &mut mono[..CHUNK.min(frames - start)];
@@ -66,7 +71,16 @@ impl Tap {
                 let mean = *sample * scale;
                 *sample = if mean.is_finite() { mean.clamp(-LOUDEST, LOUDEST) } else { 0.0 };
             }
+            let pending = *mark;
             resampler.push(mono, |run| deliver(ring, mark, run));
+            if let (Some(sign), None) = (pending, *mark) {
+                *starts += 1;
+                // After a start of the host's the frames were counted from the start on.
+                if sign.is_nan() {
+                    *since_start = 0;
+                }
+            }
+            *since_start += mono.len() as u64;
         }
     }
 
@@ -76,6 +90,14 @@ impl Tap {
         self.resampler.reset();
         // At once, so that the tags go to zero even if no more audio comes.
         self.mark = self.ring.try_push(AFRESH).err();
+        self.start += u32::from(self.mark.is_none());
+        self.since_start = 0;
+    }
+
+    /// How many starts there were, and the frames heard since the last: of a gap, a seek,
+    /// a stop, and of the tap itself. A [`Moment`](crate::Moment) counts from there.
+    pub fn start(&self) -> (u32, u64) {
+        (self.start, self.since_start)
     }
 }
 
@@ -180,6 +202,20 @@ mod tests {
         feed.take(&mut vec![0.0; 1_000]);
         tap.hear(&[&block[..500]]);
         assert_eq!(drain(&mut feed).0.len(), CAPACITY - 1 - 1_000);
+    }
+
+    /// What a moment says must not depend on how the host cuts its blocks, nor on how the
+    /// resampler does.
+    #[test]
+    fn frames_are_counted_from_the_start_on() {
+        for block in [1, 64, 441, 5_000] {
+            let (mut tap, _feed) = tap(48_000.0).unwrap();
+            (0..5_000 / block).for_each(|_| tap.hear(&[&vec![0.1; block][..]]));
+            assert_eq!(tap.start(), (1, (5_000 / block * block) as u64), "{block}");
+            tap.start_afresh();
+            tap.hear(&[&vec![0.1; 600][..]]);
+            assert_eq!(tap.start(), (2, 600), "{block}");
+        }
     }
 
     #[test]

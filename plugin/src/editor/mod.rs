@@ -3,6 +3,8 @@
 mod rows;
 mod theme;
 
+use crate::shell::Parts;
+
 use egui::{Align2, Color32, CornerRadius, FontId, Frame, Margin, Pos2, Rect, RichText, ScrollArea, Sense, Ui, Vec2};
 use nice_plug::editor::ResizeHint;
 use nice_plug::editor::dpi::LogicalSize;
@@ -10,8 +12,8 @@ use nice_plug_egui::{
     EguiEditor, EguiEditorState, EguiNiceSettings, Frame as Window, NiceEguiApp, RepaintNotifier, baseview,
     create_egui_editor,
 };
+
 use rows::{Row, Rows};
-use std::sync::Arc;
 use std::time::Duration;
 use tagvane_engine::{Inference, Status, TagBoard};
 
@@ -21,18 +23,23 @@ const RESTING: Duration = Duration::from_millis(50);
 
 /// The window's content; lives as long as the instance, opened or not.
 pub(crate) struct Editor {
-    board: Arc<TagBoard>,
+    parts: Parts,
     rows: Rows,
 }
 
 /// Makes the editor of an instance.
-pub(crate) fn create(board: Arc<TagBoard>) -> Option<EguiEditor<Editor>> {
+pub(crate) fn create(parts: &Parts) -> Option<EguiEditor<Editor>> {
     let (width, height) = theme::SIZE;
     let state = EguiEditorState::from_size(LogicalSize::new(width, height), 1.0);
     let settings = EguiNiceSettings::new()
         .with_tile("Tagvane")
         .with_resize_hint(ResizeHint { can_resize: true, ..Default::default() });
-    create_egui_editor(state, RepaintNotifier::default(), settings, Editor { board, rows: Rows::default() })
+    create_egui_editor(
+        state,
+        RepaintNotifier::default(),
+        settings,
+        Editor { parts: parts.clone(), rows: Rows::default() },
+    )
 }
 
 impl NiceEguiApp for Editor {
@@ -47,14 +54,16 @@ impl NiceEguiApp for Editor {
     }
 
     fn ui(&mut self, ui: &mut Ui, _window: &mut Window) {
-        let status = self.board.status();
+        let Parts { engine, outputs, .. } = &self.parts;
+        let board = engine.board();
+        let status = board.status();
         self.rows.set_names(status.tags());
         let seconds = ui.input(|input| input.stable_dt);
-        let moves = self.rows.step(seconds, |tag| self.board.tag(tag));
+        let moves = self.rows.step(seconds, |tag| outputs.tag(tag));
 
         Frame::new().fill(theme::BACKGROUND).inner_margin(Margin::same(theme::MARGIN as i8)).show(ui, |ui| {
             ui.set_min_size(ui.available_size());
-            header(ui, &status, &self.board);
+            header(ui, &status, board);
             ui.add_space(10.0);
             match &status {
                 Status::Failed(why) => message(ui, "No model is listening", why, theme::WARNING),

@@ -1,11 +1,10 @@
 //! The order of the tags on screen: strongest first, and calm.
 //!
-//! What is drawn follows the board with a short time constant, the order with a
-//! long one, and a row slides to its new place: a tag that flickers does not make
-//! the list jump.
+//! The bars stand where the host is told they do; the order follows with a long time
+//! constant, and a row slides to its new place: a tag that flickers does not make the
+//! list jump.
 
 /// Time constants, in seconds.
-const BAR: f32 = 0.12;
 const ORDER: f32 = 0.9;
 const SLIDE: f32 = 0.18;
 
@@ -60,9 +59,9 @@ impl Rows {
         let mut moves = false;
         for row in &mut self.rows {
             let target = now(row.tag);
-            row.shown += (target - row.shown) * part(BAR);
-            row.strength += (target - row.strength) * part(ORDER);
             moves |= (target - row.shown).abs() > 1e-3 || (target - row.strength).abs() > 1e-3;
+            row.shown = target;
+            row.strength += (target - row.strength) * part(ORDER);
         }
         // An insertion sort with a lead: nothing moves but what is clearly out of place.
         for end in 1..self.ranked.len() {

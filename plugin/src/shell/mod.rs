@@ -1,43 +1,59 @@
-//! What the host sees: nice-plug's CLAP with the tags added as read-only
-//! parameters, which nice-plug cannot express.
+//! What the host sees: nice-plug's CLAP with what nice-plug cannot express added, the
+//! tags as read-only parameters and the slots as parameters that Tagvane moves itself.
 //!
-//! The host is handed a `clap_plugin` of ours that stands in front of nice-plug's.
-//! `activate`, `deactivate`, `process`, `destroy`, `on_main_thread` and `clap.params` pass through
-//! here; everything else is nice-plug's own. That is sound because nice-plug's
-//! callbacks read nothing of the `clap_plugin` they are given but `plugin_data`,
-//! which is the same in ours: hence the pinned version.
+//! The host is handed a `clap_plugin` of ours that stands in front of nice-plug's. Some
+//! of its functions and extensions pass through here; everything else is nice-plug's own.
+//! That is sound because nice-plug's callbacks read nothing of the `clap_plugin` they are
+//! given but `plugin_data`, which is the same in ours: hence the pinned version.
 //!
 //! This module is the only unsafe code of the plugin. All of it rests on the CLAP
 //! contract, called **the contract** below: a host passes the pointers that CLAP 1.2
 //! says it passes, valid while the call lasts, calls the plugin's functions only
-//! between a successful `create_plugin` and `destroy`, main-thread functions on one
-//! thread only, and never two of `process` and `flush` of one instance at once.
+//! between a successful `create_plugin` and `destroy`, and main-thread functions on one
+//! thread only. A host that runs `process` and `flush` of an instance at once, which it
+//! must not, gets nothing from the second.
 //!
-//! Here is the instance; `params` is its `clap.params`, `entry` the library's way in.
+//! Here is the instance; `params` is its `clap.params`, `events` what goes in and out of
+//! a block, `extensions` the rest, `entry` the library's way in.
 
 mod entry;
+mod events;
+mod extensions;
 mod params;
 
 pub(crate) use entry::{entry, export_shelled};
 
-use crate::announce::Announcer;
-use clap_sys::events::{
-    CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_PARAM_VALUE, clap_event_header, clap_event_param_value, clap_output_events,
-};
+use crate::params::Controls;
+use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_plugin_gui};
+use clap_sys::ext::note_ports::CLAP_EXT_NOTE_PORTS;
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, CLAP_PARAM_RESCAN_INFO, clap_host_params, clap_plugin_params};
+use clap_sys::ext::remote_controls::{
+    CLAP_EXT_REMOTE_CONTROLS, CLAP_EXT_REMOTE_CONTROLS_COMPAT, clap_plugin_remote_controls,
+};
+use clap_sys::ext::render::CLAP_EXT_RENDER;
 use clap_sys::host::clap_host;
 use clap_sys::plugin::clap_plugin;
 use clap_sys::process::{CLAP_PROCESS_ERROR, clap_process, clap_process_status};
 use nice_plug::wrapper::clap::{ClapPlugin, Wrapper};
-use params::FIRST_TAG;
-use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use tagvane_engine::{Engine, TagBoard};
+use std::sync::{Arc, Mutex};
+use tagvane_engine::Engine;
+use tagvane_outputs::{Gestures, Outputs, Stage};
+
+/// What an instance is made of, besides nice-plug's half.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) outputs: Arc<Outputs>,
+    pub(crate) controls: Arc<Controls>,
+    /// Held for as long as a call lasts by whoever is the audio thread then; never waited
+    /// for on it.
+    pub(crate) stage: Arc<Mutex<Stage>>,
+}
 
 /// A nice-plug plugin that this shell can stand in front of.
 pub(crate) trait Shelled: ClapPlugin {
@@ -48,8 +64,8 @@ pub(crate) trait Shelled: ClapPlugin {
     /// The vendor's address in the VST3 factory.
     const VST3_EMAIL: &'static CStr;
 
-    /// The task that makes the executor send the plugin's engine back.
-    fn handover(sender: Sender<Arc<Engine>>) -> Self::BackgroundTask;
+    /// The task that makes the executor send the plugin's parts back.
+    fn handover(sender: Sender<Parts>) -> Self::BackgroundTask;
 }
 
 /// One instance as the host holds it.
@@ -59,14 +75,18 @@ struct Shell {
     clap: clap_plugin,
     inner: *const clap_plugin,
     inner_params: *const clap_plugin_params,
+    inner_pages: *const clap_plugin_remote_controls,
+    inner_gui: *const clap_plugin_gui,
+    gui: clap_plugin_gui,
     host: *const clap_host,
-    board: Arc<TagBoard>,
-    /// Touched by `activate`, `deactivate`, `process` and `flush` only, which never overlap.
-    rate: Cell<f64>,
-    announcer: Cell<Announcer>,
+    parts: Parts,
+    /// Whether clap-wrapper is the host, which makes a VST3 of this.
+    vst3: bool,
     /// The names the host knows. Written on the main thread, and compared in
     /// `process`, where an old value costs one callback more.
     known_names: AtomicU64,
+    /// A gesture's end waits, and the host does not process: it is to be asked to flush.
+    wants_flush: AtomicBool,
 }
 
 /// Runs `work`; a panic in it gives `otherwise` and does not reach the host.
@@ -88,8 +108,7 @@ impl Shell {
         let wrapper = unsafe { Wrapper::<P>::new(host) };
         let (sender, receiver) = channel();
         (wrapper.task_executor.lock())(P::handover(sender));
-        let Ok(engine) = receiver.try_recv() else { return ptr::null() };
-        let board = Arc::clone(engine.board());
+        let Ok(parts) = receiver.try_recv() else { return ptr::null() };
         // From here on the wrapper belongs to its own `destroy`, which takes this
         // reference back.
         let wrapper = Arc::into_raw(wrapper);
@@ -99,20 +118,27 @@ impl Shell {
             let inner: *const clap_plugin = (*wrapper).clap_plugin.as_ptr();
             (inner, *inner)
         };
-        let inner_params: *const clap_plugin_params = match inner_clap.get_extension {
-            // SAFETY: nice-plug answers this with a static table, also before `init`.
-            Some(get_extension) => unsafe { get_extension(inner, CLAP_EXT_PARAMS.as_ptr()) }.cast(),
+        let extension = |id: &CStr| match inner_clap.get_extension {
+            // SAFETY: nice-plug answers this with static tables, also before `init`.
+            Some(get_extension) => unsafe { get_extension(inner, id.as_ptr()) },
             None => ptr::null(),
         };
-        if inner_params.is_null() {
+        let inner_params: *const clap_plugin_params = extension(CLAP_EXT_PARAMS).cast();
+        let inner_gui: *const clap_plugin_gui = extension(CLAP_EXT_GUI).cast();
+        let inner_pages: *const clap_plugin_remote_controls = extension(CLAP_EXT_REMOTE_CONTROLS).cast();
+        // SAFETY: null, or one of nice-plug's tables.
+        let Some(gui) = (unsafe { inner_gui.as_ref() }).filter(|_| !inner_params.is_null() && !inner_pages.is_null())
+        else {
             // SAFETY: as above; nothing refers to nice-plug's half any more.
             unsafe { inner_clap.destroy.map(|destroy| destroy(inner)) };
             return ptr::null();
-        }
+        };
+        // SAFETY: a C string or null, by the contract.
+        let vst3 = unsafe { !(*host).name.is_null() && is_clap_wrapper(CStr::from_ptr((*host).name)) };
         let shell = Box::new(Self {
             clap: clap_plugin {
-                activate: Some(activate),
                 deactivate: Some(deactivate),
+                stop_processing: Some(stop_processing),
                 process: Some(process),
                 destroy: Some(destroy),
                 get_extension: Some(get_extension),
@@ -121,12 +147,16 @@ impl Shell {
             },
             inner,
             inner_params,
+            inner_pages,
+            inner_gui,
+            gui: extensions::gui(gui),
             host,
-            known_names: board.names_version().into(),
-            board,
-            rate: Cell::new(48_000.0),
-            announcer: Cell::new(Announcer::new()),
+            known_names: parts.outputs.names_version().into(),
+            parts,
+            vst3,
+            wants_flush: AtomicBool::new(false),
         });
+        shell.editor_is_open(false);
         ptr::from_ref(&Box::leak(shell).clap)
     }
 
@@ -142,44 +172,32 @@ impl Shell {
         self.inner().1.count.map_or(0, |count| unsafe { count(self.inner) })
     }
 
-    /// The next announcement need not wait for the last one's time to pass.
-    fn forget_time(&self) {
-        let mut announcer = self.announcer.replace(Announcer::new());
-        announcer.forget_time();
-        self.announcer.set(announcer);
+    /// The host's parameters extension; on the main thread only.
+    fn host_params(&self) -> Option<&clap_host_params> {
+        // SAFETY: the host lives as long as the plugin, and its extension tables are static.
+        unsafe {
+            let get_extension = (*self.host).get_extension?;
+            get_extension(self.host, CLAP_EXT_PARAMS.as_ptr()).cast::<clap_host_params>().as_ref()
+        }
     }
 
-    /// Lets a block pass and tells the host of the tags that moved.
+    /// The editor was opened or closed, which decides how gestures reach a VST3 host.
     ///
-    /// Safe to call from `process` and `flush` only, with the host's own queue or
-    /// null.
-    unsafe fn announce(&self, frames: u32, events: *const clap_output_events) {
-        // SAFETY: null or the host's queue, valid while this call lasts.
-        let Some(queue) = (unsafe { events.as_ref() }) else { return };
-        let Some(push) = queue.try_push else { return };
-        let mut announcer = self.announcer.replace(Announcer::new());
-        announcer.pass(&self.board, frames, self.rate.get(), |tag, probability| {
-            let event = clap_event_param_value {
-                header: clap_event_header {
-                    size: size_of::<clap_event_param_value>() as u32,
-                    time: frames.saturating_sub(1),
-                    space_id: CLAP_CORE_EVENT_SPACE_ID,
-                    type_: CLAP_EVENT_PARAM_VALUE,
-                    flags: 0,
-                },
-                param_id: FIRST_TAG + tag as u32,
-                cookie: ptr::null_mut(),
-                note_id: -1,
-                port_index: -1,
-                channel: -1,
-                key: -1,
-                value: f64::from(probability),
-            };
-            // SAFETY: the queue is valid and copies the event before it returns.
-            unsafe { push(queue, &event.header) }
+    /// clap-wrapper hands them from the audio thread to a timer. It drops what it has not
+    /// handed on when the host stops, so that one gesture from arming to disarming could
+    /// stay open; and on Linux it has the timer only while the editor is open.
+    fn editor_is_open(&self, open: bool) {
+        self.parts.outputs.set_gestures(match (self.vst3, cfg!(target_os = "linux"), open) {
+            (false, _, _) => Gestures::Held,
+            (true, true, false) => Gestures::Without,
+            (true, _, _) => Gestures::Brief,
         });
-        self.announcer.set(announcer);
     }
+}
+
+/// Whether a host by this name is clap-wrapper's VST3, as it says behind the real host's.
+fn is_clap_wrapper(name: &CStr) -> bool {
+    name.to_string_lossy().to_ascii_lowercase().contains("clap-as-vst3")
 }
 
 // The plugin's functions.
@@ -187,7 +205,7 @@ impl Shell {
 unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
     // SAFETY: the pointer came from `Box::leak` in `create`, and by the contract no
     // call comes after this one. nice-plug's half goes first, so that nothing of it
-    // outlives the board it writes to.
+    // outlives what it works with.
     guarded((), || unsafe {
         let shell = Box::from_raw(plugin.cast_mut().cast::<Shell>());
         if let Some(destroy) = (*shell.inner).destroy {
@@ -196,38 +214,51 @@ unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
     });
 }
 
-unsafe extern "C" fn activate(plugin: *const clap_plugin, rate: f64, shortest: u32, longest: u32) -> bool {
-    // SAFETY: by the contract; forwarded as it came.
-    guarded(false, || unsafe {
-        let shell = shell(plugin);
-        shell.rate.set(rate);
-        shell.forget_time();
-        shell.inner().0.activate.is_some_and(|activate| activate(shell.inner, rate, shortest, longest))
-    })
-}
-
 unsafe extern "C" fn deactivate(plugin: *const clap_plugin) {
-    // SAFETY: by the contract.
+    // SAFETY: by the contract; forwarded as it came.
     guarded((), || unsafe {
         let shell = shell(plugin);
         if let Some(deactivate) = shell.inner().0.deactivate {
             deactivate(shell.inner);
         }
-        // The tags are at zero now; the host may ask for that by a flush.
-        shell.forget_time();
+        // Tags are at zero now and gestures ended: the host is asked to hear of it.
+        if let Some(request) = shell.host_params().and_then(|params| params.request_flush) {
+            request(shell.host);
+        }
+    });
+}
+
+unsafe extern "C" fn stop_processing(plugin: *const clap_plugin) {
+    // SAFETY: by the contract; forwarded as it came. `request_callback` may be called
+    // from any thread.
+    guarded((), || unsafe {
+        let shell = shell(plugin);
+        if let Some(stop) = shell.inner().0.stop_processing {
+            stop(shell.inner);
+        }
+        if shell.parts.stage.try_lock().is_ok_and(|stage| stage.has_open_gestures())
+            && let Some(request) = (*shell.host).request_callback
+        {
+            shell.wants_flush.store(true, Ordering::Release);
+            request(shell.host);
+        }
     });
 }
 
 unsafe extern "C" fn process(plugin: *const clap_plugin, block: *const clap_process) -> clap_process_status {
-    // SAFETY: by the contract; `block` is valid or null while this call lasts.
+    // SAFETY: by the contract; `block` is valid or null while this call lasts, and so are
+    // its queues.
     guarded(CLAP_PROCESS_ERROR, || unsafe {
         let shell = shell(plugin);
+        if let Some(block) = block.as_ref() {
+            shell.take_events(block.in_events, !block.transport.is_null());
+        }
         let status = shell.inner().0.process.map_or(CLAP_PROCESS_ERROR, |process| process(shell.inner, block));
         if let Some(block) = block.as_ref() {
-            shell.announce(block.frames_count, block.out_events);
+            shell.tell_events(block.out_events, block.frames_count);
         }
         let known = shell.known_names.load(Ordering::Relaxed);
-        if shell.board.names_version() != known
+        if shell.parts.outputs.names_version() != known
             && let Some(request) = (*shell.host).request_callback
         {
             request(shell.host);
@@ -240,14 +271,16 @@ unsafe extern "C" fn on_main_thread(plugin: *const clap_plugin) {
     // SAFETY: by the contract; the host's extension table is static.
     guarded((), || unsafe {
         let shell = shell(plugin);
-        let names = shell.board.names_version();
+        let names = shell.parts.outputs.names_version();
         if shell.known_names.swap(names, Ordering::Relaxed) != names
-            && let Some(get_extension) = (*shell.host).get_extension
+            && let Some(rescan) = shell.host_params().and_then(|params| params.rescan)
         {
-            let params: *const clap_host_params = get_extension(shell.host, CLAP_EXT_PARAMS.as_ptr()).cast();
-            if let Some(rescan) = params.as_ref().and_then(|params| params.rescan) {
-                rescan(shell.host, CLAP_PARAM_RESCAN_INFO);
-            }
+            rescan(shell.host, CLAP_PARAM_RESCAN_INFO);
+        }
+        if shell.wants_flush.swap(false, Ordering::Acquire)
+            && let Some(request) = shell.host_params().and_then(|params| params.request_flush)
+        {
+            request(shell.host);
         }
         if let Some(on_main_thread) = shell.inner().0.on_main_thread {
             on_main_thread(shell.inner);
@@ -258,10 +291,20 @@ unsafe extern "C" fn on_main_thread(plugin: *const clap_plugin) {
 unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char) -> *const c_void {
     // SAFETY: by the contract; `id` is a C string or null.
     guarded(ptr::null(), || unsafe {
-        if !id.is_null() && CStr::from_ptr(id) == CLAP_EXT_PARAMS {
-            return ptr::from_ref(&params::TABLE).cast();
+        if id.is_null() {
+            return ptr::null();
         }
         let shell = shell(plugin);
-        shell.inner().0.get_extension.map_or(ptr::null(), |get_extension| get_extension(shell.inner, id))
+        match CStr::from_ptr(id) {
+            name if name == CLAP_EXT_PARAMS => ptr::from_ref(&params::TABLE).cast(),
+            name if name == CLAP_EXT_REMOTE_CONTROLS || name == CLAP_EXT_REMOTE_CONTROLS_COMPAT => {
+                ptr::from_ref(&extensions::PAGES).cast()
+            }
+            name if name == CLAP_EXT_RENDER => ptr::from_ref(&extensions::RENDER).cast(),
+            name if name == CLAP_EXT_GUI => ptr::from_ref(&shell.gui).cast(),
+            // clap-wrapper sends no MIDI out of a VST3: a port would promise it.
+            name if name == CLAP_EXT_NOTE_PORTS && shell.vst3 => ptr::null(),
+            _ => shell.inner().0.get_extension.map_or(ptr::null(), |get_extension| get_extension(shell.inner, id)),
+        }
     })
 }

@@ -1,6 +1,6 @@
 //! CLAP, by clack-host.
 
-use crate::{Announcement, Disturbances, HostError, Parameter, Session, Setup};
+use crate::{Announcement, Disturbances, HostError, Parameter, Session, Setup, Told};
 use clack_extensions::audio_ports_config::{AudioPortsConfigBuffer, PluginAudioPortsConfig};
 use clack_extensions::gui::{GuiSize, HostGui, HostGuiImpl, PluginGui};
 use clack_extensions::params::{
@@ -9,8 +9,12 @@ use clack_extensions::params::{
 };
 use clack_extensions::render::{PluginRender, RenderMode};
 use clack_extensions::state::{HostState, HostStateImpl, PluginState};
-use clack_host::events::event_types::ParamValueEvent;
+use clack_host::events::event_types::{
+    MidiEvent, ParamGestureBeginEvent, ParamGestureEndEvent, ParamValueEvent, TransportEvent, TransportFlags,
+};
+use clack_host::events::{EventFlags, EventHeader};
 use clack_host::prelude::*;
+use clack_host::utils::{BeatTime, SecondsTime};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,8 +95,11 @@ pub struct ClapSession {
     _entry: PluginEntry,
     bundle: PathBuf,
     asked: Arc<Asked>,
-    to_set: Vec<(u32, f64)>,
+    to_set: Vec<(u32, f64, u32)>,
     steady_time: u64,
+    playing: bool,
+    told: Vec<Told>,
+    gestures: u64,
     watch: fn(bool),
     announced: EventBuffer,
 }
@@ -123,6 +130,9 @@ impl ClapSession {
             asked,
             to_set: Vec::new(),
             steady_time: 0,
+            playing: false,
+            told: Vec::new(),
+            gestures: 0,
             watch: |_| (),
             announced: EventBuffer::with_capacity(1_024),
         })
@@ -185,6 +195,62 @@ impl ClapSession {
     }
 }
 
+/// The events that set parameters.
+fn to_send(to_set: &mut Vec<(u32, f64, u32)>) -> EventBuffer {
+    let mut events = EventBuffer::new();
+    for (id, value, frame) in to_set.drain(..) {
+        events.push(&ParamValueEvent::new(frame, ClapId::new(id), Pckn::match_all(), value));
+    }
+    events
+}
+
+/// The host's transport: whether it plays, and nothing else that could be known.
+fn transport(playing: bool) -> TransportEvent {
+    let (beats, seconds) = (BeatTime::from_int(0), SecondsTime::from_int(0));
+    TransportEvent {
+        header: EventHeader::new_core(0, EventFlags::empty()),
+        flags: if playing { TransportFlags::IS_PLAYING } else { TransportFlags::empty() },
+        song_pos_beats: beats,
+        song_pos_seconds: seconds,
+        tempo: 0.0,
+        tempo_inc: 0.0,
+        loop_start_beats: beats,
+        loop_end_beats: beats,
+        loop_start_seconds: seconds,
+        loop_end_seconds: seconds,
+        bar_start: beats,
+        bar_number: 0,
+        time_signature_numerator: 0,
+        time_signature_denominator: 0,
+    }
+}
+
+impl ClapSession {
+    /// What the plugin told in its last call: the values, and everything into `told`.
+    fn take_announced(&mut self) -> Vec<Announcement> {
+        let told = |event: &UnknownEvent| {
+            let frame = event.header().time();
+            if let Some(value) = event.as_event::<ParamValueEvent>() {
+                let id = value.param_id()?.get();
+                return Some(Told::Value(Announcement { id, frame, value: value.value() }));
+            }
+            if let Some(begin) = event.as_event::<ParamGestureBeginEvent>() {
+                return Some(Told::Begin { id: begin.param_id()?.get() });
+            }
+            if let Some(end) = event.as_event::<ParamGestureEndEvent>() {
+                return Some(Told::End { id: end.param_id()?.get() });
+            }
+            event.as_event::<MidiEvent>().map(|midi| Told::Midi { frame, data: midi.data() })
+        };
+        let from = self.told.len();
+        self.told.extend(self.announced.iter().filter_map(told));
+        let gesture = |told: &&Told| matches!(told, Told::Begin { .. } | Told::End { .. });
+        self.gestures += self.told[from..].iter().filter(gesture).count() as u64;
+        let value = |told: &Told| if let Told::Value(announcement) = told { Some(*announcement) } else { None };
+        self.told[from..].iter().filter_map(value).collect()
+    }
+}
+
 impl Session for ClapSession {
     fn parameters(&mut self) -> Vec<Parameter> {
         let Some(params) = self.params() else { return Vec::new() };
@@ -199,6 +265,7 @@ impl Session for ClapSession {
                     read_only: info.flags.contains(ParamInfoFlags::IS_READONLY),
                     automatable: info.flags.contains(ParamInfoFlags::IS_AUTOMATABLE),
                     hidden: info.flags.contains(ParamInfoFlags::IS_HIDDEN),
+                    group: String::from_utf8_lossy(info.module).into_owned(),
                 });
             }
         }
@@ -217,8 +284,20 @@ impl Session for ClapSession {
         Some(String::from_utf8_lossy(text).into_owned())
     }
 
-    fn set(&mut self, id: u32, value: f64) {
-        self.to_set.push((id, value));
+    fn set_at(&mut self, id: u32, value: f64, frame: u32) {
+        self.to_set.push((id, value, frame));
+    }
+
+    fn play(&mut self, playing: bool) {
+        self.playing = playing;
+    }
+
+    fn set_offline(&mut self, offline: bool) {
+        let plugin = self.instance.plugin_handle();
+        if let Some(render) = plugin.get_extension::<PluginRender>() {
+            let mode = if offline { RenderMode::Offline } else { RenderMode::Realtime };
+            let _ = render.set(&plugin, mode);
+        }
     }
 
     fn start(&mut self, setup: Setup) -> Result<(), HostError> {
@@ -252,10 +331,8 @@ impl Session for ClapSession {
         let bundle = &self.bundle;
         let failed = |what: String| HostError { bundle: bundle.clone(), what };
         let processor = self.processor.as_mut().ok_or_else(|| failed("it is not running".into()))?;
-        let mut events = EventBuffer::new();
-        for (id, value) in self.to_set.drain(..) {
-            events.push(&ParamValueEvent::new(0, ClapId::new(id), Pckn::match_all(), value));
-        }
+        let events = to_send(&mut self.to_set);
+        let transport = transport(self.playing);
         self.announced.clear();
         // CLAP's input buffers are not const; the plugin must not write to these.
         let mut scratch = input.to_vec();
@@ -271,15 +348,33 @@ impl Session for ClapSession {
         }]);
         let (events, mut announced) = (events.as_input(), self.announced.as_output());
         (self.watch)(true);
-        let result = processor.process(&from, &mut to, &events, &mut announced, Some(self.steady_time), None);
+        let result =
+            processor.process(&from, &mut to, &events, &mut announced, Some(self.steady_time), Some(&transport));
         (self.watch)(false);
         result.map_err(|error| failed(error.to_string()))?;
         self.steady_time += input.first().map_or(0, Vec::len) as u64;
-        let announcement = |event: &UnknownEvent| {
-            let value: &ParamValueEvent = event.as_event()?;
-            Some(Announcement { id: value.param_id()?.get(), frame: event.header().time(), value: value.value() })
-        };
-        Ok(self.announced.iter().filter_map(announcement).collect())
+        Ok(self.take_announced())
+    }
+
+    fn flush(&mut self) -> Result<Vec<Announcement>, HostError> {
+        let events = to_send(&mut self.to_set);
+        self.announced.clear();
+        let Some(params) = self.params() else { return Err(self.failed("it has no parameters")) };
+        let (events, mut announced) = (events.as_input(), self.announced.as_output());
+        match &mut self.processor {
+            Some(processor) => params.flush_active(&mut processor.plugin_handle(), &events, &mut announced),
+            None => {
+                let plugin = self.instance.inactive_plugin_handle();
+                let mut plugin = plugin
+                    .ok_or_else(|| HostError { bundle: self.bundle.clone(), what: "it is not stopped".into() })?;
+                params.flush(&mut plugin, &events, &mut announced);
+            }
+        }
+        Ok(self.take_announced())
+    }
+
+    fn told(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.told)
     }
 
     fn watch(&mut self, watch: fn(bool)) {
@@ -303,7 +398,7 @@ impl Session for ClapSession {
         Disturbances {
             dirty: self.asked.dirty.load(Relaxed),
             restarts: self.asked.restarts.load(Relaxed),
-            edits: 0,
+            edits: self.gestures,
             rescans: self.asked.rescans.load(Relaxed),
         }
     }

@@ -50,6 +50,8 @@ pub struct Parameter {
     pub automatable: bool,
     /// Whether it is not meant to be shown.
     pub hidden: bool,
+    /// The group it belongs to: CLAP's module, VST3's unit.
+    pub group: String,
 }
 
 /// A value that the plugin told the host during a block.
@@ -63,6 +65,38 @@ pub struct Announcement {
     pub value: f64,
 }
 
+/// Something else than a value that the plugin told the host, or a value again, in the
+/// order in which it was told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Told {
+    /// A parameter stands somewhere.
+    Value(Announcement),
+    /// A person, or the plugin in the place of one, begins to move a parameter.
+    Begin {
+        /// The parameter.
+        id: u32,
+    },
+    /// It moves: VST3's `performEdit`, which a CLAP tells by values alone.
+    Edit {
+        /// The parameter.
+        id: u32,
+        /// The value, 0..=1 for every parameter of Tagvane.
+        value: f64,
+    },
+    /// The movement ends.
+    End {
+        /// The parameter.
+        id: u32,
+    },
+    /// A MIDI message (CLAP).
+    Midi {
+        /// The frame within the block.
+        frame: u32,
+        /// Its three bytes.
+        data: [u8; 3],
+    },
+}
+
 /// What a plugin asked of its host, other than by announcing values; each of these
 /// disturbs a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,9 +105,9 @@ pub struct Disturbances {
     pub dirty: u64,
     /// Times it asked to be restarted.
     pub restarts: u64,
-    /// Edits, or gestures' beginnings and ends.
+    /// Edits, and gestures' beginnings and ends.
     pub edits: u64,
-    /// Times it had its parameters looked at again.
+    /// Times it had its parameters' names or values looked at again.
     pub rescans: u64,
 }
 
@@ -89,7 +123,19 @@ pub trait Session {
     fn text(&mut self, id: u32, value: f64) -> Option<String>;
 
     /// Sets a parameter with the next block.
-    fn set(&mut self, id: u32, value: f64);
+    fn set(&mut self, id: u32, value: f64) {
+        self.set_at(id, value, 0);
+    }
+
+    /// Sets a parameter at a frame of the next block.
+    fn set_at(&mut self, id: u32, value: f64, frame: u32);
+
+    /// Starts or stops the transport, which stands at first.
+    fn play(&mut self, playing: bool);
+
+    /// Says, while the plugin runs, whether this is a bounce from now on: some hosts say
+    /// it late.
+    fn set_offline(&mut self, offline: bool);
 
     /// Activates the plugin and starts processing; a running one is stopped first.
     ///
@@ -110,6 +156,16 @@ pub trait Session {
     /// Calls `watch` with true right before, and with false right after every call of
     /// the plugin's process function, on the same thread.
     fn watch(&mut self, watch: fn(bool));
+
+    /// Exchanges parameters without audio: what was set goes in, and what comes out is
+    /// given.
+    ///
+    /// # Errors
+    /// [`HostError`] where the plugin fails, or the format has no such call now.
+    fn flush(&mut self) -> Result<Vec<Announcement>, HostError>;
+
+    /// Everything that was told since this was asked last.
+    fn told(&mut self) -> Vec<Told>;
 
     /// Saves the plugin's state.
     fn save(&mut self) -> Option<Vec<u8>>;

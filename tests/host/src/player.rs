@@ -45,9 +45,11 @@ pub struct Summary {
     pub top: Vec<(String, f64)>,
 }
 
-/// The tags among a plugin's parameters: its outputs that are in use.
+/// The tags among a plugin's parameters: its outputs that are in use. A VST3 names those
+/// that are not, since it cannot hide and show them at will.
 pub fn tags(session: &mut dyn Session) -> Vec<Parameter> {
-    session.parameters().into_iter().filter(|parameter| parameter.read_only && !parameter.hidden).collect()
+    let used = |tag: &Parameter| tag.read_only && !tag.hidden && !tag.name.starts_with("Unused tag ");
+    session.parameters().into_iter().filter(used).collect()
 }
 
 /// How the plugin runs its model: the text of its hidden output of that name.
@@ -81,6 +83,7 @@ pub fn play(
     let frames = playback.seconds.map_or(whole, |seconds| whole.min((seconds * sample_rate) as usize));
     // A stereo track, as most are; a mono file plays on both sides, as a DAW does it.
     let (left, right) = (&recording.channels[0], recording.channels.get(1).unwrap_or(&recording.channels[0]));
+    session.play(true);
     session.start(Setup { sample_rate, longest_block: playback.block, channels: 2, offline: playback.fast })?;
     let started = Instant::now();
     let mut played = 0;

@@ -7,20 +7,22 @@
 mod module;
 mod objects;
 
-use crate::{Announcement, Disturbances, HostError, Parameter, Session, Setup};
+use crate::{Announcement, Disturbances, HostError, Parameter, Session, Setup, Told};
 use module::Module;
 use objects::{Changes, Handler, HostApplication, Stream};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use vst3::Steinberg::Vst::BusDirections_::{kInput, kOutput};
 use vst3::Steinberg::Vst::MediaTypes_::kAudio;
 use vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::{kCanAutomate, kIsHidden, kIsReadOnly};
+use vst3::Steinberg::Vst::ProcessContext_::StatesAndFlags_::kPlaying;
 use vst3::Steinberg::Vst::ProcessModes_::{kOffline, kRealtime};
 use vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
 use vst3::Steinberg::Vst::{
     AudioBusBuffers, AudioBusBuffers__type0, IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler,
-    IComponentTrait, IEditController, IEditControllerTrait, IHostApplication, IParameterChanges, ParameterInfo,
-    ProcessContext, ProcessData, ProcessSetup, SpeakerArr,
+    IComponentTrait, IEditController, IEditControllerTrait, IHostApplication, IParameterChanges, IUnitInfo,
+    IUnitInfoTrait, ParameterInfo, ProcessContext, ProcessData, ProcessSetup, SpeakerArr, UnitInfo, kRootUnitId,
 };
 use vst3::Steinberg::{FUnknown, IBStream, IPluginBaseTrait, kResultOk};
 use vst3::{ComPtr, ComWrapper};
@@ -31,8 +33,9 @@ pub struct Vst3Session {
     bundle: PathBuf,
     running: Option<Setup>,
     handler: ComWrapper<Handler>,
-    to_set: Vec<(u32, f64)>,
+    to_set: Vec<(u32, f64, u32)>,
     position: i64,
+    playing: bool,
     watch: fn(bool),
     told: ComWrapper<Changes>,
     // Dropped in this order, the module last.
@@ -70,6 +73,7 @@ impl Vst3Session {
                 handler,
                 to_set: Vec::new(),
                 position: 0,
+                playing: false,
                 watch: |_| (),
                 told: ComWrapper::new(Changes::default()),
                 controller,
@@ -78,6 +82,21 @@ impl Vst3Session {
                 _application: application,
                 _module: module,
             })
+        }
+    }
+
+    /// The names of the groups of parameters.
+    fn units(&self) -> BTreeMap<i32, String> {
+        let Some(units) = self.controller.cast::<IUnitInfo>() else { return BTreeMap::new() };
+        // SAFETY: as above; `info` is a plain C struct, written by the plugin.
+        unsafe {
+            (0..units.getUnitCount())
+                .filter_map(|index| {
+                    let mut info: UnitInfo = std::mem::zeroed();
+                    let known = units.getUnitInfo(index, &mut info) == kResultOk && info.id != kRootUnitId;
+                    known.then(|| (info.id, utf16(&info.name)))
+                })
+                .collect()
         }
     }
 
@@ -92,6 +111,7 @@ impl Vst3Session {
 
 impl Session for Vst3Session {
     fn parameters(&mut self) -> Vec<Parameter> {
+        let units = self.units();
         // SAFETY: as above; `info` is a plain C struct, written by the plugin.
         unsafe {
             (0..self.controller.getParameterCount())
@@ -103,6 +123,7 @@ impl Session for Vst3Session {
                         read_only: info.flags & kIsReadOnly != 0,
                         automatable: info.flags & kCanAutomate != 0,
                         hidden: info.flags & kIsHidden != 0,
+                        group: units.get(&info.unitId).cloned().unwrap_or_default(),
                     })
                 })
                 .collect()
@@ -121,8 +142,22 @@ impl Session for Vst3Session {
         (result == kResultOk).then(|| utf16(&text))
     }
 
-    fn set(&mut self, id: u32, value: f64) {
-        self.to_set.push((id, value));
+    fn set_at(&mut self, id: u32, value: f64, frame: u32) {
+        self.to_set.push((id, value, frame));
+    }
+
+    fn play(&mut self, playing: bool) {
+        self.playing = playing;
+    }
+
+    fn set_offline(&mut self, offline: bool) {
+        if let Some(setup) = &mut self.running {
+            setup.offline = offline;
+            let mut setup = process_setup(*setup);
+            // SAFETY: as above. By VST3 this comes before a plugin is active; some hosts
+            // are late.
+            unsafe { self.processor.setupProcessing(&mut setup) };
+        }
     }
 
     fn start(&mut self, setup: Setup) -> Result<(), HostError> {
@@ -135,12 +170,7 @@ impl Session for Vst3Session {
                 return Err(HostError { bundle: self.bundle.clone(), what });
             }
         };
-        let mut process_setup = ProcessSetup {
-            processMode: (if setup.offline { kOffline } else { kRealtime }) as i32,
-            symbolicSampleSize: kSample32 as i32,
-            maxSamplesPerBlock: setup.longest_block as i32,
-            sampleRate: setup.sample_rate,
-        };
+        let mut process_setup = process_setup(setup);
         let (mut inputs, mut outputs) = ([arrangement], [arrangement]);
         // SAFETY: as above, in the order that VST3 prescribes.
         unsafe {
@@ -187,7 +217,7 @@ impl Session for Vst3Session {
         };
         let (mut input_bus, mut output_bus) = (bus(&mut from), bus(&mut to));
         let sent = ComWrapper::new(Changes::default());
-        self.to_set.drain(..).for_each(|(id, value)| sent.set(id, value));
+        self.to_set.drain(..).for_each(|(id, value, frame)| sent.set(id, value, frame));
         let changes = |changes: &ComWrapper<Changes>| {
             changes.as_com_ref::<IParameterChanges>().map_or(ptr::null_mut(), |changes| changes.as_ptr())
         };
@@ -195,6 +225,7 @@ impl Session for Vst3Session {
         let mut context: ProcessContext = unsafe { std::mem::zeroed() };
         context.sampleRate = setup.sample_rate;
         context.projectTimeSamples = self.position;
+        context.state = if self.playing { kPlaying } else { 0 };
         let mut data = ProcessData {
             processMode: (if setup.offline { kOffline } else { kRealtime }) as i32,
             symbolicSampleSize: kSample32 as i32,
@@ -223,8 +254,18 @@ impl Session for Vst3Session {
             // A host passes outputs on to the controller.
             // SAFETY: as above.
             unsafe { self.controller.setParamNormalized(announcement.id, announcement.value) };
+            self.handler.tell(Told::Value(*announcement));
         }
         Ok(announcements)
+    }
+
+    fn flush(&mut self) -> Result<Vec<Announcement>, HostError> {
+        // A block of no frames, which VST3 calls a flush.
+        self.process(&[Vec::new(), Vec::new()], &mut [Vec::new(), Vec::new()])
+    }
+
+    fn told(&mut self) -> Vec<Told> {
+        self.handler.told()
     }
 
     fn watch(&mut self, watch: fn(bool)) {
@@ -266,6 +307,16 @@ impl Drop for Vst3Session {
             self.controller.setComponentHandler(ptr::null_mut());
             self.component.terminate();
         }
+    }
+}
+
+/// What a plugin is set up with.
+fn process_setup(setup: Setup) -> ProcessSetup {
+    ProcessSetup {
+        processMode: (if setup.offline { kOffline } else { kRealtime }) as i32,
+        symbolicSampleSize: kSample32 as i32,
+        maxSamplesPerBlock: setup.longest_block as i32,
+        sampleRate: setup.sample_rate,
     }
 }
 

@@ -1,10 +1,11 @@
 //! The objects that a VST3 host lends its plugin.
 
-use crate::{Announcement, Disturbances};
+use crate::{Announcement, Disturbances, Told};
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::ptr;
 use vst3::Steinberg::IBStream_::IStreamSeekMode_::{kIBSeekCur, kIBSeekEnd, kIBSeekSet};
+use vst3::Steinberg::Vst::RestartFlags_::{kParamTitlesChanged, kParamValuesChanged};
 use vst3::Steinberg::Vst::{
     IComponentHandler, IComponentHandlerTrait, IHostApplication, IHostApplicationTrait, IParamValueQueue,
     IParamValueQueueTrait, IParameterChanges, IParameterChangesTrait, ParamID, ParamValue, String128,
@@ -37,20 +38,34 @@ impl IHostApplicationTrait for HostApplication {
     }
 }
 
-/// Counts what the plugin asks of the host.
+/// Keeps what the plugin asks of the host.
 #[derive(Default)]
 pub(super) struct Handler {
     edits: Cell<u64>,
     restarts: Cell<u64>,
+    rescans: Cell<u64>,
+    told: RefCell<Vec<Told>>,
 }
 
 impl Handler {
     pub(super) fn disturbances(&self) -> Disturbances {
-        Disturbances { edits: self.edits.get(), restarts: self.restarts.get(), ..Default::default() }
+        let [edits, restarts, rescans] = [&self.edits, &self.restarts, &self.rescans].map(Cell::get);
+        Disturbances { edits, restarts, rescans, ..Default::default() }
     }
 
-    fn count(&self, what: &Cell<u64>) -> tresult {
-        what.set(what.get() + 1);
+    /// Keeps something that was told.
+    pub(super) fn tell(&self, told: Told) {
+        self.told.borrow_mut().push(told);
+    }
+
+    /// Gives what was told, and forgets it.
+    pub(super) fn told(&self) -> Vec<Told> {
+        self.told.take()
+    }
+
+    fn edit(&self, told: Told) -> tresult {
+        self.tell(told);
+        self.edits.set(self.edits.get() + 1);
         kResultOk
     }
 }
@@ -60,17 +75,21 @@ impl Class for Handler {
 }
 
 impl IComponentHandlerTrait for Handler {
-    unsafe fn beginEdit(&self, _id: ParamID) -> tresult {
-        self.count(&self.edits)
+    unsafe fn beginEdit(&self, id: ParamID) -> tresult {
+        self.edit(Told::Begin { id })
     }
-    unsafe fn performEdit(&self, _id: ParamID, _value: ParamValue) -> tresult {
-        self.count(&self.edits)
+    unsafe fn performEdit(&self, id: ParamID, value: ParamValue) -> tresult {
+        self.edit(Told::Edit { id, value })
     }
-    unsafe fn endEdit(&self, _id: ParamID) -> tresult {
-        self.count(&self.edits)
+    unsafe fn endEdit(&self, id: ParamID) -> tresult {
+        self.edit(Told::End { id })
     }
-    unsafe fn restartComponent(&self, _flags: int32) -> tresult {
-        self.count(&self.restarts)
+    unsafe fn restartComponent(&self, flags: int32) -> tresult {
+        // Values and titles that changed are looked at again, and nothing is restarted.
+        let looks = (kParamValuesChanged | kParamTitlesChanged) as int32;
+        let count = if flags & !looks == 0 { &self.rescans } else { &self.restarts };
+        count.set(count.get() + 1);
+        kResultOk
     }
 }
 
@@ -137,10 +156,10 @@ impl Default for Changes {
 }
 
 impl Changes {
-    /// Adds a change at the beginning of the block.
-    pub(super) fn set(&self, id: u32, value: f64) {
+    /// Adds a change at a frame of the block.
+    pub(super) fn set(&self, id: u32, value: f64, frame: u32) {
         if let Some(place) = self.place(id) {
-            self.queues[place].points.borrow_mut().push((0, value));
+            self.queues[place].points.borrow_mut().push((frame as int32, value));
         }
     }
 

@@ -1,7 +1,6 @@
-//! What the host may change and a project remembers.
+//! Which model a project uses.
 
 use nice_plug::params::persist::PersistentField;
-use nice_plug::prelude::*;
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -10,7 +9,7 @@ use tagvane_engine::{Engine, Inference, ModelSource};
 /// The model that ships inside the plugin.
 pub(crate) const SHIPPED: ModelSource = ModelSource::Bytes {
     name: Cow::Borrowed("MagnaTagATune 50"),
-    bytes: include_bytes!("../models/magnatagatune-narrow.onnx"),
+    bytes: include_bytes!("../../models/magnatagatune-narrow.onnx"),
 };
 
 /// The environment variable that names another model file for every new instance.
@@ -36,29 +35,17 @@ pub(crate) fn inference() -> Inference {
     }
 }
 
-/// The controls.
-#[derive(Params)]
-pub(crate) struct Controls {
-    #[id = "bypass"]
-    pub(crate) bypass: BoolParam,
-    #[persist = "model"]
-    model: ModelChoice,
-}
-
-impl Controls {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self {
-            bypass: BoolParam::new("Bypass", false).make_bypass(),
-            model: ModelChoice { engine, path: Mutex::new(None) },
-        }
-    }
-}
-
 /// Which model file a project uses: `None` is the one a new instance has. Setting it
 /// has the file loaded in the background.
-struct ModelChoice {
+pub(crate) struct ModelChoice {
     engine: Arc<Engine>,
     path: Mutex<Option<PathBuf>>,
+}
+
+impl ModelChoice {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, path: Mutex::new(None) }
+    }
 }
 
 impl<'a> PersistentField<'a, Option<PathBuf>> for ModelChoice {
