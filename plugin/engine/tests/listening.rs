@@ -2,8 +2,9 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
 use support::{bytes, loudness};
-use tagvane_engine::{Engine, Inference, ModelSource, Pace, Status};
+use tagvane_engine::{Engine, Inference, ModelSource, Moment, Observer, Pace, Status};
 
 /// Samples between two windows that are judged.
 const HOP: usize = 2_187;
@@ -164,4 +165,48 @@ fn a_model_that_cannot_be_used_says_so_and_shows_nothing() {
     engine.wait_until_loaded();
     feed(&engine, &mut tap, 0.5, WINDOW);
     assert_eq!(heard(&engine), [500, 500]);
+}
+
+/// Keeps the moments it is told.
+#[derive(Default)]
+struct Moments(Mutex<Vec<Moment>>);
+
+impl Observer for Moments {
+    fn changed(&self, _: &Status) {}
+
+    fn judged(&self, moment: Moment, _: &[f32]) {
+        self.0.lock().unwrap().push(moment);
+    }
+}
+
+#[test]
+fn an_observer_hears_of_the_same_moments_at_any_rate_and_block() {
+    let moments = |rate: f64, block: usize| {
+        let observer = Arc::new(Moments::default());
+        let model = ModelSource::Bytes { name: "loudness".into(), bytes: Vec::leak(bytes(&loudness(WINDOW))) };
+        let engine = Engine::observed(model, Inference::Sliding, Arc::<Moments>::clone(&observer));
+        engine.wait_until_loaded();
+        let mut tap = engine.connect(rate, Pace::EveryHop).unwrap();
+        // A second and a half from the start, then as much from another one.
+        for _ in 0..2 {
+            let frames = (1.5 * rate) as usize;
+            for first in (0..frames).step_by(block) {
+                tap.hear(&[&vec![0.5; block.min(frames - first)][..]]);
+                engine.catch_up();
+            }
+            tap.start_afresh();
+        }
+        observer.0.lock().unwrap().clone()
+    };
+    let reference = moments(22_050.0, 512);
+    let hops = (1.5 * 22_050.0) as usize / HOP;
+    assert_eq!(reference.len(), 2 * (hops - 2));
+    for (place, moment) in reference.iter().enumerate() {
+        let (start, hop) = (place / (hops - 2), 3 + place % (hops - 2));
+        assert_eq!(moment.start - reference[0].start, start as u32);
+        assert!((moment.seconds - (hop * HOP) as f64 / 22_050.0).abs() < 1e-9, "{moment:?}");
+    }
+    for (rate, block) in [(22_050.0, 64), (44_100.0, 441), (48_000.0, 4_096), (96_000.0, 1)] {
+        assert!(moments(rate, block) == reference, "{rate} Hz, blocks of {block}");
+    }
 }
