@@ -39,7 +39,7 @@ impl Default for Tagvane {
         let engine = Arc::new(Engine::observed(first_model(), inference(), Arc::<Outputs>::clone(&outputs)));
         let controls = Arc::new(Controls::new(Arc::clone(&engine), Arc::clone(&outputs)));
         let stage = Stage::new(Arc::clone(&outputs)).expect("new outputs have no stage yet");
-        let parts = Parts { engine, outputs, controls, stage: Arc::new(Mutex::new(stage)) };
+        let parts = Parts { engine, outputs, controls, stage: Arc::new(Mutex::new(stage)), edited: Arc::default() };
         Self { parts, tap: None, start: (0, 0), playing: false, bypassed: false, broken: false }
     }
 }

@@ -28,7 +28,7 @@ mod wiring;
 mod writer;
 
 pub use event::{Event, Timed};
-pub use names::ascii;
+pub use names::{ascii, osc_part};
 pub use osc::{DEFAULT_ADDRESS, Osc, OscSettings, OscStatus};
 pub use outputs::Outputs;
 pub use settings::{Gestures, Midi, Settings, Shape};

@@ -7,7 +7,7 @@ pub fn ascii(name: &str) -> String {
 
 /// `name` as one part of an OSC address: without the characters that OSC 1.0 keeps for
 /// patterns, and never empty.
-pub(crate) fn osc_part(name: &str) -> String {
+pub fn osc_part(name: &str) -> String {
     let part: String = ascii(name)
         .trim()
         .chars()

@@ -1,11 +1,16 @@
-//! The window: the tags as live bars, strongest first, and what is listening.
+//! The window: what is listening, and three pages, the tags, the slots, the outputs.
 
+mod controls;
+mod outputs;
 mod rows;
+mod slots;
+mod tags;
 mod theme;
 
 use crate::shell::Parts;
 
-use egui::{Align2, Color32, CornerRadius, FontId, Frame, Margin, Pos2, Rect, RichText, ScrollArea, Sense, Ui, Vec2};
+use egui::{Button, Color32, Frame, Margin, RichText, Ui};
+use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::ResizeHint;
 use nice_plug::editor::dpi::LogicalSize;
 use nice_plug_egui::{
@@ -13,9 +18,10 @@ use nice_plug_egui::{
     create_egui_editor,
 };
 
-use rows::{Row, Rows};
+use rows::Rows;
 use std::time::Duration;
 use tagvane_engine::{Inference, Status, TagBoard};
+use tagvane_outputs::{DELAY, OscSettings};
 
 /// Frames while something moves, and looks at the board while nothing does.
 const MOVING: Duration = Duration::from_millis(16);
@@ -25,6 +31,20 @@ const RESTING: Duration = Duration::from_millis(50);
 pub(crate) struct Editor {
     parts: Parts,
     rows: Rows,
+    page: Page,
+    /// The slot whose controls are shown.
+    slot: usize,
+    /// What is being typed of the OSC settings.
+    draft: Option<OscSettings>,
+    /// The host's end, while the window is open.
+    host: Option<GuiContext>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Page {
+    Tags,
+    Slots,
+    Outputs,
 }
 
 /// Makes the editor of an instance.
@@ -34,45 +54,67 @@ pub(crate) fn create(parts: &Parts) -> Option<EguiEditor<Editor>> {
     let settings = EguiNiceSettings::new()
         .with_tile("Tagvane")
         .with_resize_hint(ResizeHint { can_resize: true, ..Default::default() });
-    create_egui_editor(
-        state,
-        RepaintNotifier::default(),
-        settings,
-        Editor { parts: parts.clone(), rows: Rows::default() },
-    )
+    let (parts, rows) = (parts.clone(), Rows::default());
+    let editor = Editor { parts, rows, page: Page::Tags, slot: 0, draft: None, host: None };
+    create_egui_editor(state, RepaintNotifier::default(), settings, editor)
 }
 
 impl NiceEguiApp for Editor {
     fn build(
         &mut self,
         context: egui::Context,
-        _host: nice_plug::context::gui::GuiContext,
+        host: GuiContext,
         _window: &mut Window,
     ) -> Result<(), baseview::HandlerError> {
         theme::apply(&context);
+        self.host = Some(host);
         Ok(())
     }
 
     fn ui(&mut self, ui: &mut Ui, _window: &mut Window) {
-        let Parts { engine, outputs, .. } = &self.parts;
+        let Self { parts, rows, page, slot, draft, host } = self;
+        let Some(host) = host else { return };
+        let setter = host.param_setter();
+        let Parts { engine, outputs, .. } = &*parts;
         let board = engine.board();
         let status = board.status();
-        self.rows.set_names(status.tags());
+        rows.set_names(status.tags());
         let seconds = ui.input(|input| input.stable_dt);
-        let moves = self.rows.step(seconds, |tag| outputs.tag(tag));
+        let moves = rows.step(seconds, |tag| outputs.tag(tag)) | outputs.moves();
 
         Frame::new().fill(theme::BACKGROUND).inner_margin(Margin::same(theme::MARGIN as i8)).show(ui, |ui| {
             ui.set_min_size(ui.available_size());
             header(ui, &status, board);
-            ui.add_space(10.0);
-            match &status {
-                Status::Failed(why) => message(ui, "No model is listening", why, theme::WARNING),
-                Status::Loading { .. } => message(ui, "Loading the model…", "", theme::FAINT),
-                Status::Ready { .. } => list(ui, &self.rows),
+            ui.add_space(6.0);
+            pages(ui, parts, page);
+            ui.add_space(8.0);
+            match (&*page, &status) {
+                (Page::Slots, _) => slots::show(ui, parts, &setter, status.tags(), slot),
+                (Page::Outputs, _) => outputs::show(ui, parts, &setter, status.tags(), draft),
+                (Page::Tags, Status::Failed(why)) => message(ui, "No model is listening", why, theme::WARNING),
+                (Page::Tags, Status::Loading { .. }) => message(ui, "Loading the model…", "", theme::FAINT),
+                (Page::Tags, Status::Ready { .. }) => tags::show(ui, rows, |tag| board.tag(tag)),
             }
         });
         ui.ctx().request_repaint_after(if moves { MOVING } else { RESTING });
     }
+}
+
+/// The choice of a page, and Write, which is seen on each.
+fn pages(ui: &mut Ui, parts: &Parts, page: &mut Page) {
+    ui.horizontal(|ui| {
+        for (this, name) in [(Page::Tags, "Tags"), (Page::Slots, "Slots"), (Page::Outputs, "Outputs")] {
+            ui.selectable_value(page, this, RichText::new(name).size(14.0));
+        }
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            let armed = parts.outputs.armed();
+            let text = RichText::new(if armed { "Write armed" } else { "Write" }).size(14.0);
+            let button = Button::new(text).fill(if armed { theme::ARMED } else { theme::TRACK });
+            if ui.add(button).on_hover_text("Lets the host record the slots").clicked() {
+                parts.outputs.arm(!armed);
+            }
+        });
+    });
 }
 
 /// The name, the model, and how old what is shown is.
@@ -94,8 +136,9 @@ fn header(ui: &mut Ui, status: &Status, board: &TagBoard) {
     let listening = match board.age() {
         None => format!("Waiting for the first {:.1} s of music", window.as_secs_f32()),
         Some(age) => {
-            // What was heard is spread over the window: its middle is half of it ago.
-            let middle = age + *window / 2;
+            // What was heard is spread over the window: its middle is half of it ago. And
+            // what shows waits until its time has come.
+            let middle = age.max(Duration::from_secs_f64(DELAY)) + *window / 2;
             let seconds = middle.as_secs_f32();
             let ago = if seconds < 60.0 { format!("{seconds:.1} s") } else { "over a minute".into() };
             format!("What sounded {ago} ago (the middle of {:.1} s)", window.as_secs_f32())
@@ -114,48 +157,4 @@ fn message(ui: &mut Ui, title: &str, text: &str, color: Color32) {
     ui.label(RichText::new(title).size(16.0).color(color));
     ui.add_space(4.0);
     ui.label(RichText::new(text).size(13.0));
-}
-
-/// All bars; those outside the view are not drawn.
-fn list(ui: &mut Ui, rows: &Rows) {
-    ScrollArea::vertical().auto_shrink([false, false]).show_viewport(ui, |ui, view| {
-        let size = Vec2::new(ui.available_width(), rows.len() as f32 * theme::ROW);
-        let (area, _) = ui.allocate_exact_size(size, Sense::hover());
-        for row in rows.iter() {
-            let top = row.place * theme::ROW;
-            if top + theme::ROW > view.min.y && top < view.max.y {
-                draw(ui, row, area.min + Vec2::new(0.0, top), area.width());
-            }
-        }
-    });
-}
-
-/// One row: the name, the bar, the percentage.
-fn draw(ui: &Ui, row: &Row, corner: Pos2, width: f32) {
-    const NAME: f32 = 104.0;
-    const PERCENT: f32 = 44.0;
-    let painter = ui.painter();
-    let middle = corner.y + theme::ROW / 2.0;
-    // Weak tags step back, so that the strong ones can be read across a room.
-    let color = theme::FAINT.lerp_to_gamma(theme::TEXT, (row.shown * 4.0).min(1.0));
-    painter.text(Pos2::new(corner.x, middle), Align2::LEFT_CENTER, &row.name, FontId::proportional(14.0), color);
-    let track = Rect::from_min_size(
-        Pos2::new(corner.x + NAME, middle - theme::BAR / 2.0),
-        Vec2::new((width - NAME - PERCENT).max(10.0), theme::BAR),
-    );
-    let round = CornerRadius::same(4);
-    painter.rect_filled(track, round, theme::TRACK);
-    let mut filled = track;
-    filled.set_width(track.width() * row.shown.clamp(0.0, 1.0));
-    if filled.width() >= 1.0 {
-        painter.rect_filled(filled, round, theme::bar(row.shown));
-    }
-    let percent = format!("{:.0} %", row.shown * 100.0);
-    painter.text(
-        Pos2::new(corner.x + width - 8.0, middle),
-        Align2::RIGHT_CENTER,
-        percent,
-        FontId::proportional(13.0),
-        color,
-    );
 }

@@ -31,6 +31,7 @@ use clap_sys::ext::remote_controls::{
     CLAP_EXT_REMOTE_CONTROLS, CLAP_EXT_REMOTE_CONTROLS_COMPAT, clap_plugin_remote_controls,
 };
 use clap_sys::ext::render::CLAP_EXT_RENDER;
+use clap_sys::ext::state::{CLAP_EXT_STATE, clap_host_state};
 use clap_sys::host::clap_host;
 use clap_sys::plugin::clap_plugin;
 use clap_sys::process::{CLAP_PROCESS_ERROR, clap_process, clap_process_status};
@@ -42,7 +43,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use tagvane_engine::Engine;
-use tagvane_outputs::{Gestures, Outputs, Stage};
+use tagvane_outputs::{Gestures, Outputs, Stage, Wiring};
 
 /// What an instance is made of, besides nice-plug's half.
 #[derive(Clone)]
@@ -53,6 +54,21 @@ pub(crate) struct Parts {
     /// Held for as long as a call lasts by whoever is the audio thread then; never waited
     /// for on it.
     pub(crate) stage: Arc<Mutex<Stage>>,
+    /// A person changed what a project remembers besides parameters.
+    pub(crate) edited: Arc<AtomicBool>,
+}
+
+impl Parts {
+    /// A person changes the wiring: the project is to be saved.
+    pub(crate) fn rewire<T>(&self, change: impl FnOnce(&mut Wiring) -> T) {
+        let before = self.outputs.wiring();
+        let mut wiring = before.clone();
+        change(&mut wiring);
+        if wiring != before {
+            self.outputs.wire(wiring);
+            self.edited.store(true, Ordering::Release);
+        }
+    }
 }
 
 /// A nice-plug plugin that this shell can stand in front of.
@@ -172,13 +188,19 @@ impl Shell {
         self.inner().1.count.map_or(0, |count| unsafe { count(self.inner) })
     }
 
+    /// One of the host's extensions, on the main thread only.
+    ///
+    /// # Safety
+    /// `T` is the table of this extension.
+    unsafe fn host_extension<T>(&self, id: &CStr) -> Option<&T> {
+        // SAFETY: the host lives as long as the plugin, and its extension tables are static.
+        unsafe { (*self.host).get_extension?(self.host, id.as_ptr()).cast::<T>().as_ref() }
+    }
+
     /// The host's parameters extension; on the main thread only.
     fn host_params(&self) -> Option<&clap_host_params> {
-        // SAFETY: the host lives as long as the plugin, and its extension tables are static.
-        unsafe {
-            let get_extension = (*self.host).get_extension?;
-            get_extension(self.host, CLAP_EXT_PARAMS.as_ptr()).cast::<clap_host_params>().as_ref()
-        }
+        // SAFETY: this is its table.
+        unsafe { self.host_extension(CLAP_EXT_PARAMS) }
     }
 
     /// The editor was opened or closed, which decides how gestures reach a VST3 host.
@@ -257,8 +279,8 @@ unsafe extern "C" fn process(plugin: *const clap_plugin, block: *const clap_proc
         if let Some(block) = block.as_ref() {
             shell.tell_events(block.out_events, block.frames_count);
         }
-        let known = shell.known_names.load(Ordering::Relaxed);
-        if shell.parts.outputs.names_version() != known
+        let renamed = shell.parts.outputs.names_version() != shell.known_names.load(Ordering::Relaxed);
+        if (renamed || shell.parts.edited.load(Ordering::Relaxed))
             && let Some(request) = (*shell.host).request_callback
         {
             request(shell.host);
@@ -276,6 +298,12 @@ unsafe extern "C" fn on_main_thread(plugin: *const clap_plugin) {
             && let Some(rescan) = shell.host_params().and_then(|params| params.rescan)
         {
             rescan(shell.host, CLAP_PARAM_RESCAN_INFO);
+        }
+        if shell.parts.edited.swap(false, Ordering::Acquire)
+            && let Some(mark_dirty) =
+                shell.host_extension::<clap_host_state>(CLAP_EXT_STATE).and_then(|state| state.mark_dirty)
+        {
+            mark_dirty(shell.host);
         }
         if shell.wants_flush.swap(false, Ordering::Acquire)
             && let Some(request) = shell.host_params().and_then(|params| params.request_flush)

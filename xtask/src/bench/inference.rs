@@ -18,7 +18,7 @@ const RATE: f64 = 22_050.0;
 const ONNX_RUNTIME: &str = include_str!("onnxruntime.py");
 
 pub(super) fn run(rounds: usize, accept: bool) -> Result<()> {
-    let program = build()?;
+    let program = build("inference")?;
     let python = python::environment()?;
     let folder = run::target_folder()?.join("bench");
     std::fs::create_dir_all(&folder).context("the target folder cannot be written")?;
@@ -55,12 +55,15 @@ pub(super) fn run(rounds: usize, accept: bool) -> Result<()> {
         figures(command.arg(call[0]).arg(&narrow).args(&call[1..]))
     };
     let block = figures(Command::new(&program).args(["block", "100000"]))?;
+    let publishing = figures(&mut Command::new(build("publishing")?))?;
     let live = listening(&["live", "64", "20"])?;
     let idle = listening(&["idle", "64", "10"])?;
     print_session(&block, &live, &idle)?;
+    print_publishing(&publishing)?;
     let counts = instructions::count(&program, &[("narrow", &narrow), ("wide", &wide)], accept)?;
     report.extend([
         ("audio thread, 512 frames at 48 kHz".to_owned(), block),
+        ("publishing, 512 frames at 48 kHz".to_owned(), publishing),
         ("64 instances, narrow".to_owned(), live),
         ("64 idle instances, narrow".to_owned(), idle),
         ("instructions".to_owned(), json!(counts.measured)),
@@ -72,15 +75,14 @@ pub(super) fn run(rounds: usize, accept: bool) -> Result<()> {
     counts.verdict
 }
 
-/// Builds the program that measures; gives where it lies.
-fn build() -> Result<PathBuf> {
+/// Builds a program that measures; gives where it lies.
+fn build(name: &str) -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["bench", "--workspace", "--bench", "inference", "--no-run", "--message-format", "json"]);
+    cargo.args(["bench", "--workspace", "--bench", name, "--no-run", "--message-format", "json"]);
     let output = cargo.stderr(Stdio::inherit()).output().context("cargo cannot be started")?;
     let messages = output.stdout.split(|byte| *byte == b'\n');
     let mut messages = messages.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    let program =
-        messages.find(|message| message["target"]["name"] == "inference" && message["executable"].is_string());
+    let program = messages.find(|message| message["target"]["name"] == name && message["executable"].is_string());
     match program.as_ref().and_then(|message| message["executable"].as_str()) {
         Some(program) => Ok(program.into()),
         None => bail!("the program that measures was not built"),
@@ -129,6 +131,16 @@ fn print_network(name: &str, milliseconds: &BTreeMap<String, f64>, load: &Value,
     );
     println!("from the file to the first step: {:.1} ms", number(load, "milliseconds")?);
     println!("memory a further instance: {:.1} MB", number(memory, "bytes")? / 1e6);
+    Ok(())
+}
+
+fn print_publishing(publishing: &Value) -> Result<()> {
+    println!("\nThe outputs on the audio thread, 512 frames at 48 kHz, microseconds: median, 99.9th percentile");
+    for (what, name) in [("nothing changed", "unchanged"), ("64 tags, 8 slots, MIDI and OSC changed", "changed")] {
+        let (median, worst) = (number(publishing, name)?, number(publishing, &format!("{name}_worst"))?);
+        let share = median / number(publishing, "duration")? * 100.0;
+        println!("{what:<40} {median:>8.2} {worst:>8.2}   {share:.3} % of the block");
+    }
     Ok(())
 }
 

@@ -1,0 +1,72 @@
+//! Controls on screen: what the host may change, moved with the gestures it wants.
+
+use super::theme;
+use egui::{ComboBox, RichText, Ui};
+use nice_plug::context::gui::ParamSetter;
+use nice_plug::prelude::*;
+use nice_plug_egui::widgets::ParamSlider;
+
+/// How wide the name before a control is.
+const NAME: f32 = 92.0;
+
+/// A name, and a control behind it.
+pub(crate) fn line(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui)) {
+    ui.horizontal(|ui| {
+        let label = egui::Label::new(RichText::new(name).size(13.0).color(theme::FAINT));
+        ui.allocate_ui_with_layout(
+            egui::vec2(NAME, theme::LINE),
+            egui::Layout::left_to_right(egui::Align::Center),
+            |ui| {
+                ui.set_min_width(NAME);
+                ui.add(label);
+            },
+        );
+        control(ui);
+    });
+}
+
+/// A slider with its value, which can be typed.
+pub(crate) fn slider<P: Param>(ui: &mut Ui, setter: &ParamSetter<'_>, name: &str, parameter: &P) {
+    line(ui, name, |ui| {
+        ui.add(ParamSlider::for_param(parameter, setter).with_width(ui.available_width() - 76.0));
+    });
+}
+
+/// A switch.
+pub(crate) fn switch(ui: &mut Ui, setter: &ParamSetter<'_>, text: &str, parameter: &BoolParam) {
+    let mut on = parameter.value();
+    if ui.checkbox(&mut on, text).changed() {
+        set(setter, parameter, on);
+    }
+}
+
+/// A choice among a few, side by side.
+pub(crate) fn choice<T: Enum + PartialEq + 'static>(ui: &mut Ui, setter: &ParamSetter<'_>, parameter: &EnumParam<T>) {
+    let current = parameter.value().to_index();
+    for (index, name) in T::variants().iter().enumerate() {
+        if ui.selectable_label(index == current, *name).clicked() && index != current {
+            set(setter, parameter, T::from_index(index));
+        }
+    }
+}
+
+/// A whole number from a list.
+pub(crate) fn number(ui: &mut Ui, setter: &ParamSetter<'_>, parameter: &IntParam) {
+    let IntRange::Linear { min, max } = parameter.range() else { return };
+    ComboBox::from_id_salt(parameter.name()).selected_text(parameter.value().to_string()).width(64.0).show_ui(
+        ui,
+        |ui| {
+            for number in min..=max {
+                if ui.selectable_label(number == parameter.value(), number.to_string()).clicked() {
+                    set(setter, parameter, number);
+                }
+            }
+        },
+    );
+}
+
+fn set<P: Param>(setter: &ParamSetter<'_>, parameter: &P, value: P::Plain) {
+    setter.begin_set_parameter(parameter);
+    setter.set_parameter(parameter, value);
+    setter.end_set_parameter(parameter);
+}

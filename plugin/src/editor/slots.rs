@@ -1,0 +1,139 @@
+//! The eight slots: what each hears and makes of it, and the controls of one.
+
+use super::{controls, tags, theme};
+use crate::shell::Parts;
+use egui::{Align2, ComboBox, CornerRadius, FontId, PopupCloseBehavior, Rect, RichText, ScrollArea, Sense, Ui, Vec2};
+use nice_plug::context::gui::ParamSetter;
+use tagvane_outputs::{Gestures, How, MOST_IN_SOURCE, SLOTS, Source};
+
+/// The page of the slots, of which `selected` has its controls shown.
+pub(crate) fn show(ui: &mut Ui, parts: &Parts, setter: &ParamSetter<'_>, names: &[String], selected: &mut usize) {
+    let sources = parts.outputs.wiring().sources;
+    for (slot, source) in sources.iter().enumerate() {
+        if row(ui, parts, slot, source, slot == *selected) {
+            *selected = slot;
+        }
+    }
+    let slot = (*selected).min(SLOTS - 1);
+    ui.add_space(8.0);
+    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+        about_writing(ui, parts);
+        details(ui, parts, setter, names, slot, &sources[slot]);
+    });
+}
+
+/// One slot in a line; gives whether it was clicked.
+fn row(ui: &mut Ui, parts: &Parts, slot: usize, source: &Source, selected: bool) -> bool {
+    const NUMBER: f32 = 26.0;
+    const NAME: f32 = 150.0;
+    const PERCENT: f32 = 44.0;
+    let (area, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), theme::ROW), Sense::click());
+    let painter = ui.painter();
+    if selected || response.hovered() {
+        painter.rect_filled(area, CornerRadius::same(4), if selected { theme::RAISED } else { theme::TRACK });
+    }
+    let name = source.name();
+    let color = if name.is_some() { theme::TEXT } else { theme::FAINT };
+    let left = area.left_center();
+    let number = (slot + 1).to_string();
+    painter.text(left + Vec2::new(8.0, 0.0), Align2::LEFT_CENTER, number, FontId::proportional(14.0), theme::FAINT);
+    let name = name.unwrap_or_else(|| "not used".into());
+    let clip = Rect::from_min_size(area.min + Vec2::new(NUMBER, 0.0), Vec2::new(NAME - 6.0, area.height()));
+    let text = painter.layout_no_wrap(name, FontId::proportional(14.0), color);
+    let at = clip.left_center() - Vec2::new(0.0, text.size().y / 2.0);
+    painter.with_clip_rect(clip).galley(at, text, color);
+    let from = area.min + Vec2::new(NUMBER + NAME, (theme::ROW - theme::BAR) / 2.0);
+    let track = Rect::from_min_size(from, Vec2::new((area.width() - NUMBER - NAME - PERCENT).max(10.0), theme::BAR));
+    let threshold = parts.controls.slots[slot].threshold.value();
+    let live = parts.outputs.live(slot);
+    tags::bar(ui, track, live);
+    if !source.tags.is_empty() {
+        tags::mark(ui, track, parts.outputs.heard(slot), theme::FAINT);
+        if threshold > 0.0 {
+            tags::mark(ui, track, threshold, theme::WARNING);
+        }
+    }
+    let parameter = parts.outputs.slot(slot);
+    if (parameter - live).abs() > 0.01 {
+        tags::mark(ui, track, parameter, theme::TEXT);
+    }
+    let right = area.right_center() - Vec2::new(8.0, 0.0);
+    ui.painter().text(right, Align2::RIGHT_CENTER, format!("{:.0} %", live * 100.0), FontId::proportional(13.0), color);
+    let meaning = "Bar: what the slot gives. Lines: grey what it hears, yellow its threshold, \
+                   white where its parameter stands";
+    response.on_hover_text(meaning).clicked()
+}
+
+/// What Write does now, and where it does not do all.
+fn about_writing(ui: &mut Ui, parts: &Parts) {
+    let armed = parts.outputs.armed();
+    let text = match (armed, parts.outputs.gestures()) {
+        (false, _) => "Write is off: the slots stand still, or follow the lanes that were recorded.",
+        (true, Gestures::Held) => "Write is armed: while the transport plays, the host records the slots.",
+        (true, _) if cfg!(target_os = "linux") => {
+            "Write is armed. In a VST3 on Linux the host records the slots only while this window is open; \
+             the CLAP has no such limit."
+        }
+        (true, _) => "Write is armed: while the transport plays, the host records the slots.",
+    };
+    ui.label(RichText::new(text).size(12.0).color(if armed { theme::ARMED } else { theme::FAINT }));
+    ui.add_space(6.0);
+}
+
+/// The controls of one slot.
+fn details(ui: &mut Ui, parts: &Parts, setter: &ParamSetter<'_>, names: &[String], slot: usize, source: &Source) {
+    let shape = &parts.controls.slots[slot];
+    controls::line(ui, &format!("Slot {} hears", slot + 1), |ui| {
+        if let Some(source) = choose_source(ui, names, slot, source) {
+            parts.rewire(|wiring| wiring.sources[slot] = source);
+        }
+    });
+    if source.tags.len() > 1 {
+        controls::line(ui, "Of several", |ui| {
+            for (how, name) in [(How::Maximum, "the strongest"), (How::Mean, "their mean")] {
+                if ui.selectable_label(source.how == how, name).clicked() {
+                    parts.rewire(|wiring| wiring.sources[slot].how = how);
+                }
+            }
+        });
+    }
+    controls::line(ui, "Gives", |ui| {
+        controls::choice(ui, setter, &shape.mode);
+        ui.add_space(10.0);
+        controls::switch(ui, setter, "upside down", &shape.invert);
+    });
+    controls::slider(ui, setter, "Threshold", &shape.threshold);
+    controls::slider(ui, setter, "Hysteresis", &shape.hysteresis);
+    controls::slider(ui, setter, "Attack", &shape.attack);
+    controls::slider(ui, setter, "Release", &shape.release);
+    controls::slider(ui, setter, "Low", &shape.low);
+    controls::slider(ui, setter, "High", &shape.high);
+}
+
+/// The list of tags, any number of which can be ticked; gives the source that was chosen.
+fn choose_source(ui: &mut Ui, names: &[String], slot: usize, source: &Source) -> Option<Source> {
+    let mut chosen = source.clone();
+    let shown = source.name().unwrap_or_else(|| "choose tags…".into());
+    // A tag of another model stays in the list: it can be taken away.
+    let absent = source.tags.iter().filter(|tag| !names.contains(tag));
+    let mut all: Vec<(&String, bool)> =
+        names.iter().map(|tag| (tag, true)).chain(absent.map(|tag| (tag, false))).collect();
+    all.sort();
+    ComboBox::from_id_salt(("source", slot))
+        .selected_text(shown)
+        .width(ui.available_width() - 8.0)
+        .height(320.0)
+        .truncate()
+        .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
+        .show_ui(ui, |ui| {
+            for (tag, present) in all {
+                let mut on = source.tags.contains(tag);
+                let text = if present { tag.clone() } else { format!("{tag} (not in this model)") };
+                let room = on || source.tags.len() < MOST_IN_SOURCE;
+                if ui.add_enabled(room, egui::Checkbox::new(&mut on, text)).changed() {
+                    if on { chosen.tags.push(tag.clone()) } else { chosen.tags.retain(|other| other != tag) }
+                }
+            }
+        });
+    (chosen != *source).then_some(chosen)
+}
