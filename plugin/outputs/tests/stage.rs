@@ -203,9 +203,12 @@ fn a_host_that_takes_nothing_is_told_no_more_than_fits() {
     assert_eq!(bench.gestures(), (3, 3));
 }
 
+/// A name of something, and how it is done.
+type Way<T> = (&'static str, fn(&mut T));
+
 #[test]
 fn every_way_to_stop_ends_the_gestures() {
-    let ways: [(&str, fn(&mut Bench)); 6] = [
+    let ways: [Way<Bench>; 6] = [
         ("disarming", |bench| bench.outputs.arm(false)),
         ("the host disarms", |bench| bench.stage.arm(false)),
         ("bypassing", |bench| bench.bypassed = true),
@@ -224,7 +227,8 @@ fn every_way_to_stop_ends_the_gestures() {
         assert_eq!(bench.gestures(), (3, 3), "{way}");
         assert!(!bench.stage.has_open_gestures(), "{way}");
     }
-    for (way, stop) in [("stopping", Stage::stop as fn(&mut Stage)), ("stopping to process", Stage::end_recordings)] {
+    let stops: [Way<Stage>; 2] = [("stopping", Stage::stop), ("stopping to process", Stage::end_recordings)];
+    for (way, stop) in stops {
         let mut bench = Bench::new(50);
         bench.outputs.arm(true);
         (1..20).for_each(|hop| bench.judge(hop as f64 * HOP, &probabilities(hop, 50)));
