@@ -8,6 +8,7 @@ use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditor;
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use tagvane_engine::{Engine, Pace, Tap};
@@ -39,7 +40,14 @@ impl Default for Tagvane {
         let engine = Arc::new(Engine::observed(first_model(), inference(), Arc::<Outputs>::clone(&outputs)));
         let controls = Arc::new(Controls::new(Arc::clone(&engine), Arc::clone(&outputs)));
         let stage = Stage::new(Arc::clone(&outputs)).expect("new outputs have no stage yet");
-        let parts = Parts { engine, outputs, controls, stage: Arc::new(Mutex::new(stage)), edited: Arc::default() };
+        let parts = Parts {
+            engine,
+            outputs,
+            controls,
+            stage: Arc::new(Mutex::new(stage)),
+            edited: Arc::default(),
+            channels: Arc::default(),
+        };
         Self { parts, tap: None, start: (0, 0), playing: false, bypassed: false, broken: false }
     }
 }
@@ -142,7 +150,7 @@ impl Plugin for Tagvane {
 
     fn activate(
         &mut self,
-        _layout: &AudioIOLayout,
+        layout: &AudioIOLayout,
         config: &BufferConfig,
         _context: &mut impl ActivateContext<Self>,
     ) -> bool {
@@ -161,6 +169,8 @@ impl Plugin for Tagvane {
             }
         };
         self.with_stage(|stage| stage.run(rate));
+        let channels = layout.main_output_channels.map_or(0, |channels| channels.get());
+        self.parts.channels.store(channels, Ordering::Release);
         true
     }
 
@@ -196,6 +206,7 @@ impl Plugin for Tagvane {
     }
 
     fn deactivate(&mut self) {
+        self.parts.channels.store(0, Ordering::Release);
         self.tap = None;
         self.parts.engine.disconnect();
         self.with_stage(Stage::stop);

@@ -118,9 +118,10 @@ impl Stage {
         })
     }
 
-    /// The host starts, at `rate` hertz. Not while audio passes.
+    /// The host starts, at `rate` hertz; at one that is none, or below 1 kHz, time passes as
+    /// at 48 kHz. Not while audio passes.
     pub fn run(&mut self, rate: f64) {
-        self.rate = rate;
+        self.rate = if (1e3..=1e9).contains(&rate) { rate } else { 48e3 };
         self.judgements.clear();
         self.next = None;
         self.set.clear();

@@ -353,3 +353,13 @@ fn nonsense_is_left_out() {
     assert_eq!([0, 1, 2].map(|tag| bench.outputs.tag(tag)), [0.0; 3]);
     assert_eq!(bench.outputs.slot(2), 1.0);
 }
+
+#[test]
+fn at_a_rate_that_is_none_a_block_ends() {
+    for rate in [0.0, -1.0, 1e-300, 1e300, f64::NAN, f64::INFINITY] {
+        let mut bench = Bench::new(50);
+        bench.stage.run(rate);
+        bench.pass(512);
+        bench.pass(48_000);
+    }
+}

@@ -1,11 +1,12 @@
 //! What goes in and out of a block: what the host sets of ours, and what it is told.
 
 use super::Shell;
+use super::block::Events;
 use super::params::{FIRST_SLOT, FIRST_TAG, Own, WRITE};
 use clap_sys::events::{
     CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_MIDI, CLAP_EVENT_PARAM_GESTURE_BEGIN, CLAP_EVENT_PARAM_GESTURE_END,
     CLAP_EVENT_PARAM_VALUE, clap_event_header, clap_event_midi, clap_event_param_gesture, clap_event_param_value,
-    clap_input_events, clap_output_events,
+    clap_output_events,
 };
 use clap_sys::id::clap_id;
 use std::ptr;
@@ -17,32 +18,16 @@ const CONTROL_CHANGE: u8 = 0xb0;
 impl Shell {
     /// A block begins, in which the host sets what is in `events`. nice-plug ignores
     /// parameters it does not know, so that nothing needs to be taken out.
-    ///
-    /// # Safety
-    /// `events` is the host's queue, or null.
-    pub(super) unsafe fn take_events(&self, events: *const clap_input_events, has_transport: bool) {
-        // Taken already only where a host processes and flushes at once: it must not.
+    pub(super) fn take_events(&self, events: &Events<'_>, has_transport: bool) {
+        // Held by the main thread only while the plugin is activated or deactivated.
         let Ok(mut stage) = self.parts.stage.try_lock() else { return };
         stage.begin_block(has_transport);
-        // SAFETY: null or the host's queue, which lends its events until the block ends.
-        unsafe {
-            let Some(queue) = events.as_ref() else { return };
-            let (Some(size), Some(get)) = (queue.size, queue.get) else { return };
-            for index in 0..size(queue) {
-                let Some(header) = get(queue, index).as_ref() else { continue };
-                if header.space_id != CLAP_CORE_EVENT_SPACE_ID
-                    || header.type_ != CLAP_EVENT_PARAM_VALUE
-                    || (header.size as usize) < size_of::<clap_event_param_value>()
-                {
-                    continue;
-                }
-                let event = &*ptr::from_ref(header).cast::<clap_event_param_value>();
-                match Own::with_id(event.param_id) {
-                    Some(Own::Slot(slot)) => stage.set(header.time, slot, event.value as f32),
-                    Some(Own::Write) => stage.arm(event.value >= 0.5),
-                    // Outputs, which nobody sets, and nice-plug's own.
-                    Some(Own::Tag(_) | Own::Inference) | None => {}
-                }
+        for event in events.values() {
+            match Own::with_id(event.param_id) {
+                Some(Own::Slot(slot)) => stage.set(event.header.time, slot, event.value as f32),
+                Some(Own::Write) => stage.arm(event.value >= 0.5),
+                // Outputs, which nobody sets, and nice-plug's own.
+                Some(Own::Tag(_) | Own::Inference) | None => {}
             }
         }
     }

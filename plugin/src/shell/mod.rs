@@ -13,9 +13,11 @@
 //! thread only. A host that runs `process` and `flush` of an instance at once, which it
 //! must not, gets nothing from the second.
 //!
-//! Here is the instance; `params` is its `clap.params`, `events` what goes in and out of
-//! a block, `extensions` the rest, `entry` the library's way in.
+//! Here is the instance; `params` is its `clap.params`, `block` one call of the audio
+//! thread, `events` what goes in and out of it, `extensions` the rest, `entry` the library's
+//! way in.
 
+mod block;
 mod entry;
 mod events;
 mod extensions;
@@ -39,7 +41,7 @@ use nice_plug::wrapper::clap::{ClapPlugin, Wrapper};
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use tagvane_engine::Engine;
@@ -56,6 +58,8 @@ pub(crate) struct Parts {
     pub(crate) stage: Arc<Mutex<Stage>>,
     /// A person changed what a project remembers besides parameters.
     pub(crate) edited: Arc<AtomicBool>,
+    /// The channels in and out while the instance is active; 0 while it is not.
+    pub(crate) channels: Arc<AtomicU32>,
 }
 
 impl Parts {
@@ -101,6 +105,8 @@ struct Shell {
     /// The names the host knows. Written on the main thread, and compared in
     /// `process`, where an old value costs one callback more.
     known_names: AtomicU64,
+    /// A block or an exchange of parameters is under way.
+    taken: AtomicBool,
     /// A gesture's end waits, and the host does not process: it is to be asked to flush.
     wants_flush: AtomicBool,
 }
@@ -168,6 +174,7 @@ impl Shell {
             gui: extensions::gui(gui),
             host,
             known_names: parts.outputs.names_version().into(),
+            taken: AtomicBool::new(false),
             parts,
             vst3,
             wants_flush: AtomicBool::new(false),
@@ -268,17 +275,10 @@ unsafe extern "C" fn stop_processing(plugin: *const clap_plugin) {
 }
 
 unsafe extern "C" fn process(plugin: *const clap_plugin, block: *const clap_process) -> clap_process_status {
-    // SAFETY: by the contract; `block` is valid or null while this call lasts, and so are
-    // its queues.
+    // SAFETY: by the contract; `request_callback` may be called from any thread.
     guarded(CLAP_PROCESS_ERROR, || unsafe {
         let shell = shell(plugin);
-        if let Some(block) = block.as_ref() {
-            shell.take_events(block.in_events, !block.transport.is_null());
-        }
-        let status = shell.inner().0.process.map_or(CLAP_PROCESS_ERROR, |process| process(shell.inner, block));
-        if let Some(block) = block.as_ref() {
-            shell.tell_events(block.out_events, block.frames_count);
-        }
+        let status = shell.process_block(block);
         let renamed = shell.parts.outputs.names_version() != shell.known_names.load(Ordering::Relaxed);
         if (renamed || shell.parts.edited.load(Ordering::Relaxed))
             && let Some(request) = (*shell.host).request_callback

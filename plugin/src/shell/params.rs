@@ -177,12 +177,12 @@ unsafe extern "C" fn value_to_text(
     // SAFETY: by the contract; `text` is the host's, `size` bytes long, or null.
     guarded(false, || unsafe {
         let shell = shell(plugin);
-        let Some(own) = Own::with_id(id) else {
-            return shell.inner().1.value_to_text.is_some_and(|to_text| to_text(shell.inner, id, value, text, size));
-        };
         if text.is_null() || size == 0 || !value.is_finite() {
             return false;
         }
+        let Some(own) = Own::with_id(id) else {
+            return shell.inner().1.value_to_text.is_some_and(|to_text| to_text(shell.inner, id, value, text, size));
+        };
         let shown = match own {
             Own::Write => if value >= 0.5 { "armed" } else { "off" }.into(),
             Own::Slot(_) | Own::Tag(_) => format!("{:.0} %", value * 100.0),
@@ -202,12 +202,19 @@ unsafe extern "C" fn text_to_value(
     // SAFETY: by the contract; `text` is a C string, `value` the host's, or null.
     guarded(false, || unsafe {
         let shell = shell(plugin);
-        let Some(own) = Own::with_id(id) else {
-            return shell.inner().1.text_to_value.is_some_and(|to_value| to_value(shell.inner, id, text, value));
-        };
         if text.is_null() || value.is_null() {
             return false;
         }
+        let Some(own) = Own::with_id(id) else {
+            let mut parsed = f64::NAN;
+            let to_value = shell.inner().1.text_to_value;
+            let given = to_value.is_some_and(|to_value| to_value(shell.inner, id, text, &mut parsed));
+            // nice-plug takes "nan" for a number.
+            if given && parsed.is_finite() {
+                value.write(parsed);
+            }
+            return given && parsed.is_finite();
+        };
         let text = CStr::from_ptr(text).to_string_lossy();
         if let Own::Write = own {
             let armed = match text.trim() {
@@ -233,16 +240,6 @@ unsafe extern "C" fn flush(
     input: *const clap_input_events,
     output: *const clap_output_events,
 ) {
-    // SAFETY: by the contract; both queues are forwarded as they came.
-    guarded((), || unsafe {
-        let shell = shell(plugin);
-        shell.take_events(input, false);
-        if let Some(flush) = shell.inner().1.flush {
-            flush(shell.inner, input, output);
-        }
-        if let Ok(mut stage) = shell.parts.stage.try_lock() {
-            stage.flush(&shell.parts.controls.settings());
-        }
-        shell.tell_events(output, 0);
-    });
+    // SAFETY: by the contract.
+    guarded((), || unsafe { shell(plugin).exchange(input, output) });
 }
