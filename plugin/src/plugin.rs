@@ -2,17 +2,18 @@
 //! listens, the outputs follow.
 
 use crate::editor;
-use crate::params::{Controls, first_model, inference};
-use crate::shell::{Parts, Shelled};
+use crate::params::Controls;
+use crate::parts::Parts;
+use crate::shell::Shelled;
 use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditor;
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex};
-use tagvane_engine::{Engine, Pace, Tap};
-use tagvane_outputs::{Block, Outputs, Stage};
+use tagvane_engine::{Pace, Tap};
+use tagvane_outputs::{Block, Stage};
 
 /// The most channels of a layout.
 const MOST_CHANNELS: usize = 8;
@@ -36,19 +37,7 @@ pub(crate) struct Tagvane {
 
 impl Default for Tagvane {
     fn default() -> Self {
-        let outputs = Arc::new(Outputs::new());
-        let engine = Arc::new(Engine::observed(first_model(), inference(), Arc::<Outputs>::clone(&outputs)));
-        let controls = Arc::new(Controls::new(Arc::clone(&engine), Arc::clone(&outputs)));
-        let stage = Stage::new(Arc::clone(&outputs)).expect("new outputs have no stage yet");
-        let parts = Parts {
-            engine,
-            outputs,
-            controls,
-            stage: Arc::new(Mutex::new(stage)),
-            edited: Arc::default(),
-            channels: Arc::default(),
-        };
-        Self { parts, tap: None, start: (0, 0), playing: false, bypassed: false, broken: false }
+        Self { parts: Parts::new(), tap: None, start: (0, 0), playing: false, bypassed: false, broken: false }
     }
 }
 

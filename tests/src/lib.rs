@@ -9,6 +9,12 @@ use tagvane_host::{Announcement, HostError, Session, Setup};
 /// Both formats of the finished plugin.
 pub const FORMATS: [&str; 2] = ["clap", "vst3"];
 
+/// The id of the first slot's parameter. Projects refer to it: it must never change.
+pub const FIRST_SLOT: u32 = 0x534c_4f00;
+
+/// The id of Write, which must never change either.
+pub const WRITE: u32 = 0x5752_4954;
+
 /// The three clips.
 pub const CLIPS: [&str; 3] = ["orchestral", "rock", "electronic"];
 
@@ -84,6 +90,29 @@ pub fn changed_state(state: &[u8], field: &str, value: &serde_json::Value) -> Ve
     json["fields"][field] = value.to_string().into();
     let text = json.to_string().into_bytes();
     [&(text.len() as u64).to_le_bytes()[..], &text].concat()
+}
+
+/// The wiring of a project whose first two slots hear something.
+pub fn wiring() -> serde_json::Value {
+    let source = |tags: &[&str]| serde_json::json!({ "tags": tags, "how": "maximum" });
+    let mut sources = vec![source(&["rock", "techno"]), source(&["guitar", "synth", "strings"])];
+    sources.resize(8, source(&[]));
+    serde_json::json!({ "sources": sources })
+}
+
+/// A plugin of a format with a wiring.
+pub fn wired(format: &str, wiring: &serde_json::Value) -> Box<dyn Session> {
+    let mut session = open(format);
+    let state = session.save().expect("a state");
+    assert!(session.load(&changed_state(&state, "outputs", wiring)), "{format}");
+    session
+}
+
+/// Sets a control of a plugin that runs by its name.
+pub fn set(session: &mut dyn Session, name: &str, value: f64) {
+    let parameters = session.parameters();
+    let found = parameters.iter().find(|parameter| parameter.name == name);
+    session.set(found.unwrap_or_else(|| panic!("no {name}")).id, value);
 }
 
 /// Noise of a level, the same each time.

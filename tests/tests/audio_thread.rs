@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use tagvane_tests::{FORMATS, bundle, clip_path, root};
+use tagvane_tests::{FORMATS, clip_path, root};
 
 fn guard() -> PathBuf {
     let library = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guard.so");
@@ -35,7 +35,7 @@ fn process_is_real_time_safe_from_the_first_block_on() {
     }
     let clip = clip_path("rock");
     for format in FORMATS {
-        let output = guarded(&guard, &[bundle(format).to_str().unwrap(), clip.to_str().unwrap()]);
+        let output = guarded(&guard, &[format, clip.to_str().unwrap()]);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{format}: {said}");
     }

@@ -3,40 +3,9 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 use tagvane_host::{Parameter, Session, Setup, Told};
-use tagvane_tests::{FORMATS, bounce, changed_state, clip, open, send};
-
-/// The ids of the first slot's parameter and of Write. Projects refer to them: they must
-/// never change.
-const FIRST_SLOT: u32 = 0x534c_4f00;
-const WRITE: u32 = 0x5752_4954;
+use tagvane_tests::{FIRST_SLOT, FORMATS, WRITE, bounce, clip, open, send, set, wired, wiring};
 
 const RATE: f64 = 44_100.0;
-
-/// The wiring of a project whose first two slots hear something.
-fn wiring() -> serde_json::Value {
-    let source = |tags: &[&str]| serde_json::json!({ "tags": tags, "how": "maximum" });
-    let mut sources = vec![source(&["rock", "techno"]), source(&["guitar", "synth", "strings"])];
-    sources.resize(8, source(&[]));
-    serde_json::json!({ "sources": sources })
-}
-
-/// A plugin of a format with that wiring.
-fn wired(format: &str) -> Box<dyn Session> {
-    let mut session = open(format);
-    let state = session.save().expect("a state");
-    assert!(session.load(&changed_state(&state, "outputs", &wiring())), "{format}");
-    session
-}
-
-fn id(session: &mut dyn Session, name: &str) -> u32 {
-    session.parameters().iter().find(|parameter| parameter.name == name).unwrap_or_else(|| panic!("no {name}")).id
-}
-
-/// Sets a control of a plugin that runs by its name.
-fn set(session: &mut dyn Session, name: &str, value: f64) {
-    let id = id(session, name);
-    session.set(id, value);
-}
 
 /// Music that changes: the three clips in turn, five seconds each, so many seconds in all.
 fn changing_music(seconds: usize) -> Vec<Vec<f32>> {
@@ -89,7 +58,7 @@ fn is_slot(id: u32) -> bool {
 #[test]
 fn slots_and_controls_have_stable_ids_and_few_enough_are_automatable() {
     for format in FORMATS {
-        let mut session = wired(format);
+        let mut session = wired(format, &wiring());
         let all = session.parameters();
         let find = |id| all.iter().find(|parameter| parameter.id == id).expect("it is there");
         for slot in 0..8 {
@@ -126,7 +95,7 @@ fn slots_and_controls_have_stable_ids_and_few_enough_are_automatable() {
 fn disarmed_a_minute_of_changing_music_asks_nothing_of_the_host() {
     let music = changing_music(60);
     for format in FORMATS {
-        let mut session = wired(format);
+        let mut session = wired(format, &wiring());
         session.play(true);
         session.start(bounce(RATE, 512)).unwrap();
         // The model comes, and with it its names.
@@ -146,7 +115,7 @@ fn disarmed_a_minute_of_changing_music_asks_nothing_of_the_host() {
 #[test]
 fn armed_a_minute_is_hundreds_of_points_in_one_gesture() {
     let music = changing_music(60);
-    let mut session = wired("clap");
+    let mut session = wired("clap", &wiring());
     session.play(true);
     session.set(WRITE, 1.0);
     session.start(bounce(RATE, 512)).unwrap();
@@ -179,7 +148,7 @@ fn armed_a_minute_is_hundreds_of_points_in_one_gesture() {
 #[test]
 #[cfg(target_os = "linux")]
 fn armed_in_a_vst3_without_its_editor_slots_move_and_no_gesture_is_begun() {
-    let mut session = wired("vst3");
+    let mut session = wired("vst3", &wiring());
     session.play(true);
     session.set(WRITE, 1.0);
     session.start(bounce(RATE, 512)).unwrap();
@@ -192,7 +161,7 @@ fn armed_in_a_vst3_without_its_editor_slots_move_and_no_gesture_is_begun() {
 
 #[test]
 fn a_host_that_stops_while_armed_hears_the_end_of_the_gestures() {
-    let mut session = wired("clap");
+    let mut session = wired("clap", &wiring());
     session.play(true);
     session.set(WRITE, 1.0);
     session.start(bounce(RATE, 512)).unwrap();
@@ -206,7 +175,7 @@ fn a_host_that_stops_while_armed_hears_the_end_of_the_gestures() {
 #[test]
 fn a_lane_plays_back_through_the_slot_and_midi_follows() {
     for format in FORMATS {
-        let mut session = wired(format);
+        let mut session = wired(format, &wiring());
         session.start(bounce(RATE, 512)).unwrap();
         set(session.as_mut(), "MIDI out", 1.0);
         set(session.as_mut(), "MIDI channel", if format == "clap" { 4.0 } else { 4.0 / 15.0 });
@@ -235,7 +204,7 @@ fn a_lane_plays_back_through_the_slot_and_midi_follows() {
 fn a_bounce_is_what_playback_was_at_any_block_size() {
     let music = changing_music(10);
     let session = |format, offline| {
-        let mut session = wired(format);
+        let mut session = wired(format, &wiring());
         session.play(true);
         session.start(Setup { offline, ..bounce(RATE, 4_096) }).unwrap();
         session.set(WRITE, 1.0);
@@ -276,12 +245,10 @@ fn a_bounce_says_the_same_over_osc_each_time() {
         let bounced = || {
             let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
             receiver.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-            let mut session = open(format);
             let mut wiring = wiring();
             let address = receiver.local_addr().unwrap().to_string();
             wiring["osc"] = serde_json::json!({ "on": true, "address": address, "instance": "lead" });
-            let state = session.save().unwrap();
-            assert!(session.load(&changed_state(&state, "outputs", &wiring)), "{format}");
+            let mut session = wired(format, &wiring);
             session.play(true);
             session.start(bounce(RATE, 512)).unwrap();
             let listening = std::thread::spawn(move || {

@@ -5,6 +5,7 @@ mod bench;
 mod bundle;
 mod python;
 mod run;
+mod slow;
 mod system;
 mod test;
 
@@ -44,7 +45,11 @@ enum Task {
         what: Option<bench::Bench>,
     },
     /// Run every check: format, lints, unit tests, whole bundles in real hosts
-    Test,
+    Test {
+        /// Instead, the plugin under AddressSanitizer, called in every order
+        #[arg(long)]
+        sanitizer: bool,
+    },
 }
 
 fn main() -> Result<()> {
@@ -57,7 +62,8 @@ fn main() -> Result<()> {
         Task::Install => bundle::install(),
         Task::Play { arguments } => play(&here, arguments),
         Task::Bench { what } => bench::run(what),
-        Task::Test => test::test(),
+        Task::Test { sanitizer: true } => slow::sanitizer(),
+        Task::Test { sanitizer: false } => test::test(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The Python environment of the tests: ONNX and its runtime, scikit-learn, pedalboard.
+//! The Python environment of the tests: ONNX and its runtime, scikit-learn, and two plug-in hosts.
 
 use crate::{run, system};
 use anyhow::{Context as _, Result, ensure};
@@ -6,8 +6,14 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Exact versions, so that a test that passes today passes tomorrow.
-const PACKAGES: &[&str] =
-    &["numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.32.0", "pedalboard==0.9.26", "scikit-learn==1.9.1"];
+const PACKAGES: &[&str] = &[
+    "dawdreamer==0.9.0",
+    "numpy==2.4.6",
+    "onnx==1.23.2",
+    "onnxruntime==1.32.0",
+    "pedalboard==0.9.26",
+    "scikit-learn==1.9.1",
+];
 
 /// Makes the environment under the target folder, unless it is there; gives its
 /// interpreter.

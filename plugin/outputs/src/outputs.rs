@@ -110,7 +110,7 @@ impl Outputs {
     }
 
     /// How the host takes the recording of a slot.
-    pub fn gestures(&self) -> Gestures {
+    pub(crate) fn gestures(&self) -> Gestures {
         match self.gestures.load(Relaxed) {
             value if value == Gestures::Brief as u8 => Gestures::Brief,
             value if value == Gestures::Without as u8 => Gestures::Without,

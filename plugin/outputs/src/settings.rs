@@ -73,8 +73,8 @@ pub enum Gestures {
     /// One gesture from arming to disarming.
     #[default]
     Held,
-    /// A gesture a value, so that none is left open in a host that takes them from
-    /// another thread some time later.
+    /// A gesture a value: for a host that records a gesture's last value alone, or takes
+    /// gestures some time later, so that one could be left open.
     Brief,
     /// Values alone: this host would not take a gesture now.
     Without,

@@ -7,7 +7,7 @@ mod slots;
 mod tags;
 mod theme;
 
-use crate::shell::Parts;
+use crate::parts::Parts;
 
 use egui::{Button, Color32, Frame, Margin, RichText, Ui};
 use nice_plug::context::gui::GuiContext;

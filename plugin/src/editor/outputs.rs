@@ -1,10 +1,10 @@
 //! What goes out besides the slots: tags to the host, MIDI, OSC.
 
 use super::{controls, theme};
-use crate::shell::Parts;
+use crate::parts::Parts;
 use egui::{ComboBox, PopupCloseBehavior, RichText, ScrollArea, TextEdit, Ui};
 use nice_plug::context::gui::ParamSetter;
-use tagvane_outputs::{DELAY, Gestures, OscSettings, OscStatus, PUBLISHED, Wiring, osc_part};
+use tagvane_outputs::{DELAY, OscSettings, OscStatus, PUBLISHED, Wiring, osc_part};
 
 /// The page of the outputs; `draft` is what is being typed.
 pub(crate) fn show(
@@ -26,6 +26,9 @@ fn tags(ui: &mut Ui, parts: &Parts, setter: &ParamSetter<'_>, names: &[String], 
     let controls = &parts.controls.tags;
     heading(ui, "Tags, as the host's read-only parameters");
     controls::line(ui, "At most", |ui| controls::choice(ui, setter, &controls.announce));
+    if parts.controls.host().touchy {
+        faint(ui, "This host may take each value told for an edit of yours. Auto tells none: it can read them.");
+    }
     controls::slider(ui, setter, "Attack", &controls.attack);
     controls::slider(ui, setter, "Release", &controls.release);
     let note = format!("Bars, host and OSC follow the same smoothed values, {DELAY:.1} s after a window's end.");
@@ -63,7 +66,7 @@ fn choose_published(ui: &mut Ui, parts: &Parts, names: &[String], wiring: &Wirin
 fn midi(ui: &mut Ui, parts: &Parts, setter: &ParamSetter<'_>) {
     let controls = &parts.controls.midi;
     heading(ui, "MIDI control changes");
-    if parts.outputs.gestures() != Gestures::Held {
+    if parts.controls.host().vst3 {
         faint(ui, "A VST3 cannot send them from an audio effect; the CLAP does.");
         return;
     }

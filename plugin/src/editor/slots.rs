@@ -1,10 +1,10 @@
 //! The eight slots: what each hears and makes of it, and the controls of one.
 
 use super::{controls, tags, theme};
-use crate::shell::Parts;
+use crate::parts::Parts;
 use egui::{Align2, ComboBox, CornerRadius, FontId, PopupCloseBehavior, Rect, RichText, ScrollArea, Sense, Ui, Vec2};
 use nice_plug::context::gui::ParamSetter;
-use tagvane_outputs::{Gestures, How, MOST_IN_SOURCE, SLOTS, Source};
+use tagvane_outputs::{How, MOST_IN_SOURCE, SLOTS, Source};
 
 /// The page of the slots, of which `selected` has its controls shown.
 pub(crate) fn show(ui: &mut Ui, parts: &Parts, setter: &ParamSetter<'_>, names: &[String], selected: &mut usize) {
@@ -67,14 +67,13 @@ fn row(ui: &mut Ui, parts: &Parts, slot: usize, source: &Source, selected: bool)
 /// What Write does now, and where it does not do all.
 fn about_writing(ui: &mut Ui, parts: &Parts) {
     let armed = parts.outputs.armed();
-    let text = match (armed, parts.outputs.gestures()) {
-        (false, _) => "Write is off: the slots stand still, or follow the lanes that were recorded.",
-        (true, Gestures::Held) => "Write is armed: while the transport plays, the host records the slots.",
-        (true, _) if cfg!(target_os = "linux") => {
+    let text = match armed {
+        false => "Write is off: the slots stand still, or follow the lanes that were recorded.",
+        true if parts.controls.host().vst3 && cfg!(target_os = "linux") => {
             "Write is armed. In a VST3 on Linux the host records the slots only while this window is open; \
              the CLAP has no such limit."
         }
-        (true, _) => "Write is armed: while the transport plays, the host records the slots.",
+        true => "Write is armed: while the transport plays, the host records the slots.",
     };
     ui.label(RichText::new(text).size(12.0).color(if armed { theme::ARMED } else { theme::FAINT }));
     ui.add_space(6.0);

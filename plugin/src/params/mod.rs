@@ -10,10 +10,11 @@ mod slot;
 pub(crate) use model::{first_model, inference};
 use slot::SlotControls;
 
+use crate::host::Host;
 use model::ModelChoice;
 use nice_plug::prelude::*;
 use outputs::{SavedSlots, SavedWiring};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tagvane_engine::Engine;
 use tagvane_outputs::{Midi, Outputs, SLOTS, Settings};
 
@@ -28,6 +29,8 @@ pub(crate) struct Controls {
     pub(crate) midi: MidiControls,
     #[nested(array, group = "Slot")]
     pub(crate) slots: [SlotControls; SLOTS],
+    /// Known once the shell has met it.
+    host: OnceLock<Host>,
     #[persist = "model"]
     model: ModelChoice,
     #[persist = "outputs"]
@@ -39,6 +42,9 @@ pub(crate) struct Controls {
 /// How often the host is told of a tag at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum Announce {
+    /// 25 Hz, but in a host that takes an output for a person's touch not at all.
+    #[id = "auto"]
+    Auto,
     #[id = "off"]
     Off,
     #[id = "5"]
@@ -83,7 +89,7 @@ impl Controls {
         Self {
             bypass: BoolParam::new("Bypass", false).make_bypass(),
             tags: TagControls {
-                announce: EnumParam::new("Announce tags", Announce::TwentyFive).non_automatable(),
+                announce: EnumParam::new("Announce tags", Announce::Auto).non_automatable(),
                 attack: milliseconds("Tag attack", 100.0),
                 release: milliseconds("Tag release", 300.0),
             },
@@ -96,10 +102,21 @@ impl Controls {
                 live: BoolParam::new("Send live", false).non_automatable(),
             },
             slots: std::array::from_fn(SlotControls::new),
+            host: OnceLock::new(),
             model: ModelChoice::new(engine),
             wiring: SavedWiring(Arc::clone(&outputs)),
             saved_slots: SavedSlots(outputs),
         }
+    }
+
+    /// The host says its name, once.
+    pub(crate) fn meet(&self, name: &str) {
+        self.host.get_or_init(|| Host::named(name));
+    }
+
+    /// What is known of the host.
+    pub(crate) fn host(&self) -> Host {
+        self.host.get().copied().unwrap_or_default()
     }
 
     /// The outputs' settings as they are now. Reads atomics alone.
@@ -111,6 +128,7 @@ impl Controls {
         };
         Settings {
             announce: match self.tags.announce.value() {
+                Announce::Auto => (!self.host().touchy).then_some(25.0),
                 Announce::Off => None,
                 Announce::Five => Some(5.0),
                 Announce::Ten => Some(10.0),

@@ -25,7 +25,7 @@ mod params;
 
 pub(crate) use entry::{entry, export_shelled};
 
-use crate::params::Controls;
+use crate::parts::Parts;
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_plugin_gui};
 use clap_sys::ext::note_ports::CLAP_EXT_NOTE_PORTS;
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, CLAP_PARAM_RESCAN_INFO, clap_host_params, clap_plugin_params};
@@ -41,39 +41,9 @@ use nice_plug::wrapper::clap::{ClapPlugin, Wrapper};
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
-use tagvane_engine::Engine;
-use tagvane_outputs::{Gestures, Outputs, Stage, Wiring};
-
-/// What an instance is made of, besides nice-plug's half.
-#[derive(Clone)]
-pub(crate) struct Parts {
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) outputs: Arc<Outputs>,
-    pub(crate) controls: Arc<Controls>,
-    /// Held for as long as a call lasts by whoever is the audio thread then; never waited
-    /// for on it.
-    pub(crate) stage: Arc<Mutex<Stage>>,
-    /// A person changed what a project remembers besides parameters.
-    pub(crate) edited: Arc<AtomicBool>,
-    /// The channels in and out while the instance is active; 0 while it is not.
-    pub(crate) channels: Arc<AtomicU32>,
-}
-
-impl Parts {
-    /// A person changes the wiring: the project is to be saved.
-    pub(crate) fn rewire<T>(&self, change: impl FnOnce(&mut Wiring) -> T) {
-        let before = self.outputs.wiring();
-        let mut wiring = before.clone();
-        change(&mut wiring);
-        if wiring != before {
-            self.outputs.wire(wiring);
-            self.edited.store(true, Ordering::Release);
-        }
-    }
-}
 
 /// A nice-plug plugin that this shell can stand in front of.
 pub(crate) trait Shelled: ClapPlugin {
@@ -156,9 +126,11 @@ impl Shell {
             return ptr::null();
         };
         // SAFETY: a C string or null, by the contract.
-        let vst3 = unsafe { !(*host).name.is_null() && is_clap_wrapper(CStr::from_ptr((*host).name)) };
+        let name = unsafe { (*host).name.as_ref() }.map(|name| unsafe { CStr::from_ptr(name) }.to_string_lossy());
+        parts.controls.meet(name.as_deref().unwrap_or_default());
         let shell = Box::new(Self {
             clap: clap_plugin {
+                activate: Some(activate),
                 deactivate: Some(deactivate),
                 stop_processing: Some(stop_processing),
                 process: Some(process),
@@ -175,8 +147,8 @@ impl Shell {
             host,
             known_names: parts.outputs.names_version().into(),
             taken: AtomicBool::new(false),
+            vst3: parts.controls.host().vst3,
             parts,
-            vst3,
             wants_flush: AtomicBool::new(false),
         });
         shell.editor_is_open(false);
@@ -210,23 +182,30 @@ impl Shell {
         unsafe { self.host_extension(CLAP_EXT_PARAMS) }
     }
 
-    /// The editor was opened or closed, which decides how gestures reach a VST3 host.
-    ///
-    /// clap-wrapper hands them from the audio thread to a timer. It drops what it has not
-    /// handed on when the host stops, so that one gesture from arming to disarming could
-    /// stay open; and on Linux it has the timer only while the editor is open.
-    fn editor_is_open(&self, open: bool) {
-        self.parts.outputs.set_gestures(match (self.vst3, cfg!(target_os = "linux"), open) {
-            (false, _, _) => Gestures::Held,
-            (true, true, false) => Gestures::Without,
-            (true, _, _) => Gestures::Brief,
-        });
+    /// Tells the host of names that are others and of a project that is to be saved; on the
+    /// main thread only.
+    fn tell_changes(&self) {
+        // SAFETY: the host's functions, called as CLAP says.
+        unsafe {
+            let names = self.parts.outputs.names_version();
+            if self.known_names.swap(names, Ordering::Relaxed) != names
+                && let Some(rescan) = self.host_params().and_then(|params| params.rescan)
+            {
+                rescan(self.host, CLAP_PARAM_RESCAN_INFO);
+            }
+            let host_state = self.host_extension::<clap_host_state>(CLAP_EXT_STATE);
+            if self.parts.edited.swap(false, Ordering::Acquire)
+                && let Some(mark_dirty) = host_state.and_then(|state| state.mark_dirty)
+            {
+                mark_dirty(self.host);
+            }
+        }
     }
-}
 
-/// Whether a host by this name is clap-wrapper's VST3, as it says behind the real host's.
-fn is_clap_wrapper(name: &CStr) -> bool {
-    name.to_string_lossy().to_ascii_lowercase().contains("clap-as-vst3")
+    /// The editor was opened or closed, which decides how gestures reach some hosts.
+    fn editor_is_open(&self, open: bool) {
+        self.parts.outputs.set_gestures(self.parts.controls.host().gestures(open));
+    }
 }
 
 // The plugin's functions.
@@ -241,6 +220,16 @@ unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
             destroy(shell.inner);
         }
     });
+}
+
+unsafe extern "C" fn activate(plugin: *const clap_plugin, rate: f64, least: u32, most: u32) -> bool {
+    // SAFETY: by the contract; forwarded as it came.
+    guarded(false, || unsafe {
+        let shell = shell(plugin);
+        // On Linux clap-wrapper calls a VST3's main thread while the editor is open only.
+        shell.tell_changes();
+        shell.inner().0.activate.is_some_and(|activate| activate(shell.inner, rate, least, most))
+    })
 }
 
 unsafe extern "C" fn deactivate(plugin: *const clap_plugin) {
@@ -290,21 +279,10 @@ unsafe extern "C" fn process(plugin: *const clap_plugin, block: *const clap_proc
 }
 
 unsafe extern "C" fn on_main_thread(plugin: *const clap_plugin) {
-    // SAFETY: by the contract; the host's extension table is static.
+    // SAFETY: by the contract.
     guarded((), || unsafe {
         let shell = shell(plugin);
-        let names = shell.parts.outputs.names_version();
-        if shell.known_names.swap(names, Ordering::Relaxed) != names
-            && let Some(rescan) = shell.host_params().and_then(|params| params.rescan)
-        {
-            rescan(shell.host, CLAP_PARAM_RESCAN_INFO);
-        }
-        if shell.parts.edited.swap(false, Ordering::Acquire)
-            && let Some(mark_dirty) =
-                shell.host_extension::<clap_host_state>(CLAP_EXT_STATE).and_then(|state| state.mark_dirty)
-        {
-            mark_dirty(shell.host);
-        }
+        shell.tell_changes();
         if shell.wants_flush.swap(false, Ordering::Acquire)
             && let Some(request) = shell.host_params().and_then(|params| params.request_flush)
         {

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
-use tagvane_host::Setup;
+use tagvane_host::{Setup, Told};
+use tagvane_tests::{FIRST_SLOT, WRITE, set, wired, wiring};
 
 type Guard = unsafe extern "C" fn(c_int) -> std::ffi::c_long;
 
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match [arguments[0].as_str(), arguments[1].as_str()] {
         ["--offend", offence] => offend(offence),
-        [bundle, clip] => play(Path::new(bundle), Path::new(clip)),
+        [format, clip] => play(format, Path::new(clip)),
     }
     if SEEN.load(Ordering::Relaxed) == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }
@@ -65,21 +66,32 @@ fn offend(offence: &str) {
 
 /// Plays the clip at several rates and block sizes, live, with the worker listening
 /// at the same time, and through restarts, a silence and a ring overflow (the last
-/// setup sends faster than any worker listens).
-fn play(bundle: &Path, clip: &Path) {
+/// setup sends faster than any worker listens); with slots recorded, all of MIDI and OSC on.
+fn play(format: &str, clip: &Path) {
     let recording = tagvane_audio::read(clip).expect("the clip decodes");
-    let mut session = tagvane_host::open(bundle).expect("the bundle loads");
+    let mut wiring = wiring();
+    // The discard port: nobody listens there.
+    wiring["osc"] = serde_json::json!({ "on": true, "address": "127.0.0.1:9", "instance": "guarded" });
+    let mut session = wired(format, &wiring);
+    session.play(true);
     session.watch(watch);
+    let mut moves = 0;
     for (sample_rate, block, pause) in [(44_100.0, 512, 2_000), (48_000.0, 64, 100), (96_000.0, 4_096, 0)] {
         session.start(Setup { sample_rate, longest_block: block, channels: 2, offline: false }).expect("it starts");
+        session.set(WRITE, 1.0);
+        set(session.as_mut(), "MIDI out", 1.0);
+        set(session.as_mut(), "MIDI tags", 1.0);
         for start in (0..recording.frames() - block).step_by(block).take(1_200) {
             let silent = start > recording.frames() / 2;
             let part =
                 |channel: &Vec<f32>| if silent { vec![0.0; block] } else { channel[start..start + block].to_vec() };
             let input: Vec<Vec<f32>> = recording.channels.iter().map(part).collect();
             session.process(&input, &mut [vec![0.0; block], vec![0.0; block]]).expect("it processes");
+            let told = session.told();
+            moves += told.iter().filter(|one| matches!(one, Told::Value(value) if value.id == FIRST_SLOT)).count();
             session.idle();
             std::thread::sleep(Duration::from_micros(pause));
         }
     }
+    assert!(moves > 10, "the slots hardly moved: {moves}");
 }

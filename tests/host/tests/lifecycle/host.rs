@@ -18,10 +18,12 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// The library's plugin factory; it stays loaded.
+/// The library, which stays loaded, and the address of its plugin factory.
+static LIBRARY: OnceLock<(libloading::Library, usize)> = OnceLock::new();
+
+/// The library's plugin factory.
 fn factory() -> &'static clap_plugin_factory {
-    static FACTORY: OnceLock<usize> = OnceLock::new();
-    let address = *FACTORY.get_or_init(|| {
+    let (_, address) = LIBRARY.get_or_init(|| {
         let folder = std::env::var_os("TAGVANE_BUNDLES")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../bundles"), PathBuf::from);
         let path = folder.join("Tagvane.clap");
@@ -29,14 +31,15 @@ fn factory() -> &'static clap_plugin_factory {
         let name = CString::new(path.to_str().unwrap()).unwrap();
         // SAFETY: the library under test, whose one symbol has this type.
         unsafe {
-            let library = Box::leak(Box::new(libloading::Library::new(&path).expect("it loads")));
+            let library = libloading::Library::new(&path).expect("it loads");
             let entry: &clap_plugin_entry = &**library.get::<*const clap_plugin_entry>(b"clap_entry\0").unwrap();
             assert!(entry.init.unwrap()(name.as_ptr()));
-            entry.get_factory.unwrap()(CLAP_PLUGIN_FACTORY_ID.as_ptr()) as usize
+            let factory = entry.get_factory.unwrap()(CLAP_PLUGIN_FACTORY_ID.as_ptr()) as usize;
+            (library, factory)
         }
     });
     // SAFETY: what the entry gave; it lives as long as the library.
-    unsafe { &*(address as *const clap_plugin_factory) }
+    unsafe { &*(*address as *const clap_plugin_factory) }
 }
 
 /// What the plugin asked for.
@@ -221,7 +224,7 @@ unsafe impl Sync for Plugin {}
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Plugin {
     /// Made, but not initialised.
-    pub(crate) fn create() -> Self {
+    pub(crate) fn create(name: &'static CStr) -> Self {
         unsafe extern "C" fn restart(host: *const clap_host) {
             unsafe { asked(host) }.restart.store(true, Relaxed);
         }
@@ -233,7 +236,7 @@ impl Plugin {
         let host = Box::new(clap_host {
             clap_version: CLAP_VERSION,
             host_data: std::ptr::from_ref(&*asked).cast_mut().cast(),
-            name: c"Lifecycle".as_ptr(),
+            name: name.as_ptr(),
             vendor: c"Tagvane".as_ptr(),
             url: c"".as_ptr(),
             version: c"1".as_ptr(),
@@ -250,7 +253,12 @@ impl Plugin {
 
     /// Made and initialised.
     pub(crate) fn new() -> Self {
-        let plugin = Self::create();
+        Self::in_host(c"Lifecycle")
+    }
+
+    /// Made and initialised in a host of this name.
+    pub(crate) fn in_host(name: &'static CStr) -> Self {
+        let plugin = Self::create(name);
         assert!(unsafe { (*plugin.clap).init.unwrap()(plugin.clap) });
         plugin
     }

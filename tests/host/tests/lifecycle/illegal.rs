@@ -59,7 +59,7 @@ fn everything_twice_and_in_the_wrong_order() {
     still_works(&plugin);
     // Destroyed while it runs.
     drop(running());
-    drop(Plugin::create());
+    drop(Plugin::create(c"Lifecycle"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The CLAP in every legal order of calls, drawn at random, with the main thread and the
-//! audio thread at work at the same time; `illegal` has what a host must not do. With
+//! audio thread at work at the same time; `illegal` has what a host must not do, `told` what a
+//! host is told that its C interface alone shows. With
 //! `cargo xtask test --sanitizer` all of it runs under AddressSanitizer.
 //!
 //! A seed that fails is run alone by TAGVANE_SEED=seed; TAGVANE_CASES says how many are run.
@@ -7,6 +8,7 @@
 
 mod host;
 mod illegal;
+mod told;
 
 use clap_sys::events::{CLAP_EVENT_MIDI, CLAP_EVENT_PARAM_MOD, clap_event_midi, clap_event_param_mod};
 use clap_sys::ext::audio_ports_config::{CLAP_EXT_AUDIO_PORTS_CONFIG, clap_plugin_audio_ports_config};
@@ -52,7 +54,7 @@ fn any_legal_order_of_calls_is_taken() {
 fn walk(seed: u64) -> u64 {
     let mut random = StdRng::seed_from_u64(seed);
     if random.random_bool(0.05) {
-        drop(Plugin::create());
+        drop(Plugin::create(c"Lifecycle"));
     }
     let (plugin, mut heard) = (Plugin::new(), Heard::default());
     let ids: Vec<u32> = (0..plugin.count()).map(|index| plugin.info(index).expect("an info").id).collect();
