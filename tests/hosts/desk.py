@@ -56,13 +56,13 @@ class Desk:
         """What a program says; nothing where it fails."""
         return subprocess.run(command, env=self.environment, text=True, capture_output=True).stdout.strip()
 
-    def until(self, what, condition, seconds=30):
+    def until(self, what, condition, seconds=30, pause=0.2):
         """Waits for a condition and gives what it gives."""
         limit = time.time() + seconds
         while time.time() < limit:
             if found := condition():
                 return found
-            time.sleep(0.2)
+            time.sleep(pause)
         self.photograph("failed")
         raise Failed(f"{what} did not come in {seconds} s: see failed.png and the logs in {self.folder}")
 

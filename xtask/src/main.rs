@@ -46,7 +46,10 @@ enum Task {
     },
     /// Run every check: format, lints, unit tests, whole bundles in real hosts
     Test {
-        /// Instead, the plugin under AddressSanitizer, called in every order
+        /// Instead, record and play back a slot in Ardour and qtractor: 4 minutes
+        #[arg(long)]
+        hosts: bool,
+        /// Instead, the plugin under AddressSanitizer, called in every order: 10 minutes to build
         #[arg(long)]
         sanitizer: bool,
     },
@@ -62,8 +65,13 @@ fn main() -> Result<()> {
         Task::Install => bundle::install(),
         Task::Play { arguments } => play(&here, arguments),
         Task::Bench { what } => bench::run(what),
-        Task::Test { sanitizer: true } => slow::sanitizer(),
-        Task::Test { sanitizer: false } => test::test(),
+        Task::Test { hosts: false, sanitizer: false } => test::test(),
+        Task::Test { hosts, sanitizer } => {
+            if sanitizer {
+                slow::sanitizer()?;
+            }
+            if hosts { slow::hosts() } else { Ok(()) }
+        }
     }
 }
 

@@ -1,9 +1,39 @@
 //! The slow proofs, each behind a flag of `test`.
 
-use crate::run;
+use crate::{CLIP, bundle, python, root, run, system};
 use anyhow::{Context as _, Result, ensure};
 use std::fs;
 use std::process::Command;
+
+/// The programs that the hosts' proofs need, and Debian's packages of them.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("ardour", "ardour"),
+    ("qtractor", "qtractor"),
+    ("jackd", "jackd2"),
+    ("Xvfb", "xvfb"),
+    ("xdotool", "xdotool"),
+    ("import", "imagemagick"),
+    ("cc", "gcc"),
+];
+
+/// Records a slot and plays it back in Ardour and qtractor, on a screen without a monitor.
+///
+/// # Errors
+/// Where a host is missing and cannot be installed, or does not do what it should.
+pub(crate) fn hosts() -> Result<()> {
+    ensure!(cfg!(target_os = "linux"), "the hosts are run on Linux only");
+    let missing = PROGRAMS.iter().filter(|(program, _)| !system::has(program)).map(|(_, package)| *package);
+    system::install(&missing.collect::<Vec<_>>())?;
+    let (bundles, python) = (bundle::bundle()?, python::environment()?);
+    for (host, bundle) in [("ardour", "Tagvane.vst3"), ("qtractor", "Tagvane.clap")] {
+        println!("== {host}");
+        let mut script = Command::new(&python);
+        script.arg(root().join("tests/hosts").join(host).with_extension("py"));
+        script.arg(bundles.join(bundle)).arg(root().join(CLIP)).arg(run::target_folder()?.join("hosts").join(host));
+        run::command(&mut script)?;
+    }
+    Ok(())
+}
 
 /// Runs the lifecycle tests with the plugin and their host built with AddressSanitizer, in a
 /// target folder of their own.

@@ -96,6 +96,11 @@ fn ensure_compiler() -> Result<()> {
     install(&["g++"])
 }
 
+/// Whether a program is there.
+pub(crate) fn has(program: &str) -> bool {
+    runs("sh", &["-c", &format!("command -v {program}")])
+}
+
 /// Whether a program is there and content.
 pub(crate) fn runs(program: &str, arguments: &[&str]) -> bool {
     let status =
