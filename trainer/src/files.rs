@@ -9,11 +9,16 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// [`TrainerError::File`], with nothing changed at `path`.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".partial");
-    let partial = path.with_file_name(name);
+    let partial = with_suffix(path, ".partial");
     std::fs::write(&partial, bytes).map_err(TrainerError::file(&partial))?;
     std::fs::rename(&partial, path).map_err(TrainerError::file(path))
+}
+
+/// A path beside `path`, its name longer by a suffix.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(suffix);
+    path.with_file_name(name)
 }
 
 /// Reads the JSON file at `path`.

@@ -5,7 +5,7 @@ mod backend;
 mod commands;
 
 use clap::{Parser, Subcommand};
-use commands::{bench, evaluate, export, filters, models, prepare, report, tag, train};
+use commands::{bench, corpus, evaluate, export, filters, models, prepare, report, tag, teachers, train};
 use std::process::ExitCode;
 
 /// Makes the taggers that Tagvane runs
@@ -20,6 +20,10 @@ struct Arguments {
 enum Command {
     /// List every network that has a name, or print a configuration that trains one
     Models(models::Arguments),
+    /// Gather free music out of Debian's packages, without effects, stems and copies
+    Corpus(corpus::Arguments),
+    /// Make the four teachers, ONNX files, from the wheel of the PyPI package musicnn
+    Teachers(teachers::Arguments),
     /// Decode and label a data set into a cache
     #[command(subcommand)]
     Prepare(prepare::Dataset),
@@ -42,6 +46,8 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Models(arguments) => models::run(&arguments),
+        Command::Corpus(arguments) => corpus::run(&arguments),
+        Command::Teachers(arguments) => teachers::run(&arguments),
         Command::Prepare(dataset) => prepare::run(dataset),
         Command::Train(arguments) => train::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),

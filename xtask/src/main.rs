@@ -3,6 +3,7 @@
 
 mod bench;
 mod bundle;
+mod materials;
 mod python;
 mod run;
 mod slow;

@@ -52,24 +52,40 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
             other_systems()
         );
     }
-    let root = runs("sh", &["-c", "test \"$(id -u)\" = 0"]);
-    let sudo = !root && runs("sudo", &["-n", "true"]);
-    if !root && !sudo {
+    if !may_install() {
         bail!("Tagvane needs packages that this system lacks. Type:\n\n    sudo apt-get install {list}\n");
     }
     println!("Installing what is missing: {list}");
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new(if sudo { "sudo" } else { "apt-get" });
-        if sudo {
-            command.arg("apt-get");
-        }
-        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
-        crate::run::command(&mut command)
-    };
     let mut arguments = vec!["install", "-y", "--no-install-recommends"];
     arguments.extend(packages);
     // The package lists may be old, or not be there at all yet.
-    apt(&arguments).or_else(|_| apt(&["update"]).and_then(|()| apt(&arguments)))
+    apt(&arguments).or_else(|_| update().and_then(|()| apt(&arguments)))
+}
+
+/// Brings apt-get's lists of packages up to date.
+///
+/// # Errors
+/// Where that may not be done here, or fails.
+pub(crate) fn update() -> Result<()> {
+    apt(&["update"])
+}
+
+fn is_root() -> bool {
+    runs("sh", &["-c", "test \"$(id -u)\" = 0"])
+}
+
+fn may_install() -> bool {
+    is_root() || runs("sudo", &["-n", "true"])
+}
+
+/// Runs apt-get as root, or by sudo.
+fn apt(arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new(if is_root() { "apt-get" } else { "sudo" });
+    if !is_root() {
+        command.args(["-n", "apt-get"]);
+    }
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
+    crate::run::command(&mut command)
 }
 
 /// What to type on systems without apt-get.

@@ -1,6 +1,6 @@
 //! `test`: every check, in the order of how soon it fails.
 
-use crate::{bundle, python, run, system};
+use crate::{bundle, materials, python, run, system};
 use anyhow::{Context as _, Result, ensure};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -22,10 +22,13 @@ pub(crate) fn test() -> Result<()> {
     let bundles = bundle::pack()?;
     step("test hosts");
     let python = python::environment()?;
+    let musicnn = materials::musicnn(&python)?;
+    let font = materials::sound_font()?;
     step("tests");
     let mut tests = Command::new(env!("CARGO"));
     tests.args(["test", "--release", "--workspace", "--no-fail-fast"]);
-    count(tests.env("TAGVANE_BUNDLES", bundles).env("TAGVANE_PYTHON", python))
+    tests.envs(font.map(|font| ("TAGVANE_SOUND_FONT", font)));
+    count(tests.env("TAGVANE_BUNDLES", bundles).env("TAGVANE_PYTHON", python).env("TAGVANE_MUSICNN", musicnn))
 }
 
 /// Runs cargo's tests and adds up what each of its test programs says at its end.

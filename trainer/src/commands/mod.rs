@@ -1,6 +1,7 @@
 //! The commands, each with its arguments.
 
 pub(crate) mod bench;
+pub(crate) mod corpus;
 pub(crate) mod evaluate;
 pub(crate) mod export;
 pub(crate) mod filters;
@@ -8,6 +9,7 @@ pub(crate) mod models;
 pub(crate) mod prepare;
 pub(crate) mod report;
 pub(crate) mod tag;
+pub(crate) mod teachers;
 pub(crate) mod train;
 
 use burn::module::Module as _;

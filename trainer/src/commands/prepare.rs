@@ -3,11 +3,14 @@
 use super::processors;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
+use tagvane_trainer::corpus;
+use tagvane_trainer::data::Labels;
 use tagvane_trainer::data::vocabularies::{MAGNATAGATUNE, MILLION_SONG};
 use tagvane_trainer::prepare::folder::{self, HoldOut};
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::prepare::teachers::{self, Teachers};
-use tagvane_trainer::prepare::{Outcome, Request, given, magnatagatune, million_song};
+use tagvane_trainer::prepare::{Outcome, Request, Source, given, magnatagatune, million_song};
+use tagvane_trainer::render::pieces::Pieces;
 use tagvane_trainer::{Result, TrainerError, prepare};
 
 #[derive(Subcommand)]
@@ -68,12 +71,42 @@ pub(crate) enum Dataset {
         /// Skip files whose path holds this; give several
         #[arg(long)]
         exclude: Vec<String>,
+        /// The recordings.json of a corpus: only those that it does not leave out
+        #[arg(long)]
+        recordings: Option<PathBuf>,
         /// Places the segments
         #[arg(long, default_value_t = 1)]
         seed: u64,
         #[command(flatten)]
         common: Common,
     },
+    /// Pieces by rule and chance, played by sound fonts' instruments
+    Rendered(Rendering),
+}
+
+#[derive(Args)]
+pub(crate) struct Rendering {
+    /// A General MIDI sound font, .sf2; give several to have each piece played by one of them
+    #[arg(long = "font", required = true)]
+    fonts: Vec<PathBuf>,
+    /// How many pieces
+    #[arg(long, default_value_t = 1_000)]
+    pieces: usize,
+    /// How long each is, in seconds
+    #[arg(long, default_value_t = 20.0)]
+    seconds: f64,
+    /// Other pieces for another number
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The teachers that label the pieces; without any the programs do, which know the
+    /// instruments and nothing else
+    #[arg(long = "teacher")]
+    teachers: Vec<PathBuf>,
+    /// The teachers have the Million Song Dataset's fifty tags
+    #[arg(long, requires = "teachers")]
+    million_song: bool,
+    #[command(flatten)]
+    filling: Filling,
 }
 
 #[derive(Args)]
@@ -81,6 +114,12 @@ pub(crate) struct Common {
     /// The folder of the recordings
     #[arg(long)]
     audio: PathBuf,
+    #[command(flatten)]
+    filling: Filling,
+}
+
+#[derive(Args)]
+pub(crate) struct Filling {
     /// The folder to fill; what was interrupted goes on
     #[arg(long)]
     cache: PathBuf,
@@ -92,7 +131,7 @@ pub(crate) struct Common {
     jobs: usize,
 }
 
-impl Common {
+impl Filling {
     fn request(&self, shortest: f64, longest: Option<f64>) -> Result<Request> {
         let shard = Shard::from(self.shard.as_deref(), |name| std::env::var(name).ok())?;
         Ok(Request { cache: self.cache.clone(), shard, shortest, longest, jobs: self.jobs })
@@ -107,12 +146,12 @@ pub(crate) fn run(dataset: Dataset) -> Result<()> {
     let outcome = match dataset {
         Dataset::Magnatagatune { annotations, untagged, common } => {
             let sources = magnatagatune::sources(&annotations, &common.audio, untagged)?;
-            let request = common.request(magnatagatune::SECONDS, Some(magnatagatune::SECONDS))?;
+            let request = common.filling.request(magnatagatune::SECONDS, Some(magnatagatune::SECONDS))?;
             prepare::run(&request, names(&MAGNATAGATUNE), &sources, given)
         }
         Dataset::MillionSong { split, common } => {
             let sources = million_song::sources(&split, &common.audio, MILLION_SONG.len())?;
-            let request = common.request(million_song::SECONDS, Some(million_song::SECONDS))?;
+            let request = common.filling.request(million_song::SECONDS, Some(million_song::SECONDS))?;
             prepare::run(&request, names(&MILLION_SONG), &sources, given)
         }
         Dataset::Folder { csv, shortest, validation, test, common } => {
@@ -125,19 +164,39 @@ pub(crate) fn run(dataset: Dataset) -> Result<()> {
                 None => folder::from_folders(&common.audio, hold_out)?,
             };
             println!("{} tags: {}", tags.len(), tags.join(", "));
-            prepare::run(&common.request(shortest, None)?, tags, &sources, given)
+            prepare::run(&common.filling.request(shortest, None)?, tags, &sources, given)
         }
-        Dataset::Taught { teachers, million_song, segments, window, shortest, exclude, seed, common } => {
+        Dataset::Taught { teachers, million_song, segments, window, shortest, exclude, recordings, seed, common } => {
             let tags = if million_song { names(&MILLION_SONG) } else { names(&MAGNATAGATUNE) };
             let teachers = Teachers::open(&teachers, tags.len(), window, segments, seed)?;
-            let sources = teachers::sources(&common.audio, &exclude)?;
-            prepare::run(&common.request(shortest, None)?, tags, &sources, |source, samples| {
+            let mut sources = teachers::sources(&common.audio, &exclude)?;
+            if let Some(list) = &recordings {
+                let kept = corpus::kept(list)?;
+                sources.retain(|source| kept.contains(&source.name));
+            }
+            prepare::run(&common.filling.request(shortest, None)?, tags, &sources, |source, samples| {
                 teachers.label(source, samples)
             })
         }
+        Dataset::Rendered(rendering) => rendered(&rendering),
     }?;
     report(&outcome);
     Ok(())
+}
+
+fn rendered(rendering: &Rendering) -> Result<Outcome> {
+    let Rendering { fonts, pieces, seconds, seed, teachers, million_song, filling } = rendering;
+    let pieces = Pieces::open(fonts, *pieces, *seconds, *seed)?;
+    let request = filling.request(0.0, None)?;
+    let tags = if *million_song { names(&MILLION_SONG) } else { names(&MAGNATAGATUNE) };
+    let samples = |source: &Source| pieces.samples(&source.name);
+    if teachers.is_empty() {
+        let truth = |source: &Source, _: &[f32]| Ok(Ok(Labels::Clip(pieces.truth(&source.name, &tags))));
+        return prepare::run_with(&request, tags.clone(), &pieces.sources(), samples, truth);
+    }
+    // Segments that follow each other, as many as fit.
+    let teachers = Teachers::open(teachers, tags.len(), 59_049, usize::MAX, *seed)?;
+    prepare::run_with(&request, tags, &pieces.sources(), samples, |source, samples| teachers.label(source, samples))
 }
 
 fn report(outcome: &Outcome) {

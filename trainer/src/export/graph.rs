@@ -1,20 +1,26 @@
 //! An ONNX graph in the making.
 
 use burn::tensor::{Tensor, backend::Backend};
+use prost::Message as _;
+use tagvane_engine::Metadata;
 use tract_onnx::pb::{
-    AttributeProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto, tensor_proto,
-    tensor_shape_proto, type_proto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
+    TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto, tensor_proto, tensor_shape_proto, type_proto,
 };
+
+/// ONNX's operator set, and the file version that goes with it.
+const OPSET: i64 = 17;
+const IR_VERSION: i64 = 8;
 
 /// Nodes and weights, in the order in which they are added.
 #[derive(Default)]
-pub(super) struct Graph {
-    pub(super) nodes: Vec<NodeProto>,
-    pub(super) initializers: Vec<TensorProto>,
+pub(crate) struct Graph {
+    pub(crate) nodes: Vec<NodeProto>,
+    pub(crate) initializers: Vec<TensorProto>,
 }
 
 /// An attribute of a node.
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     One(i64),
     Many(&'a [usize]),
     Text(&'a str),
@@ -22,7 +28,7 @@ pub(super) enum Value<'a> {
 
 impl Graph {
     /// Adds a node; its one output has the name that comes back.
-    pub(super) fn node(
+    pub(crate) fn node(
         &mut self,
         operator: &str,
         inputs: &[&str],
@@ -34,7 +40,7 @@ impl Graph {
     }
 
     /// Adds a node with any number of outputs; an empty name is one that is not wanted.
-    pub(super) fn node_with_outputs(
+    pub(crate) fn node_with_outputs(
         &mut self,
         operator: &str,
         inputs: &[&str],
@@ -71,13 +77,13 @@ impl Graph {
     }
 
     /// Adds weights of a shape; gives their name back.
-    pub(super) fn weights(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
+    pub(crate) fn weights(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
         let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.tensor(name, shape, tensor_proto::DataType::Float, raw)
     }
 
     /// Adds a constant list of whole numbers; gives its name back.
-    pub(super) fn integers(&mut self, name: &str, values: &[i64]) -> String {
+    pub(crate) fn integers(&mut self, name: &str, values: &[i64]) -> String {
         let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.tensor(name, &[values.len()], tensor_proto::DataType::Int64, raw)
     }
@@ -93,26 +99,82 @@ impl Graph {
         name.into()
     }
 
+    /// The power of a signal `[batch, 1, samples]` in each of `bins`, by `waves`, cosines before
+    /// sines: `[batch, bins, frames]`. `hop` samples from frame to frame, zeros `before` and
+    /// `after` the signal.
+    pub(crate) fn power(
+        &mut self,
+        input: &str,
+        waves: &str,
+        (frame, bins): (usize, usize),
+        (hop, before, after): (usize, usize, usize),
+        name: &str,
+    ) -> String {
+        let part = |part: &str| format!("{name}.{part}");
+        let attributes = [
+            ("kernel_shape", Value::Many(&[frame])),
+            ("strides", Value::Many(&[hop])),
+            ("pads", Value::Many(&[before, after])),
+        ];
+        let spectrum = self.node("Conv", &[input, waves], &part("spectrum"), &attributes);
+        let halves = self.integers(&part("halves"), &[bins as i64; 2]);
+        let (real, imaginary) = (part("real"), part("imaginary"));
+        self.node_with_outputs("Split", &[&spectrum, &halves], &[&real, &imaginary], &[("axis", Value::One(1))]);
+        let real = self.node("Mul", &[&real, &real], &part("real_squared"), &[]);
+        let imaginary = self.node("Mul", &[&imaginary, &imaginary], &part("imaginary_squared"), &[]);
+        self.node("Add", &[&real, &imaginary], &part("power"), &[])
+    }
+
+    /// The bytes of an ONNX file with one input and any outputs, each a name and so many
+    /// floats a row.
+    pub(crate) fn into_model(
+        self,
+        name: String,
+        input: (&str, usize),
+        outputs: &[(&str, usize)],
+        metadata: &Metadata,
+    ) -> Vec<u8> {
+        let graph = GraphProto {
+            name,
+            input: vec![tensor_type(input.0, input.1)],
+            output: outputs.iter().map(|(name, size)| tensor_type(name, *size)).collect(),
+            node: self.nodes,
+            initializer: self.initializers,
+            ..Default::default()
+        };
+        let property = |(key, value): (&str, String)| StringStringEntryProto { key: key.into(), value };
+        let model = ModelProto {
+            ir_version: IR_VERSION,
+            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+            producer_name: "tagvane-trainer".into(),
+            producer_version: env!("CARGO_PKG_VERSION").into(),
+            graph: Some(graph),
+            metadata_props: metadata.to_properties(input.1).into_iter().map(property).collect(),
+            ..Default::default()
+        };
+        model.encode_to_vec()
+    }
+
     /// A new axis in a signal.
-    pub(super) fn unsqueeze(&mut self, input: &str, axis: i64, output: &str) -> String {
+    pub(crate) fn unsqueeze(&mut self, input: &str, axis: i64, output: &str) -> String {
         let axes = self.integers(&format!("{output}.axis"), &[axis]);
         self.node("Unsqueeze", &[input, &axes], output, &[])
     }
 
     /// Takes an axis of length one out of a signal.
-    pub(super) fn squeeze(&mut self, input: &str, axis: i64, output: &str) -> String {
+    pub(crate) fn squeeze(&mut self, input: &str, axis: i64, output: &str) -> String {
         let axes = self.integers(&format!("{output}.axis"), &[axis]);
         self.node("Squeeze", &[input, &axes], output, &[])
     }
 }
 
 /// The values of a tensor, in their order.
-pub(super) fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+pub(crate) fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
 /// A float input or output of shape `[batch, size]`.
-pub(super) fn tensor_type(name: &str, size: usize) -> ValueInfoProto {
+fn tensor_type(name: &str, size: usize) -> ValueInfoProto {
     use tensor_shape_proto::{Dimension, dimension::Value as Size};
     let dimension = |value| Dimension { value: Some(value), ..Default::default() };
     let dim = vec![dimension(Size::DimParam("batch".into())), dimension(Size::DimValue(size as i64))];

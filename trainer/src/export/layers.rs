@@ -35,18 +35,8 @@ impl<B: Backend> MelSpectrogram<B> {
         let bins = waves[0] / 2;
         let waves_name = graph.weights(&part("waves"), &waves, &values(self.waves.clone()));
         let bank_name = graph.weights(&part("bank"), &bank, &values(self.bank.clone()));
-        let attributes = [
-            ("kernel_shape", Value::Many(&[waves[2]])),
-            ("strides", Value::Many(&[self.hop])),
-            ("pads", Value::Many(&[self.padding.0, self.padding.1])),
-        ];
-        let spectrum = graph.node("Conv", &[input, &waves_name], &part("spectrum"), &attributes);
-        let halves = graph.integers(&part("halves"), &[bins as i64; 2]);
-        let (real, imaginary) = (part("real"), part("imaginary"));
-        graph.node_with_outputs("Split", &[&spectrum, &halves], &[&real, &imaginary], &[("axis", Value::One(1))]);
-        let real = graph.node("Mul", &[&real, &real], &part("real_squared"), &[]);
-        let imaginary = graph.node("Mul", &[&imaginary, &imaginary], &part("imaginary_squared"), &[]);
-        let power = graph.node("Add", &[&real, &imaginary], &part("power"), &[]);
+        let padded = (self.hop, self.padding.0, self.padding.1);
+        let power = graph.power(input, &waves_name, (waves[2], bins), padded, name);
         let magnitude = graph.node("Sqrt", &[&power], &part("magnitude"), &[]);
         let attributes = [("kernel_shape", Value::Many(&[1]))];
         let bands = graph.node("Conv", &[&magnitude, &bank_name], &part("bands"), &attributes);

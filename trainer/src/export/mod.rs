@@ -3,7 +3,7 @@
 //! Batch normalisation is folded into the layers before it, in double precision.
 
 mod fold;
-mod graph;
+pub(crate) mod graph;
 mod layers;
 mod read;
 mod stages;
@@ -14,14 +14,8 @@ pub(crate) use stages::{FoldedStage, folded_stages};
 use crate::architecture::Architecture;
 use crate::network::Network;
 use burn::tensor::backend::Backend;
-use graph::{Graph, Value, tensor_type, values};
-use prost::Message as _;
+use graph::{Graph, Value, values};
 use tagvane_engine::Metadata;
-use tract_onnx::pb::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
-
-/// ONNX's operator set, and the file version that goes with it.
-const OPSET: i64 = 17;
-const IR_VERSION: i64 = 8;
 
 /// The bytes of an ONNX file: input `waveform` `[batch, window]`, outputs
 /// `probabilities` and `logits` `[batch, tags]` and `embedding` `[batch, values]`.
@@ -53,28 +47,6 @@ pub fn to_onnx<B: Backend>(network: &Network<B>, architecture: &Architecture, me
     graph.node("Gemm", &["embedding", &weight, &bias], "logits", &[]);
     graph.node("Sigmoid", &["logits"], "probabilities", &[]);
 
-    let window = architecture.window();
-    let graph = GraphProto {
-        name: format!("tagvane {architecture}"),
-        input: vec![tensor_type("waveform", window)],
-        output: vec![
-            tensor_type("probabilities", outputs),
-            tensor_type("logits", outputs),
-            tensor_type("embedding", inputs),
-        ],
-        node: graph.nodes,
-        initializer: graph.initializers,
-        ..Default::default()
-    };
-    let property = |(key, value): (&str, String)| StringStringEntryProto { key: key.into(), value };
-    let model = ModelProto {
-        ir_version: IR_VERSION,
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
-        producer_name: "tagvane-trainer".into(),
-        producer_version: env!("CARGO_PKG_VERSION").into(),
-        graph: Some(graph),
-        metadata_props: metadata.to_properties(window).into_iter().map(property).collect(),
-        ..Default::default()
-    };
-    model.encode_to_vec()
+    let shapes = [("probabilities", outputs), ("logits", outputs), ("embedding", inputs)];
+    graph.into_model(format!("tagvane {architecture}"), ("waveform", architecture.window()), &shapes, metadata)
 }

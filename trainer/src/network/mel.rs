@@ -31,7 +31,7 @@ impl<B: Backend> MelSpectrogram<B> {
         let tensor = |values, shape: [usize; 3]| Tensor::from_data(TensorData::new(values, shape), device);
         Self {
             waves: tensor(waves(mel), [2 * mel.bins(), 1, mel.frame]),
-            bank: tensor(bank(mel), [mel.bands, mel.bins(), 1]),
+            bank: tensor(bank(mel, RATE), [mel.bands, mel.bins(), 1]),
             scale: scale([0.0, 1.0], device),
             hop: mel.hop,
             padding: (outside / 2, outside - outside / 2),
@@ -66,8 +66,9 @@ fn scale<B: Backend>(values: [f32; 2], device: &B::Device) -> Param<Tensor<B, 1>
     Param::from_tensor(Tensor::from_data(TensorData::new(values.to_vec(), [2]), device)).set_require_grad(false)
 }
 
-/// The Fourier transform's cosines and sines under a periodic Hann window, as filters.
-fn waves(mel: &Mel) -> Vec<f32> {
+/// The Fourier transform's cosines and sines under a periodic Hann window, as filters
+/// `[2 * bins, frame]`.
+pub(crate) fn waves(mel: &Mel) -> Vec<f32> {
     let wave = |bin: usize, quarter: f64| {
         (0..mel.frame).map(move |sample| {
             let window = 0.5 - 0.5 * (TAU * sample as f64 / mel.frame as f64).cos();
@@ -81,15 +82,16 @@ fn waves(mel: &Mel) -> Vec<f32> {
 }
 
 /// Triangles of equal area whose tops are evenly apart in mel (Slaney 1998: linear up
-/// to 1000 Hz, logarithmic above), as librosa's default.
-fn bank(mel: &Mel) -> Vec<f32> {
+/// to 1000 Hz, logarithmic above), as librosa's default; `[bands, bins]`, of sound at `rate`
+/// hertz.
+pub(crate) fn bank(mel: &Mel, rate: f64) -> Vec<f32> {
     let top = to_mel(mel.top as f64);
     let edge = |index: usize| to_hertz(top * index as f64 / (mel.bands + 1) as f64);
     let mut values = Vec::with_capacity(mel.bands * mel.bins());
     for band in 0..mel.bands {
         let (low, middle, high) = (edge(band), edge(band + 1), edge(band + 2));
         for bin in 0..mel.bins() {
-            let frequency = bin as f64 * RATE / mel.fft as f64;
+            let frequency = bin as f64 * rate / mel.fft as f64;
             let side = ((frequency - low) / (middle - low)).min((high - frequency) / (high - middle));
             values.push((side.max(0.0) * 2.0 / (high - low)) as f32);
         }

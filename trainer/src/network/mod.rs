@@ -1,7 +1,7 @@
 //! The networks in burn, for training and for exact read-back.
 
 mod dense;
-mod mel;
+pub(crate) mod mel;
 mod picture;
 mod prominence;
 mod recurrent;

@@ -20,7 +20,7 @@ use tagvane_engine::resample::Resampler;
 pub struct Source {
     /// How the data set names it; unique in it.
     pub name: String,
-    /// The audio file.
+    /// The audio file; empty where the sound is made.
     pub path: PathBuf,
     /// What is held out as a whole.
     pub group: String,
@@ -67,6 +67,21 @@ pub fn run(
     sources: &[Source],
     label: impl Fn(&Source, &[f32]) -> Result<std::result::Result<Labels, String>> + Sync,
 ) -> Result<Outcome> {
+    run_with(request, tags, sources, |source| decode(request, source), label)
+}
+
+/// As [`run`], with sound that `samples` makes, mono, at the cache's rate, in the place of
+/// files.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(
+    request: &Request,
+    tags: Vec<String>,
+    sources: &[Source],
+    samples: impl Fn(&Source) -> std::result::Result<Vec<f32>, String> + Sync,
+    label: impl Fn(&Source, &[f32]) -> Result<std::result::Result<Labels, String>> + Sync,
+) -> Result<Outcome> {
     let Shard { number, of } = request.shard;
     let writer = PartWriter::open(&request.cache, &CacheInfo::new(tags), number, of)?;
     let mine = sources.iter().skip(number - 1).step_by(of);
@@ -74,7 +89,7 @@ pub fn run(
     let bar = bar(there.len() + missing.len(), there.len());
     let writer = Mutex::new(writer);
     crate::parallel::map(&missing, request.jobs, |source| {
-        let found = decode(request, source).map_or_else(
+        let found = samples(source).map_or_else(
             |why| Ok(Err(why)),
             |samples| Ok::<_, TrainerError>(label(source, &samples)?.map(|labels| (samples, labels))),
         )?;
@@ -111,16 +126,20 @@ pub fn given(source: &Source, _samples: &[f32]) -> Result<std::result::Result<La
     Ok(Ok(Labels::Clip(source.labels.clone())))
 }
 
+/// How the progress through things of this name is shown.
+pub(crate) fn style(name: &str) -> ProgressStyle {
+    let template = format!("{{bar:30}} {{pos}}/{{len}} {name}, {{per_sec}}, {{eta}} left");
+    ProgressStyle::with_template(&template).unwrap_or(ProgressStyle::default_bar())
+}
+
 fn bar(all: usize, done: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} recordings, {per_sec}, {eta} left")
-        .unwrap_or(ProgressStyle::default_bar());
-    let bar = ProgressBar::new(all as u64).with_style(style);
+    let bar = ProgressBar::new(all as u64).with_style(style("recordings"));
     bar.set_position(done as u64);
     bar.reset_eta();
     bar
 }
 
-/// The samples of a source, mono, at the cache's rate, or why there are none.
+/// The samples of a source's file, mono, at the cache's rate, or why there are none.
 fn decode(request: &Request, source: &Source) -> std::result::Result<Vec<f32>, String> {
     let recording = tagvane_audio::read(&source.path).map_err(|error| error.to_string())?;
     if recording.seconds() < request.shortest {

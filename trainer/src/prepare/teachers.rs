@@ -3,6 +3,7 @@
 use super::{Source, find_audio, some};
 use crate::data::{Labels, Segment};
 use crate::error::{Result, TrainerError};
+use crate::musicnn;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -10,8 +11,8 @@ use std::path::{Path, PathBuf};
 use tagvane_engine::resample::Resampler;
 use tagvane_engine::{Inference, Model};
 
-/// The rate the MagnaTagATune and Million Song teachers listen at, in hertz.
-const TEACHER_RATE: f64 = 16_000.0;
+/// The rate the teachers listen at, in hertz.
+const TEACHER_RATE: f64 = musicnn::RATE as f64;
 
 /// Teachers and how they are asked.
 pub struct Teachers {

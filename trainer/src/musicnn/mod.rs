@@ -1,0 +1,95 @@
+//! The teachers: the taggers that the PyPI package `musicnn` 0.1.0 carries (Pons and Serra
+//! 2019, ISC licence), from TensorFlow's checkpoints to ONNX, without TensorFlow.
+//!
+//! They listen to 47616 samples at 16 kHz, mono: 187 frames of a mel spectrogram.
+
+mod checkpoint;
+mod front;
+mod networks;
+
+use crate::data::vocabularies::{MAGNATAGATUNE, MILLION_SONG};
+use crate::error::{Result, TrainerError};
+use crate::export::graph::Graph;
+use crate::files;
+use checkpoint::Checkpoint;
+use sha2::{Digest as _, Sha256};
+use std::io::{Cursor, Read as _};
+use std::path::{Path, PathBuf};
+use tagvane_engine::{Metadata, Model};
+use zip::ZipArchive;
+
+/// Input samples: 186 hops, which give 187 frames.
+pub const WINDOW: usize = 186 * front::HOP;
+
+/// The rate that they listen at, in hertz.
+pub const RATE: u32 = 16_000;
+
+/// The one file that is taken: what is read of it need not be doubted.
+const WHEEL: &str = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa";
+
+/// Adds a network after the spectrogram; gives its logits.
+type Network = fn(&mut Graph, &Checkpoint, &str) -> std::result::Result<String, String>;
+
+/// The folder in the wheel, the tags, the network.
+const TEACHERS: [(&str, &[&str; 50], Network); 4] = [
+    ("MTT_musicnn", &MAGNATAGATUNE, networks::musicnn),
+    ("MTT_vgg", &MAGNATAGATUNE, networks::vgg),
+    ("MSD_musicnn", &MILLION_SONG, networks::musicnn),
+    ("MSD_vgg", &MILLION_SONG, networks::vgg),
+];
+
+/// Writes the four teachers of a wheel into a folder; gives their files.
+///
+/// # Errors
+/// [`TrainerError`] where this is not the wheel of musicnn 0.1.0, or a file cannot be
+/// written.
+pub fn convert(wheel: &Path, out: &Path) -> Result<Vec<PathBuf>> {
+    let bytes = std::fs::read(wheel).map_err(TrainerError::file(wheel))?;
+    let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    if hash != WHEEL {
+        let what = "this is not the wheel of musicnn 0.1.0; get it by `pip download --no-deps musicnn==0.1.0`";
+        return Err(TrainerError::content(wheel, what));
+    }
+    let broken = |what: String| TrainerError::content(wheel, what);
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(error.to_string()))?;
+    std::fs::create_dir_all(out).map_err(TrainerError::file(out))?;
+    let mut written = Vec::new();
+    for (name, tags, network) in TEACHERS {
+        let mut part = |part: &str| -> Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            let mut file =
+                archive.by_name(&format!("musicnn/{name}/{part}")).map_err(|error| broken(error.to_string()))?;
+            file.read_to_end(&mut bytes).map_err(TrainerError::file(wheel))?;
+            Ok(bytes)
+        };
+        let checkpoint = Checkpoint::open(part(".index")?, part(".data-00000-of-00001")?).map_err(broken)?;
+        let onnx = to_onnx(name, tags, network, &checkpoint).map_err(broken)?;
+        Model::from_bytes(&onnx)?;
+        let path = out.join(name).with_extension("onnx");
+        files::write(&path, &onnx)?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+fn to_onnx(
+    name: &str,
+    tags: &[&str; 50],
+    network: Network,
+    checkpoint: &Checkpoint,
+) -> std::result::Result<Vec<u8>, String> {
+    let mut graph = Graph::default();
+    let spectrogram = front::spectrogram(&mut graph, "waveform");
+    let logits = network(&mut graph, checkpoint, &spectrogram)?;
+    graph.node("Sigmoid", &[&logits], "probabilities", &[]);
+    let data = if tags[0] == MAGNATAGATUNE[0] { "MagnaTagATune" } else { "the Million Song Dataset" };
+    let metadata = Metadata {
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        sample_rate: Some(RATE),
+        architecture: name.to_owned(),
+        widths: String::new(),
+        trained_on: format!("{data}, by the authors of musicnn (Pons and Serra 2019)"),
+        licence: "ISC".into(),
+    };
+    Ok(graph.into_model(name.to_owned(), ("waveform", WINDOW), &[("probabilities", tags.len())], &metadata))
+}

@@ -1,0 +1,73 @@
+//! Music that is rendered rather than recorded: pieces by rule and chance, played by the
+//! instruments of a sound font.
+
+pub mod compose;
+pub mod pieces;
+pub mod truth;
+
+use crate::error::{Result, TrainerError};
+use compose::{DRUMS, Piece};
+use rustysynth::{SoundFont, Synthesizer, SynthesizerSettings};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A sound font's instruments.
+pub struct Renderer {
+    font: Arc<SoundFont>,
+}
+
+impl Renderer {
+    /// Loads a sound font, a .sf2 file.
+    ///
+    /// # Errors
+    /// [`TrainerError`] where it cannot be read, or is none.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut file = File::open(path).map_err(TrainerError::file(path))?;
+        let font = SoundFont::new(&mut file).map_err(|error| TrainerError::content(path, error.to_string()))?;
+        Ok(Self { font: Arc::new(font) })
+    }
+
+    /// The sound of a piece: mono, at the engine's rate, its peak at `peak`.
+    ///
+    /// # Errors
+    /// [`TrainerError::Request`] where the synthesizer refuses to work at that rate.
+    pub fn render(&self, piece: &Piece, peak: f32) -> Result<Vec<f32>> {
+        let rate = tagvane_engine::SAMPLE_RATE;
+        let settings = SynthesizerSettings::new(rate as i32);
+        let refused = |error: rustysynth::SynthesizerError| TrainerError::Request(error.to_string());
+        let mut synthesizer = Synthesizer::new(&self.font, &settings).map_err(refused)?;
+        for (channel, program) in &piece.programs {
+            synthesizer.process_midi_message(i32::from(*channel), 0xc0, i32::from(*program), 0);
+        }
+        let frame = |seconds: f64| (seconds * f64::from(rate)) as usize;
+        let mut events: Vec<(usize, u8, u8, Option<u8>)> = Vec::with_capacity(2 * piece.notes.len());
+        for note in &piece.notes {
+            events.push((frame(note.start), note.channel, note.key, Some(note.velocity)));
+            events.push((frame(note.start + note.length), note.channel, note.key, None));
+        }
+        // At one frame, what ends goes before what begins.
+        events.sort_by_key(|(at, _, _, velocity)| (*at, velocity.is_some()));
+        let frames = frame(piece.seconds);
+        let (mut left, mut right) = (vec![0.0; frames], vec![0.0; frames]);
+        let mut done = 0;
+        for (at, channel, key, velocity) in events {
+            let until = at.min(frames);
+            synthesizer.render(&mut left[done..until], &mut right[done..until]);
+            done = until;
+            match velocity {
+                Some(velocity) => synthesizer.note_on(i32::from(channel), i32::from(key), i32::from(velocity)),
+                // Drums ring by themselves.
+                None if channel == DRUMS => {}
+                None => synthesizer.note_off(i32::from(channel), i32::from(key)),
+            }
+        }
+        synthesizer.render(&mut left[done..], &mut right[done..]);
+        let mut mono: Vec<f32> = left.iter().zip(&right).map(|(left, right)| (left + right) / 2.0).collect();
+        let highest = mono.iter().fold(0.0_f32, |highest, sample| highest.max(sample.abs()));
+        if highest > 0.0 {
+            mono.iter_mut().for_each(|sample| *sample *= peak / highest);
+        }
+        Ok(mono)
+    }
+}

@@ -1,0 +1,137 @@
+//! A corpus out of packages that the test makes.
+
+use std::io::{Cursor, Write as _};
+use std::path::Path;
+use std::process::Command;
+use tagvane_trainer::corpus::packages::{List, Package, sha256};
+use tagvane_trainer::corpus::{Recording, gather};
+
+/// A wav of so many seconds of a melody that `seed` chooses, at a level.
+fn melody(seconds: u32, seed: u32, level: f32) -> Vec<u8> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 11_025,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut bytes = Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
+    for sample in 0..seconds * 11_025 {
+        // A note every quarter of a second, all twelve in an order of their own.
+        let note = (sample / 2_756).wrapping_mul(seed).wrapping_add(sample / 13_781 * seed) % 24;
+        let frequency = 220.0 * 2_f32.powf(note as f32 / 12.0);
+        let turns = sample as f32 / 11_025.0 * frequency;
+        writer.write_sample((level * 12_000.0 * (std::f32::consts::TAU * turns.fract()).sin()) as i16).unwrap();
+    }
+    writer.finalize().unwrap();
+    bytes.into_inner()
+}
+
+/// Builds a Debian package of files.
+fn package(folder: &Path, name: &str, files: &[(&str, Vec<u8>)]) -> Package {
+    let tree = folder.join(name);
+    for (path, content) in files {
+        let path = tree.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    std::fs::create_dir_all(tree.join("DEBIAN")).unwrap();
+    let control =
+        format!("Package: {name}\nVersion: 1:2-3\nArchitecture: all\nMaintainer: nobody\nDescription: none\n");
+    std::fs::write(tree.join("DEBIAN/control"), control).unwrap();
+    let packages = folder.join("corpus/packages");
+    std::fs::create_dir_all(&packages).unwrap();
+    let file = packages.join(format!("{name}_1%3a2-3_all.deb"));
+    let built = Command::new("dpkg-deb").arg("--build").arg(&tree).arg(&file).output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let leave_out = vec!["/stems/".into()];
+    Package { name: name.into(), version: "1:2-3".into(), sha256: sha256(&file).unwrap(), leave_out }
+}
+
+fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, content) in files {
+        writer.start_file(*path, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// dpkg-deb is Debian's; where it is not, there is no corpus either.
+fn has_dpkg() -> bool {
+    Command::new("dpkg-deb").arg("--version").output().is_ok()
+}
+
+fn left_out<'a>(recordings: &'a [Recording], end: &str) -> Option<&'a str> {
+    let found = recordings.iter().find(|recording| recording.path.ends_with(end));
+    found.unwrap_or_else(|| panic!("no {end} in {recordings:?}")).left_out.as_deref()
+}
+
+#[test]
+fn effects_stems_copies_and_what_is_broken_are_left_out() {
+    if !has_dpkg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let song = melody(30, 5, 1.0);
+    let first = package(
+        folder.path(),
+        "first-music",
+        &[
+            ("usr/share/first/song.wav", song.clone()),
+            ("usr/share/first/effect.wav", melody(3, 7, 1.0)),
+            ("usr/share/first/stems/bass.wav", melody(30, 11, 1.0)),
+            ("usr/share/first/broken.ogg", b"this is no audio".to_vec()),
+            ("usr/share/first/readme.txt", b"nor is this".to_vec()),
+        ],
+    );
+    let archive = zip(&[
+        ("music/other.wav", melody(40, 13, 1.0)),
+        ("../../escaped.wav", melody(40, 17, 1.0)),
+        ("music/song, softer and cut.wav", melody(25, 5, 0.3)),
+    ]);
+    let second = package(
+        folder.path(),
+        "second-data",
+        &[("usr/share/second/pak.pk3", archive), ("usr/share/second/song again.wav", song)],
+    );
+    let list = List { shortest: 20.0, packages: vec![first, second] };
+    let corpus = folder.path().join("corpus");
+    let recordings = gather(&list, &corpus, 2).unwrap();
+    assert_eq!(left_out(&recordings, "first/song.wav"), None);
+    assert_eq!(left_out(&recordings, "music/other.wav"), None);
+    assert_eq!(left_out(&recordings, "effect.wav"), Some("shorter than 20 s"));
+    assert!(left_out(&recordings, "bass.wav").unwrap().contains("/stems/"));
+    assert!(left_out(&recordings, "broken.ogg").is_some());
+    let same = "the same as first-music/usr/share/first/song.wav";
+    assert_eq!(left_out(&recordings, "song again.wav"), Some(same));
+    assert_eq!(left_out(&recordings, "softer and cut.wav"), Some(same));
+    assert_eq!(recordings.len(), 7, "{recordings:?}");
+    assert!(!corpus.parent().unwrap().join("escaped.wav").exists() && !corpus.join("escaped.wav").exists());
+    // Given again, nothing is unpacked or decoded anew, and the same comes out.
+    std::fs::remove_dir_all(corpus.join("music")).unwrap();
+    assert_eq!(gather(&list, &corpus, 1).unwrap(), recordings);
+}
+
+#[test]
+fn another_package_than_the_list_says_is_refused() {
+    if !has_dpkg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut wanted = package(folder.path(), "music", &[("usr/share/song.wav", melody(30, 5, 1.0))]);
+    let corpus = folder.path().join("corpus");
+    let mut list = List { shortest: 20.0, packages: vec![wanted.clone()] };
+    list.packages[0].sha256 = "0".repeat(64);
+    let error = gather(&list, &corpus, 1).unwrap_err().to_string();
+    assert!(error.contains("music_1%3a2-3_all.deb") && error.contains("SHA-256"), "{error}");
+    // A package that was cut off is none.
+    let file = corpus.join("packages/music_1%3a2-3_all.deb");
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    wanted.sha256 = sha256(&file).unwrap();
+    let list = List { shortest: 20.0, packages: vec![wanted] };
+    let error = gather(&list, &corpus, 1).unwrap_err().to_string();
+    assert!(error.contains("not a whole one"), "{error}");
+    assert!(!corpus.join("music/music").exists());
+}
