@@ -7,7 +7,7 @@ use tagvane_engine::{Metadata, Model};
 use tagvane_tests::{CLIPS, clip_path};
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::data::Augmentation;
-use tagvane_trainer::evaluation::{Counting, evaluate_onnx};
+use tagvane_trainer::evaluation::{Counting, Unit, evaluate_onnx};
 use tagvane_trainer::export::to_onnx;
 use tagvane_trainer::network::Network;
 use tagvane_trainer::prepare::shard::Shard;
@@ -57,7 +57,7 @@ fn prepared(folder: &Path) -> std::path::PathBuf {
     std::fs::write(audio.join("rock/broken.ogg"), b"this is no audio").unwrap();
     let teacher = folder.join("teacher.onnx");
     std::fs::write(&teacher, to_onnx(&network(4_374), &architecture(4_374), &Metadata::default())).unwrap();
-    let teachers = Teachers::open(&[teacher.clone(), teacher], TAGS.len(), 6_561, 12, 3).unwrap();
+    let teachers = Teachers::open(&[teacher.clone(), teacher], 6_561, 12, 3).unwrap();
     let found = sources(&audio, &[]).unwrap();
     let request = Request { cache: cache.clone(), shard: Shard::WHOLE, shortest: 5.0, longest: None, jobs: 1 };
     let tags: Vec<String> = TAGS.iter().map(|tag| (*tag).to_owned()).collect();
@@ -108,6 +108,6 @@ fn music_becomes_a_model_that_the_engine_runs() {
     assert_eq!(model.tags(), TAGS);
 
     let test = Split::open(&cache, 6_561, |group| group == "electronic").unwrap();
-    let scores = evaluate_onnx(&model, &test, config.evaluation, 2).unwrap();
+    let scores = evaluate_onnx(&model, &test, Unit::Labelled, config.evaluation, 2).unwrap();
     assert_eq!((scores.clips(), scores.by_tag().len()), (12, 4));
 }

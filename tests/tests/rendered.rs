@@ -20,7 +20,7 @@ fn teachers_hear_the_instruments_that_play() {
     let folder = tempfile::tempdir().unwrap();
     let teachers = convert(&from_environment("TAGVANE_MUSICNN"), folder.path()).unwrap();
     let teacher = Model::open(&teachers[1], Inference::FullWindows).unwrap();
-    let pieces = Pieces::open(&[font.into()], 60, 6.0, 1).unwrap();
+    let pieces = Pieces::open(&[font.into()], &[], 60, 6.0, 1).unwrap();
     let tags: Vec<String> = MAGNATAGATUNE.map(String::from).to_vec();
     let mut heard = Vec::new();
     for source in pieces.sources() {

@@ -53,3 +53,29 @@ pub fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>> {
     paths.sort();
     Ok(paths)
 }
+
+/// Every file below a folder with one of these endings, in the order of their paths. Links are
+/// not followed.
+///
+/// # Errors
+/// [`TrainerError::File`].
+pub fn below(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in sorted_entries(folder)? {
+        if path.is_symlink() {
+            continue;
+        }
+        if path.is_dir() {
+            found.extend(below(&path, endings)?);
+        } else if ends_with(&path, endings) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a file's name ends with a dot and one of these, be it in capitals.
+pub fn ends_with(path: &Path, endings: &[&str]) -> bool {
+    let own = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    endings.iter().any(|ending| own.eq_ignore_ascii_case(ending))
+}

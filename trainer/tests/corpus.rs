@@ -1,10 +1,19 @@
 //! A corpus out of packages that the test makes.
 
+use burn::backend::Flex;
 use std::io::{Cursor, Write as _};
 use std::path::Path;
 use std::process::Command;
+use tagvane_engine::Metadata;
+use tagvane_trainer::architecture::{Architecture, SampleLevel};
+use tagvane_trainer::corpus::fill::{Recipe, fill};
 use tagvane_trainer::corpus::packages::{List, Package, sha256};
 use tagvane_trainer::corpus::{Recording, gather};
+use tagvane_trainer::data::{Cache, Labels};
+use tagvane_trainer::export::to_onnx;
+use tagvane_trainer::network::Network;
+use tagvane_trainer::prepare::Request;
+use tagvane_trainer::prepare::shard::Shard;
 
 /// A wav of so many seconds of a melody that `seed` chooses, at a level.
 fn melody(seconds: u32, seed: u32, level: f32) -> Vec<u8> {
@@ -45,7 +54,7 @@ fn package(folder: &Path, name: &str, files: &[(&str, Vec<u8>)]) -> Package {
     let built = Command::new("dpkg-deb").arg("--build").arg(&tree).arg(&file).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let leave_out = vec!["/stems/".into()];
-    Package { name: name.into(), version: "1:2-3".into(), sha256: sha256(&file).unwrap(), leave_out }
+    Package { name: name.into(), version: "1:2-3".into(), sha256: sha256(&file).unwrap(), leave_out, renders: false }
 }
 
 fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
@@ -95,7 +104,7 @@ fn effects_stems_copies_and_what_is_broken_are_left_out() {
         "second-data",
         &[("usr/share/second/pak.pk3", archive), ("usr/share/second/song again.wav", song)],
     );
-    let list = List { shortest: 20.0, packages: vec![first, second] };
+    let list = List { shortest: 20.0, recipe: None, packages: vec![first, second] };
     let corpus = folder.path().join("corpus");
     let recordings = gather(&list, &corpus, 2).unwrap();
     assert_eq!(left_out(&recordings, "first/song.wav"), None);
@@ -121,7 +130,7 @@ fn another_package_than_the_list_says_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut wanted = package(folder.path(), "music", &[("usr/share/song.wav", melody(30, 5, 1.0))]);
     let corpus = folder.path().join("corpus");
-    let mut list = List { shortest: 20.0, packages: vec![wanted.clone()] };
+    let mut list = List { shortest: 20.0, recipe: None, packages: vec![wanted.clone()] };
     list.packages[0].sha256 = "0".repeat(64);
     let error = gather(&list, &corpus, 1).unwrap_err().to_string();
     assert!(error.contains("music_1%3a2-3_all.deb") && error.contains("SHA-256"), "{error}");
@@ -130,8 +139,62 @@ fn another_package_than_the_list_says_is_refused() {
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
     wanted.sha256 = sha256(&file).unwrap();
-    let list = List { shortest: 20.0, packages: vec![wanted] };
+    let list = List { shortest: 20.0, recipe: None, packages: vec![wanted] };
     let error = gather(&list, &corpus, 1).unwrap_err().to_string();
     assert!(error.contains("not a whole one"), "{error}");
     assert!(!corpus.join("music/music").exists());
+}
+
+#[test]
+fn a_recipe_fills_a_cache_and_leaves_what_measures_as_it_is() {
+    if !has_dpkg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let song = |seed| melody(30, seed, 1.0);
+    let packages = vec![
+        package(folder.path(), "learnt-music", &[("usr/share/a.wav", song(5)), ("usr/share/b.wav", song(7))]),
+        package(folder.path(), "measured-music", &[("usr/share/c.wav", song(11))]),
+    ];
+    let recipe = Recipe {
+        segments: 3,
+        copies: 2,
+        voices: false,
+        pieces: 0,
+        seconds: 20.0,
+        seed: 1,
+        measured: vec!["measured-music".into()],
+    };
+    let list = List { shortest: 20.0, recipe: Some(recipe), packages };
+    let corpus = folder.path().join("corpus");
+    let recordings = gather(&list, &corpus, 1).unwrap();
+
+    let architecture = Architecture::SampleLevel(SampleLevel::new(3, 5, 6_561, vec![4, 4, 6, 6, 8, 8]));
+    let teacher = |name: &str, tags: &[&str]| {
+        let network = Network::<Flex>::new(&architecture.plan(tags.len()).unwrap(), &Default::default());
+        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let path = folder.path().join(name);
+        std::fs::write(&path, to_onnx(&network, &architecture, &Metadata { tags, ..Default::default() })).unwrap();
+        path
+    };
+    let teachers = [teacher("a", &["rock", "jazz"]), teacher("b", &["rock"]), teacher("c", &["rock", "jazz"])];
+    let cache = folder.path().join("cache");
+    let request = Request { cache: cache.clone(), shard: Shard::WHOLE, shortest: 20.0, longest: None, jobs: 1 };
+    let filled = || fill(&list, &corpus, &recordings, &teachers, &request).unwrap();
+    let outcome = filled();
+    assert_eq!((outcome.tracks, outcome.segments), (7, 21), "{:?}", outcome.skipped);
+    assert_eq!(filled(), outcome);
+
+    let cache = Cache::open(&cache, |_| true).unwrap();
+    assert_eq!(cache.info.tags, ["vocabulary 1: rock", "vocabulary 1: jazz", "vocabulary 2: rock"]);
+    let names: Vec<String> =
+        (0..cache.len()).map(|track| cache.track(track).source.replace("/usr/share", "")).collect();
+    let learnt =
+        ["a.wav", "a.wav~1", "a.wav~2", "b.wav", "b.wav~1", "b.wav~2"].map(|name| format!("learnt-music/{name}"));
+    assert_eq!(names[..6], learnt);
+    assert_eq!(names[6], "measured-music/c.wav");
+    for track in 0..cache.len() {
+        let Labels::Segments(segments) = &cache.track(track).labels else { panic!("segments") };
+        assert!(segments.iter().all(|segment| segment.length == 59_049 && segment.probabilities.len() == 3));
+    }
 }

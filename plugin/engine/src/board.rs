@@ -42,6 +42,8 @@ pub enum Status {
     Ready {
         /// Its tags, in the order of the board.
         tags: Vec<String>,
+        /// Which of them the model is weak in, by what it says of itself.
+        weak: Vec<bool>,
         /// What the model is called in front of a person.
         name: String,
         /// How long its window is.
@@ -56,6 +58,11 @@ pub enum Status {
 }
 
 impl Status {
+    /// Whether the model says of itself that it is weak in this tag.
+    pub fn is_weak(&self, tag: usize) -> bool {
+        matches!(self, Self::Ready { weak, .. } if weak.get(tag) == Some(&true))
+    }
+
     /// The names of the tags, as far as they are known.
     pub fn tags(&self) -> &[String] {
         match self {

@@ -130,6 +130,7 @@ impl Listener {
         );
         self.board.set_status(Status::Ready {
             tags: model.tags().to_vec(),
+            weak: model.tags().iter().map(|tag| model.metadata().weak_tags.contains(tag)).collect(),
             name: name.to_owned(),
             window: seconds(model.window()),
             hop: seconds(model.hop()),

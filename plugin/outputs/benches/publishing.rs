@@ -17,6 +17,7 @@ fn outputs(wiring: Wiring) -> Arc<Outputs> {
     let outputs = Arc::new(Outputs::new());
     outputs.changed(&Status::Ready {
         tags: (0..PUBLISHED).map(|tag| format!("tag {tag}")).collect(),
+        weak: vec![false; PUBLISHED],
         name: "bench".into(),
         window: Duration::from_secs(3),
         hop: Duration::from_millis(100),

@@ -15,6 +15,7 @@ const HOP: f64 = 2_187.0 / 22_050.0;
 fn status(tags: usize) -> Status {
     Status::Ready {
         tags: (0..tags).map(|tag| format!("tag {tag}")).collect(),
+        weak: vec![false; tags],
         name: "a model".into(),
         window: Duration::from_secs(3),
         hop: Duration::from_secs_f64(HOP),

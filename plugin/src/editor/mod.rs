@@ -7,9 +7,10 @@ mod slots;
 mod tags;
 mod theme;
 
+use crate::params::{Choice, SHIPPED};
 use crate::parts::Parts;
 
-use egui::{Button, Color32, Frame, Margin, RichText, Ui};
+use egui::{Button, Color32, ComboBox, Frame, Margin, RichText, Ui};
 use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::ResizeHint;
 use nice_plug::editor::dpi::LogicalSize;
@@ -20,7 +21,7 @@ use nice_plug_egui::{
 
 use rows::Rows;
 use std::time::Duration;
-use tagvane_engine::{Inference, Status, TagBoard};
+use tagvane_engine::{Inference, Status};
 use tagvane_outputs::{DELAY, OscSettings};
 
 /// Frames while something moves, and looks at the board while nothing does.
@@ -84,7 +85,7 @@ impl NiceEguiApp for Editor {
 
         Frame::new().fill(theme::BACKGROUND).inner_margin(Margin::same(theme::MARGIN as i8)).show(ui, |ui| {
             ui.set_min_size(ui.available_size());
-            header(ui, &status, board);
+            header(ui, parts, &status);
             ui.add_space(6.0);
             pages(ui, parts, page);
             ui.add_space(8.0);
@@ -93,7 +94,9 @@ impl NiceEguiApp for Editor {
                 (Page::Outputs, _) => outputs::show(ui, parts, &setter, status.tags(), draft),
                 (Page::Tags, Status::Failed(why)) => message(ui, "No model is listening", why, theme::WARNING),
                 (Page::Tags, Status::Loading { .. }) => message(ui, "Loading the model…", "", theme::FAINT),
-                (Page::Tags, Status::Ready { .. }) => tags::show(ui, rows, |tag| board.tag(tag)),
+                (Page::Tags, Status::Ready { .. }) => {
+                    tags::show(ui, rows, |tag| board.tag(tag), |tag| status.is_weak(tag));
+                }
             }
         });
         ui.ctx().request_repaint_after(if moves { MOVING } else { RESTING });
@@ -118,21 +121,13 @@ fn pages(ui: &mut Ui, parts: &Parts, page: &mut Page) {
 }
 
 /// The name, the model, and how old what is shown is.
-fn header(ui: &mut Ui, status: &Status, board: &TagBoard) {
+fn header(ui: &mut Ui, parts: &Parts, status: &Status) {
     ui.horizontal(|ui| {
         ui.label(RichText::new("Tagvane").size(22.0).strong());
-        if let Status::Ready { name, hop, inference, .. } = status {
-            let model = match inference {
-                Inference::Sliding => format!("{name}, sliding, {:.0} a second", 1.0 / hop.as_secs_f32()),
-                Inference::FullWindows => format!("{name}, full windows"),
-            };
-            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                // The name of a file may be any length.
-                ui.add(egui::Label::new(RichText::new(model).size(13.0).color(theme::FAINT)).truncate());
-            });
-        }
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| models(ui, parts, status));
     });
-    let Status::Ready { window, .. } = status else { return };
+    let Status::Ready { window, hop, inference, .. } = status else { return };
+    let board = parts.engine.board();
     let listening = match board.age() {
         None => format!("Waiting for the first {:.1} s of music", window.as_secs_f32()),
         Some(age) => {
@@ -144,12 +139,34 @@ fn header(ui: &mut Ui, status: &Status, board: &TagBoard) {
             format!("What sounded {ago} ago (the middle of {:.1} s)", window.as_secs_f32())
         }
     };
+    let way = match inference {
+        Inference::Sliding => format!(", {:.0} times a second", 1.0 / hop.as_secs_f32()),
+        Inference::FullWindows => ", by full windows".into(),
+    };
     let gaps = match board.gaps() {
         0 => String::new(),
         1 => ", 1 gap".into(),
         gaps => format!(", {gaps} gaps"),
     };
-    ui.label(RichText::new(listening + &gaps).size(12.0).color(theme::FAINT));
+    ui.label(RichText::new(listening + &way + &gaps).size(12.0).color(theme::FAINT));
+}
+
+/// The choice of a model.
+fn models(ui: &mut Ui, parts: &Parts, status: &Status) {
+    let current = match status {
+        Status::Ready { name, .. } => name.as_str(),
+        Status::Loading { .. } => "Loading…",
+        Status::Failed(_) => "No model",
+    };
+    let text = |name: &str| RichText::new(name).size(13.0);
+    // The name of a file may be any length.
+    ComboBox::from_id_salt("model").selected_text(text(current)).width(150.0).truncate().show_ui(ui, |ui| {
+        for model in &SHIPPED {
+            if ui.selectable_label(current == model.name, text(model.name)).clicked() {
+                parts.choose_model(Choice::Shipped { shipped: model.name.into() });
+            }
+        }
+    });
 }
 
 fn message(ui: &mut Ui, title: &str, text: &str, color: Color32) {

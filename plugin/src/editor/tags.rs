@@ -4,29 +4,40 @@ use super::rows::{Row, Rows};
 use super::theme;
 use egui::{Align2, CornerRadius, FontId, Pos2, Rect, ScrollArea, Sense, Ui, Vec2};
 
-/// All bars; those outside the view are not drawn. `raw` tells what a tag was judged last.
-pub(crate) fn show(ui: &mut Ui, rows: &Rows, raw: impl Fn(usize) -> f32) {
+/// All bars; those outside the view are not drawn. `raw` tells what a tag was judged last, `weak`
+/// whether the model is weak in it.
+pub(crate) fn show(ui: &mut Ui, rows: &Rows, raw: impl Fn(usize) -> f32, weak: impl Fn(usize) -> bool) {
     ScrollArea::vertical().auto_shrink([false, false]).show_viewport(ui, |ui, view| {
         let size = Vec2::new(ui.available_width(), rows.len() as f32 * theme::ROW);
         let (area, _) = ui.allocate_exact_size(size, Sense::hover());
         for row in rows.iter() {
             let top = row.place * theme::ROW;
             if top + theme::ROW > view.min.y && top < view.max.y {
-                draw(ui, row, raw(row.tag), area.min + Vec2::new(0.0, top), area.width());
+                let corner = area.min + Vec2::new(0.0, top);
+                draw(ui, row, raw(row.tag), weak(row.tag), corner, area.width());
+                if weak(row.tag) {
+                    let place = Rect::from_min_size(corner, Vec2::new(area.width(), theme::ROW));
+                    ui.interact(place, ui.scope_id().with(row.tag), Sense::hover()).on_hover_text(WEAK);
+                }
             }
         }
     });
 }
 
-/// One row: the name, the bar with a mark where the tag was judged last, the percentage.
-fn draw(ui: &Ui, row: &Row, raw: f32, corner: Pos2, width: f32) {
+/// What a weak tag's mark means.
+const WEAK: &str = "The model met too little of this when it learnt, or tells it badly: doubt it";
+
+/// One row: the name, with a mark where the model is weak in it; the bar with a mark where the
+/// tag was judged last; the percentage.
+fn draw(ui: &Ui, row: &Row, raw: f32, weak: bool, corner: Pos2, width: f32) {
     const NAME: f32 = 104.0;
     const PERCENT: f32 = 44.0;
     let painter = ui.painter();
     let middle = corner.y + theme::ROW / 2.0;
     // Weak tags step back, so that the strong ones can be read across a room.
     let color = theme::FAINT.lerp_to_gamma(theme::TEXT, (row.shown * 4.0).min(1.0));
-    painter.text(Pos2::new(corner.x, middle), Align2::LEFT_CENTER, &row.name, FontId::proportional(14.0), color);
+    let name = if weak { format!("{} ?", row.name) } else { row.name.clone() };
+    painter.text(Pos2::new(corner.x, middle), Align2::LEFT_CENTER, name, FontId::proportional(14.0), color);
     let track = Rect::from_min_size(
         Pos2::new(corner.x + NAME, middle - theme::BAR / 2.0),
         Vec2::new((width - NAME - PERCENT).max(10.0), theme::BAR),

@@ -7,7 +7,7 @@ mod model;
 mod outputs;
 mod slot;
 
-pub(crate) use model::{first_model, inference};
+pub(crate) use model::{Choice, SHIPPED, inference};
 use slot::SlotControls;
 
 use crate::host::Host;
@@ -32,7 +32,7 @@ pub(crate) struct Controls {
     /// Known once the shell has met it.
     host: OnceLock<Host>,
     #[persist = "model"]
-    model: ModelChoice,
+    pub(crate) model: ModelChoice,
     #[persist = "outputs"]
     wiring: SavedWiring,
     #[persist = "slots"]

@@ -1,27 +1,31 @@
 //! Which model a project uses.
 
 use nice_plug::params::persist::PersistentField;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tagvane_engine::{Engine, Inference, ModelSource};
 
-/// The model that ships inside the plugin.
-pub(crate) const SHIPPED: ModelSource = ModelSource::Bytes {
-    name: Cow::Borrowed("MagnaTagATune 50"),
-    bytes: include_bytes!("../../models/magnatagatune-narrow.onnx"),
-};
+/// A model inside the plugin.
+pub(crate) struct Shipped {
+    /// What it is called, in the window and in projects.
+    pub(crate) name: &'static str,
+    bytes: &'static [u8],
+}
+
+impl Shipped {
+    fn source(&self) -> ModelSource {
+        ModelSource::Bytes { name: Cow::Borrowed(self.name), bytes: self.bytes }
+    }
+}
+
+/// The models that ship; the first is that of a new instance.
+pub(crate) const SHIPPED: [Shipped; 1] =
+    [Shipped { name: "MagnaTagATune 50", bytes: include_bytes!("../../models/magnatagatune-narrow.onnx") }];
 
 /// The environment variable that names another model file for every new instance.
 pub(crate) const MODEL_VARIABLE: &str = "TAGVANE_MODEL";
-
-/// The model of a new instance.
-pub(crate) fn first_model() -> ModelSource {
-    match std::env::var_os(MODEL_VARIABLE) {
-        Some(path) if !path.is_empty() => ModelSource::File(path.into()),
-        _ => SHIPPED,
-    }
-}
 
 /// The environment variable that, set to 1, has every model run by full windows: to
 /// compare with sliding.
@@ -35,32 +39,91 @@ pub(crate) fn inference() -> Inference {
     }
 }
 
-/// Which model file a project uses: `None` is the one a new instance has. Setting it
-/// has the file loaded in the background.
+/// What a project says of its model.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Choice {
+    /// The one that a new instance has.
+    #[default]
+    Usual,
+    /// A file of the user's own.
+    File(PathBuf),
+    /// One that ships, by its name.
+    Shipped {
+        /// Its name.
+        shipped: String,
+    },
+}
+
+impl Choice {
+    /// What to load. A name that nothing has, as of a later version, stands for the usual one.
+    pub(crate) fn source(&self) -> ModelSource {
+        match self {
+            Self::File(path) => ModelSource::File(path.clone()),
+            Self::Shipped { shipped } if let Some(model) = SHIPPED.iter().find(|model| model.name == shipped) => {
+                model.source()
+            }
+            Self::Usual | Self::Shipped { .. } => match std::env::var_os(MODEL_VARIABLE) {
+                Some(path) if !path.is_empty() => ModelSource::File(path.into()),
+                _ => SHIPPED[0].source(),
+            },
+        }
+    }
+}
+
+/// The choice of an instance. Setting it has the model loaded in the background.
 pub(crate) struct ModelChoice {
     engine: Arc<Engine>,
-    path: Mutex<Option<PathBuf>>,
+    choice: Mutex<Choice>,
 }
 
 impl ModelChoice {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, path: Mutex::new(None) }
+        Self { engine, choice: Mutex::default() }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Choice> {
+        self.choice.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Gives whether it is another one than before.
+    pub(crate) fn choose(&self, choice: Choice) -> bool {
+        let mut current = self.current();
+        let other = *current != choice;
+        if other {
+            self.engine.load(choice.source());
+            *current = choice;
+        }
+        other
     }
 }
 
-impl<'a> PersistentField<'a, Option<PathBuf>> for ModelChoice {
-    fn set(&self, path: Option<PathBuf>) {
-        let mut current = self.path.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if *current != path {
-            self.engine.load(path.clone().map_or_else(first_model, ModelSource::File));
-            *current = path;
-        }
+impl<'a> PersistentField<'a, Choice> for ModelChoice {
+    fn set(&self, choice: Choice) {
+        self.choose(choice);
     }
 
     fn map<F, R>(&self, f: F) -> R
     where
-        F: Fn(&Option<PathBuf>) -> R,
+        F: Fn(&Choice) -> R,
     {
-        f(&self.path.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+        f(&self.current())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn projects_of_all_versions_are_read() {
+        let read = |text: &str| serde_json::from_str::<Choice>(text).unwrap();
+        assert_eq!(read("null"), Choice::Usual);
+        assert_eq!(read("\"/music/mine.onnx\""), Choice::File("/music/mine.onnx".into()));
+        let shipped = Choice::Shipped { shipped: SHIPPED[0].name.into() };
+        assert_eq!(read(&serde_json::to_string(&shipped).unwrap()), shipped);
+        assert_eq!(shipped.source(), SHIPPED[0].source());
+        let later = Choice::Shipped { shipped: "of a later version".into() };
+        assert_eq!(later.source(), Choice::Usual.source());
     }
 }

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use tagvane_engine::{Inference, Model};
 use tagvane_trainer::data::Cache;
 use tagvane_trainer::evaluation::{
-    Clips, Counting, Scores, evaluate_onnx, print, read_predictions, write_csv, write_json,
+    Clips, Counting, Scores, Unit, evaluate_onnx, evaluate_said, print, read_predictions, write_csv, write_json,
 };
 use tagvane_trainer::kernels::NetworkBackend;
 use tagvane_trainer::training::{Split, checkpoint};
 use tagvane_trainer::{Result, TrainerError, report};
 
 #[derive(Args)]
-#[command(group(ArgGroup::new("what").required(true).args(["run", "onnx", "predictions"])))]
+#[command(group(ArgGroup::new("what").required(true).args(["run", "onnx", "said", "predictions"])))]
 pub(crate) struct Arguments {
     /// Measure the best epoch of this run
     #[arg(long, requires = "cache")]
@@ -22,6 +22,10 @@ pub(crate) struct Arguments {
     /// Measure this ONNX tagger, exported or foreign
     #[arg(long, requires = "cache")]
     onnx: Option<PathBuf>,
+    /// Measure the labels of this other cache of the same recordings, such as what teachers say of
+    /// pieces whose truth is known
+    #[arg(long, requires = "cache")]
+    said: Option<PathBuf>,
     /// Measure this CSV file: first column the clip, then one column a tag
     #[arg(long, requires = "labels")]
     predictions: Option<PathBuf>,
@@ -34,6 +38,9 @@ pub(crate) struct Arguments {
     /// A group of the cache to measure by; give several. Without it, the run's test groups, or "test"
     #[arg(long = "group")]
     groups: Vec<String>,
+    /// Judge whole recordings, by the means over their windows, and not each labelled segment
+    #[arg(long)]
+    recordings: bool,
     /// A clip is a positive of a tag from this label on [default: the run's, or 0.5]
     #[arg(long)]
     positive_from: Option<f32>,
@@ -61,6 +68,10 @@ impl Arguments {
         }
     }
 
+    fn unit(&self) -> Unit {
+        if self.recordings { Unit::Recording } else { Unit::Labelled }
+    }
+
     /// The wanted groups of the cache, as windows of a length; prints what is left out.
     fn split(&self, cache: &Path, window: usize, groups: &[String]) -> Result<Split> {
         let groups = if self.groups.is_empty() { groups } else { &self.groups };
@@ -84,12 +95,18 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let scores = match (&arguments.run, &arguments.onnx, &arguments.predictions, &arguments.cache) {
+        (_, _, _, Some(cache)) if arguments.said.is_some() => {
+            let said = Cache::open(arguments.said.as_deref().unwrap_or(cache), |_| true)?;
+            let wanted = |group: &str| arguments.groups.is_empty() || arguments.groups.iter().any(|one| one == group);
+            evaluate_said(&said, &Cache::open(cache, wanted)?, arguments.counting(Counting::default()))?
+        }
         (Some(run), _, _, Some(cache)) => on!(&arguments.compute, of_run, arguments, run, cache)?,
         (_, Some(onnx), _, Some(cache)) => {
             let model = Model::open(onnx, Inference::FullWindows)
                 .map_err(|error| TrainerError::content(onnx, error.to_string()))?;
             let split = arguments.split(cache, model.window(), &["test".to_owned()])?;
-            evaluate_onnx(&model, &split, arguments.counting(Counting::default()), arguments.jobs)?
+            let counting = arguments.counting(Counting::default());
+            evaluate_onnx(&model, &split, arguments.unit(), counting, arguments.jobs)?
         }
         (_, _, Some(predictions), _) => {
             let labels = arguments.labels.as_deref().unwrap_or(Path::new(""));
@@ -100,7 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             }
             scores
         }
-        _ => return Err(TrainerError::Request("say what to measure: --run, --onnx or --predictions".into())),
+        _ => return Err(TrainerError::Request("say what to measure: --run, --onnx, --said or --predictions".into())),
     };
     print(&scores);
     // `report` looks for it there; other groups than the run's own are not its result.
@@ -119,5 +136,5 @@ fn of_run<B: NetworkBackend>(arguments: &Arguments, run: &Path, cache: &Path, de
     println!("epoch {}, {}", state.best(), checkpoint::folder(run, state.best()).display());
     let split = arguments.split(cache, config.architecture.window(), &config.groups.test)?;
     let counting = arguments.counting(config.evaluation);
-    Clips::of(&split).evaluate(&network, config.training.batch, counting, &devices[0])
+    Clips::of(&split, arguments.unit()).evaluate(&network, config.training.batch, counting, &devices[0])
 }

@@ -5,8 +5,9 @@ use crate::backend::{Compute, on};
 use clap::Args;
 use std::path::PathBuf;
 use tagvane_engine::{Metadata, Model};
+use tagvane_trainer::data::vocabularies;
 use tagvane_trainer::kernels::NetworkBackend;
-use tagvane_trainer::{Result, export, files};
+use tagvane_trainer::{Result, TrainerError, export, files};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -16,6 +17,12 @@ pub(crate) struct Arguments {
     /// The ONNX file
     #[arg(long)]
     out: PathBuf,
+    /// Only the tags of this vocabulary, where the run learnt several: the words before their colon
+    #[arg(long)]
+    vocabulary: Option<String>,
+    /// Tags that the model is weak in, which the plugin marks; commas between them
+    #[arg(long, value_delimiter = ',')]
+    weak: Vec<String>,
     /// An epoch other than the best
     #[arg(long)]
     epoch: Option<usize>,
@@ -28,10 +35,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn export_on<B: NetworkBackend>(arguments: &Arguments, devices: &[B::Device]) -> Result<()> {
-    let (state, network) = trained::<B>(&arguments.run, arguments.epoch, &devices[0])?;
+    let (mut state, mut network) = trained::<B>(&arguments.run, arguments.epoch, &devices[0])?;
+    if let Some(name) = &arguments.vocabulary {
+        let none = || {
+            let what = format!("it knows no vocabulary {name}; its first tag is \"{}\"", state.tags[0]);
+            TrainerError::content(&arguments.run, what)
+        };
+        let (places, tags) = vocabularies::part(&state.tags, name).ok_or_else(none)?;
+        network = network.with_tags(places);
+        state.tags = tags;
+    }
+    if let Some(tag) = arguments.weak.iter().find(|tag| !state.tags.contains(tag)) {
+        return Err(TrainerError::Request(format!("--weak {tag}: it has no such tag")));
+    }
     let architecture = &state.config.architecture;
     let widths: Vec<String> = architecture.widths().iter().map(usize::to_string).collect();
     let metadata = Metadata {
+        weak_tags: arguments.weak.clone(),
         tags: state.tags,
         sample_rate: Some(tagvane_engine::SAMPLE_RATE),
         architecture: architecture.to_string(),

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use tagvane_trainer::corpus;
 use tagvane_trainer::data::Labels;
 use tagvane_trainer::data::vocabularies::{MAGNATAGATUNE, MILLION_SONG};
+use tagvane_trainer::prepare::copies::Copies;
 use tagvane_trainer::prepare::folder::{self, HoldOut};
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::prepare::teachers::{self, Teachers};
 use tagvane_trainer::prepare::{Outcome, Request, Source, given, magnatagatune, million_song};
 use tagvane_trainer::render::pieces::Pieces;
+use tagvane_trainer::render::voices::Voices;
 use tagvane_trainer::{Result, TrainerError, prepare};
 
 #[derive(Subcommand)]
@@ -52,36 +54,44 @@ pub(crate) enum Dataset {
         common: Common,
     },
     /// Any music, labelled by teachers: ONNX taggers at 16 kHz
-    Taught {
-        /// A teacher with MagnaTagATune's fifty tags; give several for their mean
-        #[arg(long = "teacher", required = true)]
-        teachers: Vec<PathBuf>,
-        /// The teachers have the Million Song Dataset's fifty tags
-        #[arg(long)]
-        million_song: bool,
-        /// At most so many segments a recording
-        #[arg(long, default_value_t = 32)]
-        segments: usize,
-        /// Segment length in samples at 22050 Hz
-        #[arg(long, default_value_t = 59_049)]
-        window: usize,
-        /// Skip recordings shorter than this, in seconds
-        #[arg(long, default_value_t = 20.0)]
-        shortest: f64,
-        /// Skip files whose path holds this; give several
-        #[arg(long)]
-        exclude: Vec<String>,
-        /// The recordings.json of a corpus: only those that it does not leave out
-        #[arg(long)]
-        recordings: Option<PathBuf>,
-        /// Places the segments
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        #[command(flatten)]
-        common: Common,
-    },
+    Taught(Teaching),
     /// Pieces by rule and chance, played by sound fonts' instruments
     Rendered(Rendering),
+}
+
+#[derive(Args)]
+pub(crate) struct Teaching {
+    /// A teacher; give several: those with the same tags for their mean, those with others for
+    /// labels in both vocabularies
+    #[arg(long = "teacher", required = true)]
+    teachers: Vec<PathBuf>,
+    /// At most so many segments a recording
+    #[arg(long, default_value_t = 32)]
+    segments: usize,
+    /// Segment length in samples at 22050 Hz
+    #[arg(long, default_value_t = 59_049)]
+    window: usize,
+    /// Skip recordings shorter than this, in seconds
+    #[arg(long, default_value_t = 20.0)]
+    shortest: f64,
+    /// Skip files whose path holds this; give several
+    #[arg(long)]
+    exclude: Vec<String>,
+    /// The recordings.json of a corpus: only those that it does not leave out
+    #[arg(long)]
+    recordings: Option<PathBuf>,
+    /// So many varied copies of each recording, and not the recording itself: other speed,
+    /// equaliser, room, codec, another recording mixed in
+    #[arg(long)]
+    varied: Option<usize>,
+    /// Lay a voice over a third of the varied copies; needs espeak-ng and festival
+    #[arg(long, requires = "varied")]
+    voices: bool,
+    /// Places the segments, and draws the variations
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Args)]
@@ -89,6 +99,9 @@ pub(crate) struct Rendering {
     /// A General MIDI sound font, .sf2; give several to have each piece played by one of them
     #[arg(long = "font", required = true)]
     fonts: Vec<PathBuf>,
+    /// A MIDI file; give several: every second piece is a part of one, by instruments drawn anew
+    #[arg(long = "score")]
+    scores: Vec<PathBuf>,
     /// How many pieces
     #[arg(long, default_value_t = 1_000)]
     pieces: usize,
@@ -98,13 +111,10 @@ pub(crate) struct Rendering {
     /// Other pieces for another number
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The teachers that label the pieces; without any the programs do, which know the
-    /// instruments and nothing else
+    /// The teachers that label the pieces; without any the programs do, in MagnaTagATune's words:
+    /// they know the instruments and nothing else
     #[arg(long = "teacher")]
     teachers: Vec<PathBuf>,
-    /// The teachers have the Million Song Dataset's fifty tags
-    #[arg(long, requires = "teachers")]
-    million_song: bool,
     #[command(flatten)]
     filling: Filling,
 }
@@ -166,41 +176,49 @@ pub(crate) fn run(dataset: Dataset) -> Result<()> {
             println!("{} tags: {}", tags.len(), tags.join(", "));
             prepare::run(&common.filling.request(shortest, None)?, tags, &sources, given)
         }
-        Dataset::Taught { teachers, million_song, segments, window, shortest, exclude, recordings, seed, common } => {
-            let tags = if million_song { names(&MILLION_SONG) } else { names(&MAGNATAGATUNE) };
-            let teachers = Teachers::open(&teachers, tags.len(), window, segments, seed)?;
-            let mut sources = teachers::sources(&common.audio, &exclude)?;
-            if let Some(list) = &recordings {
-                let kept = corpus::kept(list)?;
-                sources.retain(|source| kept.contains(&source.name));
-            }
-            prepare::run(&common.filling.request(shortest, None)?, tags, &sources, |source, samples| {
-                teachers.label(source, samples)
-            })
-        }
+        Dataset::Taught(teaching) => taught(&teaching),
         Dataset::Rendered(rendering) => rendered(&rendering),
     }?;
-    report(&outcome);
-    Ok(())
+    finish(outcome)
+}
+
+fn taught(teaching: &Teaching) -> Result<Outcome> {
+    let Teaching { teachers, segments, window, shortest, exclude, recordings, varied, voices, seed, common } = teaching;
+    let teachers = Teachers::open(teachers, *window, *segments, *seed)?;
+    let mut sources = teachers::sources(&common.audio, exclude)?;
+    if let Some(list) = recordings {
+        let kept = corpus::kept(list)?;
+        sources.retain(|source| kept.contains(&source.name));
+    }
+    let request = common.filling.request(*shortest, None)?;
+    let label = |source: &Source, samples: &[f32]| teachers.label(source, samples);
+    let Some(count) = varied else { return prepare::run(&request, teachers.tags(), &sources, label) };
+    let voices = voices.then(Voices::find).transpose()?;
+    let copies = Copies::new(&request, &sources, voices.as_ref(), *seed);
+    let samples = |source: &Source| copies.samples(source);
+    prepare::run_with(&request, teachers.tags(), &Copies::sources(&sources, *count), samples, label)
 }
 
 fn rendered(rendering: &Rendering) -> Result<Outcome> {
-    let Rendering { fonts, pieces, seconds, seed, teachers, million_song, filling } = rendering;
-    let pieces = Pieces::open(fonts, *pieces, *seconds, *seed)?;
+    let Rendering { fonts, scores, pieces, seconds, seed, teachers, filling } = rendering;
+    let pieces = Pieces::open(fonts, scores, *pieces, *seconds, *seed)?;
     let request = filling.request(0.0, None)?;
-    let tags = if *million_song { names(&MILLION_SONG) } else { names(&MAGNATAGATUNE) };
     let samples = |source: &Source| pieces.samples(&source.name);
     if teachers.is_empty() {
+        let tags = names(&MAGNATAGATUNE);
         let truth = |source: &Source, _: &[f32]| Ok(Ok(Labels::Clip(pieces.truth(&source.name, &tags))));
         return prepare::run_with(&request, tags.clone(), &pieces.sources(), samples, truth);
     }
     // Segments that follow each other, as many as fit.
-    let teachers = Teachers::open(teachers, tags.len(), 59_049, usize::MAX, *seed)?;
-    prepare::run_with(&request, tags, &pieces.sources(), samples, |source, samples| teachers.label(source, samples))
+    let teachers = Teachers::open(teachers, 59_049, usize::MAX, *seed)?;
+    let label = |source: &Source, samples: &[f32]| teachers.label(source, samples);
+    prepare::run_with(&request, teachers.tags(), &pieces.sources(), samples, label)
 }
 
-fn report(outcome: &Outcome) {
+/// Says what came out.
+pub(super) fn finish(outcome: Outcome) -> Result<()> {
     outcome.skipped.iter().for_each(|line| println!("skipped {line}"));
     let segments = if outcome.segments > 0 { format!(" with {} segments", outcome.segments) } else { String::new() };
     println!("{} recordings{segments} in this part, {} skipped", outcome.tracks, outcome.skipped.len());
+    Ok(())
 }

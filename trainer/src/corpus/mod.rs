@@ -2,8 +2,10 @@
 //!
 //! A corpus is a folder: `packages` as they were downloaded, `music` that was unpacked,
 //! `looked` with what was found in each package, and `recordings.json`, the recordings that
-//! are learnt from and why the others are not. Every stage goes on where it was.
+//! are learnt from and why the others are not; with `render`, fonts and scores, for what the music lacks. Every stage
+//! goes on where it was.
 
+pub mod fill;
 pub mod packages;
 mod select;
 mod unpack;
@@ -21,6 +23,9 @@ pub use select::Recording;
 /// The name of the list of recordings in a corpus's folder.
 pub const RECORDINGS: &str = "recordings.json";
 
+/// The folder of what was unpacked.
+const MUSIC: &str = "music";
+
 /// The paths of the recordings that a corpus's list does not leave out.
 ///
 /// # Errors
@@ -37,12 +42,13 @@ pub fn kept(list: &Path) -> Result<HashSet<String>> {
 /// [`TrainerError`](crate::TrainerError) where a package cannot be had, or the folder not be
 /// written; what is done stays done.
 pub fn gather(list: &List, folder: &Path, jobs: usize) -> Result<Vec<Recording>> {
-    let music = folder.join("music");
+    let music = folder.join(MUSIC);
     let looked_at = folder.join("looked");
     std::fs::create_dir_all(&looked_at).map_err(crate::TrainerError::file(&looked_at))?;
-    let bar = ProgressBar::new(list.packages.len() as u64).with_style(crate::prepare::style("packages"));
+    let packages = || list.packages.iter().filter(|package| !package.renders);
+    let bar = ProgressBar::new(packages().count() as u64).with_style(crate::prepare::style("packages"));
     let mut all: Vec<Looked> = Vec::new();
-    for package in &list.packages {
+    for package in packages() {
         let note = looked_at.join(format!("{}-{}.json", package.name, &package.sha256[..12.min(package.sha256.len())]));
         if !note.exists() {
             let file = package.fetch(&folder.join("packages"))?;

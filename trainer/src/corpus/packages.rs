@@ -1,5 +1,6 @@
 //! The list of packages, and getting them: exactly these versions, checked by their hash.
 
+use super::fill::Recipe;
 use crate::error::{Result, TrainerError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -13,12 +14,15 @@ use std::process::Command;
 pub struct List {
     /// Shorter recordings are effects and jingles, in seconds.
     pub shortest: f64,
+    /// What a cache is filled with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Recipe>,
     /// The packages.
     #[serde(rename = "package")]
     pub packages: Vec<Package>,
 }
 
-/// A Debian package with music in it.
+/// A Debian package with music in it, or with sound fonts or scores.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
@@ -31,6 +35,9 @@ pub struct Package {
     /// Files whose path in it holds one of these are left out: stems, ambience.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leave_out: Vec<String>,
+    /// It has no recordings, but sound fonts or scores.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renders: bool,
 }
 
 impl List {

@@ -1,20 +1,21 @@
-//! Audio out of packages, and out of the archives inside them.
+//! Audio, sound fonts and scores out of packages, and out of the archives inside them.
 
 use crate::error::{Result, TrainerError};
 use crate::files;
+use crate::prepare::AUDIO;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 use zip::ZipArchive;
 
-/// Audio that can be decoded.
-const AUDIO: [&str; 5] = ["ogg", "oga", "mp3", "flac", "wav"];
+/// Sound fonts and scores.
+const RENDERS: [&str; 2] = ["sf2", "mid"];
 
 /// Archives by another name: Quake's .pk3 are zip files.
 const ARCHIVES: [&str; 2] = ["pk3", "zip"];
 
-/// Unpacks the audio of a Debian package into `to`, unless that is there. What is in an
+/// Unpacks what is wanted of a Debian package into `to`, unless that is there. What is in an
 /// archive goes into a folder with the archive's name and `.d`.
 ///
 /// # Errors
@@ -66,17 +67,13 @@ fn inside(path: &Path) -> Option<PathBuf> {
     Some(inside)
 }
 
-fn is_one_of(path: &Path, extensions: &[&str]) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    extensions.iter().any(|one| extension.eq_ignore_ascii_case(one))
-}
-
-/// Writes a file if it is audio, and the audio in it if it is an archive.
+/// Writes a file if it is wanted, and what is wanted in it if it is an archive.
 fn keep(content: &mut impl Read, to: &Path) -> Result<()> {
-    if is_one_of(to, &AUDIO) {
+    let wanted = |path: &Path| files::ends_with(path, &AUDIO) || files::ends_with(path, &RENDERS);
+    if wanted(to) {
         return write(content, to);
     }
-    if !is_one_of(to, &ARCHIVES) {
+    if !files::ends_with(to, &ARCHIVES) {
         return Ok(());
     }
     write(content, to)?;
@@ -85,7 +82,7 @@ fn keep(content: &mut impl Read, to: &Path) -> Result<()> {
     let folder = files::with_suffix(to, ".d");
     for index in 0..archive.len() {
         let mut file = archive.by_index(index).map_err(broken)?;
-        if let Some(inside) = file.enclosed_name().filter(|inside| is_one_of(inside, &AUDIO)) {
+        if let Some(inside) = file.enclosed_name().filter(|inside| wanted(inside)) {
             write(&mut file, &folder.join(inside))?;
         }
     }

@@ -1,4 +1,6 @@
-//! The tag vocabularies that the teachers and the datasets share.
+//! The tag vocabularies that the teachers and the datasets share, and several of them as one.
+
+use std::ops::Range;
 
 /// The fifty most used tags of MagnaTagATune, in the usual order of published
 /// models, which is by how often they occur.
@@ -109,3 +111,67 @@ pub const MILLION_SONG: [&str; 50] = [
     "House",
     "happy",
 ];
+
+/// What stands between a vocabulary's name and a tag, where several are joined.
+const BETWEEN: &str = ": ";
+
+/// The tags of all lists, one after another. Where there are several, each tag follows its
+/// vocabulary's name, as in `MagnaTagATune: guitar`, for two may share a word.
+pub fn joined(lists: &[&[String]]) -> Vec<String> {
+    if let [only] = lists {
+        return only.to_vec();
+    }
+    let mut tags = Vec::new();
+    for (index, list) in lists.iter().enumerate() {
+        let name = if list.iter().eq(&MAGNATAGATUNE) {
+            "MagnaTagATune".to_owned()
+        } else if list.iter().eq(&MILLION_SONG) {
+            "Million Song Dataset".to_owned()
+        } else {
+            format!("vocabulary {}", index + 1)
+        };
+        tags.extend(list.iter().map(|tag| format!("{name}{BETWEEN}{tag}")));
+    }
+    tags
+}
+
+/// The places in `joined` of a vocabulary's tags, and these without its name; `None` where there is no
+/// vocabulary of this name.
+pub fn part(joined: &[String], name: &str) -> Option<(Range<usize>, Vec<String>)> {
+    let own = |tag: &String| Some(tag.strip_prefix(name)?.strip_prefix(BETWEEN)?.to_owned());
+    let first = joined.iter().position(|tag| own(tag).is_some())?;
+    let tags: Vec<String> = joined[first..].iter().map_while(own).collect();
+    Some((first..first + tags.len(), tags))
+}
+
+/// The places in `all` of these tags, which are all of it or one of its vocabularies; `None` where
+/// they are neither.
+pub fn places(all: &[String], tags: &[String]) -> Option<Range<usize>> {
+    if all == tags {
+        return Some(0..all.len());
+    }
+    let names = all.iter().filter_map(|tag| Some(tag.split_once(BETWEEN)?.0));
+    let mut parts = names.filter_map(|name| part(all, name));
+    parts.find_map(|(places, own)| (own == tags).then_some(places))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joined_vocabularies_come_apart_again() {
+        let [first, second] = [MAGNATAGATUNE, MILLION_SONG].map(|tags| tags.map(str::to_owned).to_vec());
+        let third = vec!["rock".to_owned()];
+        let all = joined(&[&first, &second, &third]);
+        assert_eq!((all.len(), all[57].as_str()), (101, "Million Song Dataset: 00s"));
+        assert_eq!(part(&all, "Million Song Dataset"), Some((50..100, second.clone())));
+        assert_eq!(part(&all, "vocabulary 3"), Some((100..101, third.clone())));
+        assert_eq!(part(&all, "Million"), None);
+        assert_eq!(places(&all, &first), Some(0..50));
+        assert_eq!(places(&all, &second), Some(50..100));
+        assert_eq!(places(&all, &all), Some(0..101));
+        assert_eq!(places(&all, &first[1..]), None);
+        assert_eq!(joined(&[&first]), first);
+    }
+}

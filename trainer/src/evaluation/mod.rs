@@ -4,7 +4,7 @@ pub mod metrics;
 mod runner;
 mod tables;
 
-pub use runner::{Clips, evaluate_onnx};
+pub use runner::{Clips, Unit, evaluate_onnx, evaluate_said};
 pub use tables::{print, read_predictions, write_csv, write_json};
 
 use metrics::{average_precision, roc_auc};
@@ -32,7 +32,7 @@ pub struct Scores {
     counting: Counting,
     /// By tag.
     predicted: Vec<Vec<f32>>,
-    positive: Vec<Vec<bool>>,
+    labelled: Vec<Vec<f32>>,
 }
 
 /// One tag's figures.
@@ -46,6 +46,12 @@ pub struct TagScore {
     pub roc_auc: Option<f64>,
     /// Average precision; `None` without positives.
     pub average_precision: Option<f64>,
+    /// The mean of the labels.
+    pub mean_label: f64,
+    /// The mean of the probabilities: as high as that of the labels where the model is calibrated.
+    pub mean_probability: f64,
+    /// How far probability and label are from each other, in the mean.
+    pub mean_error: f64,
 }
 
 impl Scores {
@@ -55,7 +61,7 @@ impl Scores {
             tags: tags.to_vec(),
             counting,
             predicted: vec![Vec::new(); tags.len()],
-            positive: vec![Vec::new(); tags.len()],
+            labelled: vec![Vec::new(); tags.len()],
         }
     }
 
@@ -63,7 +69,7 @@ impl Scores {
     pub fn add(&mut self, probabilities: &[f32], labels: &[f32]) {
         for (tag, (probability, label)) in probabilities.iter().zip(labels).enumerate() {
             self.predicted[tag].push(*probability);
-            self.positive[tag].push(*label >= self.counting.positive_from);
+            self.labelled[tag].push(*label);
         }
     }
 
@@ -75,12 +81,17 @@ impl Scores {
     /// Every tag's figures, in the order of the tags.
     pub fn by_tag(&self) -> Vec<TagScore> {
         let score = |(tag, name): (usize, &String)| {
-            let (predicted, positive) = (&self.predicted[tag], &self.positive[tag]);
+            let (predicted, labelled) = (&self.predicted[tag], &self.labelled[tag]);
+            let positive: Vec<bool> = labelled.iter().map(|label| *label >= self.counting.positive_from).collect();
+            let error = |(probability, label): (&f32, &f32)| f64::from(probability - label).abs();
             TagScore {
                 tag: name.clone(),
                 positives: positive.iter().filter(|is| **is).count(),
-                roc_auc: roc_auc(predicted, positive),
-                average_precision: average_precision(predicted, positive),
+                roc_auc: roc_auc(predicted, &positive),
+                average_precision: average_precision(predicted, &positive),
+                mean_label: average(labelled.iter().copied().map(f64::from)),
+                mean_probability: average(predicted.iter().copied().map(f64::from)),
+                mean_error: average(predicted.iter().zip(labelled).map(error)),
             }
         };
         self.tags.iter().enumerate().map(score).collect()
@@ -98,6 +109,11 @@ impl Scores {
         mean(self.counted().iter().map(|tag| tag.roc_auc))
     }
 
+    /// The mean over the same tags of how far probabilities and labels are apart.
+    pub fn macro_error(&self) -> Option<f64> {
+        mean(self.counted().iter().map(|tag| Some(tag.mean_error)))
+    }
+
     /// The mean average precision of the same tags.
     pub fn macro_average_precision(&self) -> Option<f64> {
         mean(self.counted().iter().map(|tag| tag.average_precision))
@@ -106,5 +122,11 @@ impl Scores {
 
 fn mean(figures: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let figures: Vec<f64> = figures.flatten().collect();
-    (!figures.is_empty()).then(|| figures.iter().sum::<f64>() / figures.len() as f64)
+    (!figures.is_empty()).then(|| average(figures.into_iter()))
+}
+
+/// The mean; zero of nothing.
+fn average(figures: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = figures.len().max(1);
+    figures.sum::<f64>() / count as f64
 }

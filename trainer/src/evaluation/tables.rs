@@ -1,6 +1,6 @@
 //! Tables of figures, to the terminal and to files, and plain files of predictions.
 
-use super::{Counting, Scores};
+use super::{Counting, Scores, TagScore};
 use crate::error::{Result, TrainerError};
 use crate::files;
 use serde_json::json;
@@ -13,12 +13,20 @@ fn figure(value: Option<f64>) -> String {
 
 /// Prints every tag, the most frequent first, and the macro figures.
 pub fn print(scores: &Scores) {
-    println!("{:<22} {:>9} {:>8} {:>8}", "tag", "positives", "ROC-AUC", "AP");
     let mut tags = scores.by_tag();
     tags.sort_by(|a, b| b.positives.cmp(&a.positives).then(a.tag.cmp(&b.tag)));
+    let width = tags.iter().map(|tag| tag.tag.chars().count()).max().unwrap_or(0).max(22);
+    println!(
+        "{:<width$} {:>9} {:>8} {:>8} {:>6} {:>6} {:>6}",
+        "tag", "positives", "ROC-AUC", "AP", "label", "said", "off"
+    );
     for tag in &tags {
         let (auc, precision) = (figure(tag.roc_auc), figure(tag.average_precision));
-        println!("{:<22} {:>9} {auc:>8} {precision:>8}", tag.tag, tag.positives);
+        let TagScore { mean_label, mean_probability, mean_error, .. } = tag;
+        println!(
+            "{:<width$} {:>9} {auc:>8} {precision:>8} {mean_label:>6.3} {mean_probability:>6.3} {mean_error:>6.3}",
+            tag.tag, tag.positives
+        );
     }
     println!("{}", summary(scores));
 }
@@ -28,12 +36,13 @@ fn summary(scores: &Scores) -> String {
     let Counting { positive_from, least_positives } = scores.counting;
     format!(
         "{} clips; mean over {} of {} tags (those with both kinds of clips and at least {least_positives} positives, \
-         labelled {positive_from} or more): ROC-AUC {}, average precision {}",
+         labelled {positive_from} or more): ROC-AUC {}, average precision {}; probabilities are off by {}",
         scores.clips(),
         scores.counted().len(),
         scores.by_tag().len(),
         figure(scores.macro_roc_auc()),
-        figure(scores.macro_average_precision())
+        figure(scores.macro_average_precision()),
+        figure(scores.macro_error())
     )
 }
 
@@ -44,11 +53,13 @@ fn summary(scores: &Scores) -> String {
 pub fn write_csv(path: &Path, scores: &Scores) -> Result<()> {
     let failed = |error: csv::Error| TrainerError::content(path, error.to_string());
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["tag", "positives", "roc_auc", "average_precision"]).map_err(failed)?;
+    let columns = ["tag", "positives", "roc_auc", "average_precision", "mean_label", "mean_probability", "mean_error"];
+    writer.write_record(columns).map_err(failed)?;
     for tag in scores.by_tag() {
         let optional = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
         let (auc, precision) = (optional(tag.roc_auc), optional(tag.average_precision));
-        writer.write_record([tag.tag, tag.positives.to_string(), auc, precision]).map_err(failed)?;
+        let [label, said, off] = [tag.mean_label, tag.mean_probability, tag.mean_error].map(|mean| mean.to_string());
+        writer.write_record([tag.tag, tag.positives.to_string(), auc, precision, label, said, off]).map_err(failed)?;
     }
     let bytes = writer.into_inner().map_err(|error| TrainerError::content(path, error.to_string()))?;
     files::write(path, &bytes)
@@ -66,6 +77,7 @@ pub fn write_json(path: &Path, scores: &Scores) -> Result<()> {
         "tags_counted": scores.counted().len(),
         "roc_auc": scores.macro_roc_auc(),
         "average_precision": scores.macro_average_precision(),
+        "mean_error": scores.macro_error(),
         "tags": scores.by_tag(),
     });
     files::write_json(path, &figures)

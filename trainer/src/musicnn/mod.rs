@@ -85,6 +85,7 @@ fn to_onnx(
     let data = if tags[0] == MAGNATAGATUNE[0] { "MagnaTagATune" } else { "the Million Song Dataset" };
     let metadata = Metadata {
         tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        weak_tags: Vec::new(),
         sample_rate: Some(RATE),
         architecture: name.to_owned(),
         widths: String::new(),

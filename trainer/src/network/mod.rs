@@ -22,6 +22,7 @@ use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, backend::Backend};
+use std::ops::Range;
 
 /// One layer of the trunk: `[batch, channels, frames]` in and out.
 #[derive(Module, Debug)]
@@ -122,6 +123,13 @@ impl<B: NetworkBackend> Network<B> {
     /// Where the trunk has fewer layers.
     pub fn activations(&self, waveforms: Tensor<B, 2>, layers: usize) -> Tensor<B, 3> {
         self.trunk[..layers].iter().fold(waveforms.unsqueeze_dim(1), |signal, layer| layer.forward(signal))
+    }
+
+    /// The network with these of its tags alone.
+    pub fn with_tags(mut self, tags: Range<usize>) -> Self {
+        self.tags.weight = self.tags.weight.map(|weight| weight.slice_dim(1, tags.clone()));
+        self.tags.bias = self.tags.bias.map(|bias| bias.map(|bias| bias.slice_dim(0, tags)));
+        self
     }
 
     /// How many layers the trunk has.

@@ -1,10 +1,13 @@
 //! `prepare`: from data sets as they come to a cache that networks learn from.
 
+pub mod copies;
 pub mod folder;
 pub mod magnatagatune;
 pub mod million_song;
 pub mod shard;
+mod teacher;
 pub mod teachers;
+pub mod vary;
 
 use crate::data::cache::Entry;
 use crate::data::{CacheInfo, Labels, PartWriter};
@@ -14,6 +17,9 @@ use shard::Shard;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tagvane_engine::resample::Resampler;
+
+/// The endings of audio files that can be decoded.
+pub(crate) const AUDIO: [&str; 5] = ["ogg", "oga", "mp3", "flac", "wav"];
 
 /// One recording of a data set.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,19 +169,7 @@ fn decode(request: &Request, source: &Source) -> std::result::Result<Vec<f32>, S
 /// # Errors
 /// [`TrainerError::File`].
 pub(crate) fn find_audio(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for path in crate::files::sorted_entries(folder)? {
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_lowercase();
-        if path.is_symlink() {
-            continue;
-        }
-        if path.is_dir() {
-            found.extend(find_audio(&path)?);
-        } else if ["ogg", "oga", "mp3", "flac", "wav"].contains(&extension.as_str()) {
-            found.push(path);
-        }
-    }
-    Ok(found)
+    crate::files::below(folder, &AUDIO)
 }
 
 /// Checks that a list of sources is worth starting with.

@@ -1,6 +1,8 @@
 //! Labels by teachers: the mean of what ONNX taggers say of each segment.
 
+use super::teacher::Teacher;
 use super::{Source, find_audio, some};
+use crate::data::vocabularies;
 use crate::data::{Labels, Segment};
 use crate::error::{Result, TrainerError};
 use crate::musicnn;
@@ -9,14 +11,14 @@ use rand::{Rng as _, SeedableRng as _};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use tagvane_engine::resample::Resampler;
-use tagvane_engine::{Inference, Model};
 
 /// The rate the teachers listen at, in hertz.
 const TEACHER_RATE: f64 = musicnn::RATE as f64;
 
 /// Teachers and how they are asked.
 pub struct Teachers {
-    models: Vec<Model>,
+    /// Those that share a vocabulary side by side.
+    vocabularies: Vec<Vec<Teacher>>,
     /// The length of a segment, in samples.
     pub window: usize,
     /// At most so many segments a track.
@@ -26,16 +28,30 @@ pub struct Teachers {
 }
 
 impl Teachers {
-    /// Opens ONNX taggers at 16 kHz, which all have `tags` tags.
+    /// Opens ONNX taggers at 16 kHz. Those with the same tags speak with one voice, their mean.
     ///
     /// # Errors
     /// [`TrainerError`] where there is none, or one cannot be used.
-    pub fn open(paths: &[PathBuf], tags: usize, window: usize, segments: usize, seed: u64) -> Result<Self> {
+    pub fn open(paths: &[PathBuf], window: usize, segments: usize, seed: u64) -> Result<Self> {
         if paths.is_empty() {
             return Err(TrainerError::Request("give at least one --teacher".into()));
         }
-        let models = paths.iter().map(|path| open(path, tags)).collect::<Result<Vec<_>>>()?;
-        Ok(Self { models, window, segments, seed })
+        let mut vocabularies: Vec<Vec<Teacher>> = Vec::new();
+        for path in paths {
+            let teacher = Teacher::open(path)?;
+            match vocabularies.iter_mut().find(|group| group[0].tags() == teacher.tags()) {
+                Some(group) => group.push(teacher),
+                None => vocabularies.push(vec![teacher]),
+            }
+        }
+        Ok(Self { vocabularies, window, segments, seed })
+    }
+
+    /// The tags of all vocabularies, in the order of the labels; where there are several, after
+    /// the names of theirs.
+    pub fn tags(&self) -> Vec<String> {
+        let lists: Vec<&[String]> = self.vocabularies.iter().map(|group| group[0].tags()).collect();
+        vocabularies::joined(&lists)
     }
 
     /// Segments of a track and what the teachers say of each; silent ones are left out.
@@ -76,33 +92,26 @@ impl Teachers {
         (0..count).map(|index| random.random_range(room(index)..=room(index + 1))).collect()
     }
 
-    /// The mean of the teachers' probabilities over the window around sample `middle`
-    /// of `waveform`, both at their rate; a track's ends are padded with silence.
+    /// The mean of each vocabulary's teachers over the window around sample `middle` of
+    /// `waveform`, both at their rate; a track's ends are padded with silence.
     fn ask(&self, waveform: &[f32], middle: usize) -> Result<Vec<f32>> {
-        let mut mean = Vec::new();
-        for teacher in &self.models {
-            let start = middle as i64 - teacher.window() as i64 / 2;
-            let sample =
-                |index: i64| usize::try_from(index).ok().and_then(|index| waveform.get(index)).copied().unwrap_or(0.0);
-            let window: Vec<f32> = (start..start + teacher.window() as i64).map(sample).collect();
-            let probabilities = teacher.probabilities(&window)?;
-            mean.resize(probabilities.len(), 0.0);
-            for (mean, probability) in mean.iter_mut().zip(probabilities) {
-                *mean += probability / self.models.len() as f32;
+        let mut said = Vec::new();
+        for group in &self.vocabularies {
+            let first = said.len();
+            said.resize(first + group[0].tags().len(), 0.0);
+            for teacher in group {
+                let start = middle as i64 - teacher.window() as i64 / 2;
+                let sample = |index: i64| {
+                    usize::try_from(index).ok().and_then(|index| waveform.get(index)).copied().unwrap_or(0.0)
+                };
+                let window: Vec<f32> = (start..start + teacher.window() as i64).map(sample).collect();
+                for (mean, probability) in said[first..].iter_mut().zip(teacher.ask(&window)?) {
+                    *mean += probability / group.len() as f32;
+                }
             }
         }
-        Ok(mean)
+        Ok(said)
     }
-}
-
-fn open(path: &Path, tags: usize) -> Result<Model> {
-    let teacher =
-        Model::open(path, Inference::FullWindows).map_err(|error| TrainerError::content(path, error.to_string()))?;
-    if teacher.tags().len() != tags {
-        let has = teacher.tags().len();
-        return Err(TrainerError::content(path, format!("this teacher has {has} tags and the vocabulary has {tags}")));
-    }
-    Ok(teacher)
 }
 
 /// Every recording below a folder, but for those whose path holds a word of

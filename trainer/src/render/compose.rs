@@ -36,7 +36,7 @@ pub struct Piece {
 
 /// What a channel does in a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     Melody,
     Chords,
     Arpeggio,
@@ -45,7 +45,7 @@ enum Part {
 }
 
 /// Instruments that a player of the part could hold, as General MIDI programs.
-fn instruments(part: Part) -> &'static [u8] {
+pub(super) fn instruments(part: Part) -> &'static [u8] {
     match part {
         Part::Melody => {
             &[0, 6, 11, 22, 24, 25, 26, 30, 40, 41, 42, 56, 60, 64, 65, 68, 71, 73, 75, 80, 81, 104, 105, 107, 46]

@@ -1,9 +1,11 @@
-//! Music that is rendered rather than recorded: pieces by rule and chance, played by the
-//! instruments of a sound font.
+//! Music that is rendered rather than recorded: pieces by rule and chance, and scores, played by
+//! the instruments of a sound font.
 
 pub mod compose;
 pub mod pieces;
+pub mod scores;
 pub mod truth;
+pub mod voices;
 
 use crate::error::{Result, TrainerError};
 use compose::{DRUMS, Piece};

@@ -3,16 +3,19 @@
 
 use super::Renderer;
 use super::compose::{Piece, compose};
+use super::scores::Score;
 use super::truth::{self, LEADS};
 use crate::error::{Result, TrainerError};
 use crate::prepare::Source;
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use std::path::PathBuf;
 
 /// Pieces and who plays them.
 pub struct Pieces {
     fonts: Vec<(String, Renderer)>,
+    scores: Vec<Score>,
     count: usize,
     seconds: f64,
     seed: u64,
@@ -32,11 +35,12 @@ impl<'a> Name<'a> {
 }
 
 impl Pieces {
-    /// `count` pieces of so many seconds, each played by one of the sound fonts.
+    /// `count` pieces of so many seconds, each played by one of the sound fonts; where there are
+    /// scores, every second piece is a part of one.
     ///
     /// # Errors
-    /// [`TrainerError`] where a font cannot be used.
-    pub fn open(fonts: &[PathBuf], count: usize, seconds: f64, seed: u64) -> Result<Self> {
+    /// [`TrainerError`] where a font or a score cannot be used.
+    pub fn open(fonts: &[PathBuf], scores: &[PathBuf], count: usize, seconds: f64, seed: u64) -> Result<Self> {
         if !(3.0..=600.0).contains(&seconds) {
             return Err(TrainerError::Request(format!("pieces of {seconds} s: between 3 and 600 are possible")));
         }
@@ -44,7 +48,8 @@ impl Pieces {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().replace('/', "_");
             Ok((name, Renderer::open(path)?))
         };
-        Ok(Self { fonts: fonts.iter().map(open).collect::<Result<_>>()?, count, seconds, seed })
+        let scores = scores.iter().map(|path| Score::open(path)).collect::<Result<_>>()?;
+        Ok(Self { fonts: fonts.iter().map(open).collect::<Result<_>>()?, scores, count, seconds, seed })
     }
 
     /// Every piece; those of a font are a group.
@@ -80,7 +85,12 @@ impl Pieces {
     fn piece(&self, number: u64) -> (Piece, StdRng) {
         let mut random = StdRng::seed_from_u64(self.seed.wrapping_mul(1_000_003).wrapping_add(number));
         let lead = (number % 5 != 4).then(|| LEADS[(number / 5 * 4 + number % 5) as usize % LEADS.len()]);
-        let piece = compose(&mut random, self.seconds, lead);
+        // Fonts take turns too: two pieces of each in a row, of which one is from a score.
+        let score = self.scores.choose(&mut random).filter(|_| number / self.fonts.len() as u64 % 2 == 1);
+        let piece = match score {
+            Some(score) => score.excerpt(&mut random, self.seconds, lead),
+            None => compose(&mut random, self.seconds, lead),
+        };
         (piece, random)
     }
 }

@@ -16,6 +16,8 @@ pub const FORMAT: &str = "1";
 pub struct Metadata {
     /// The tags, in the order of the output `probabilities`; empty if not told.
     pub tags: Vec<String>,
+    /// Those of the tags that the model seldom met when it learnt: to be doubted.
+    pub weak_tags: Vec<String>,
     /// The rate the waveform is expected at, in hertz; `None` if not told.
     pub sample_rate: Option<u32>,
     /// The network, such as `3^9`.
@@ -45,12 +47,13 @@ impl Metadata {
     pub fn from_properties<'a>(properties: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let found: BTreeMap<&str, &str> = properties.into_iter().collect();
         let text = |key: &str| found.get(key).map_or(String::new(), |value| (*value).to_owned());
-        let tags = match found.get("tags").map(|json| serde_json::from_str(json)) {
+        let tags = |key| match found.get(key).map(|json| serde_json::from_str(json)) {
             Some(Ok(Value::Array(names))) => names.iter().map(tag_name).collect(),
             _ => Vec::new(),
         };
         Self {
-            tags,
+            tags: tags("tags"),
+            weak_tags: tags("weak_tags"),
             sample_rate: found.get("sample_rate").and_then(|rate| rate.parse().ok()),
             architecture: text("architecture"),
             widths: text("widths"),
@@ -62,10 +65,11 @@ impl Metadata {
     /// The properties that describe a model with a window of `window` samples,
     /// as ARCHITECTURE.md lists them.
     pub fn to_properties(&self, window: usize) -> Vec<(&'static str, String)> {
-        let tags = Value::from(self.tags.clone()).to_string();
+        let list = |tags: &[String]| Value::from(tags).to_string();
         let mut properties = vec![
             ("tagvane.format", FORMAT.to_owned()),
-            ("tags", tags),
+            ("tags", list(&self.tags)),
+            ("weak_tags", list(&self.weak_tags)),
             ("window", window.to_string()),
             ("architecture", self.architecture.clone()),
             ("widths", self.widths.clone()),
@@ -93,6 +97,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let metadata = Metadata {
             tags: vec!["guitar".into(), "männlich \"quoted\"".into()],
+            weak_tags: vec!["guitar".into()],
             sample_rate: Some(22_050),
             architecture: "3^9".into(),
             widths: "16, 32".into(),

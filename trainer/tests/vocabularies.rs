@@ -1,0 +1,153 @@
+//! Several vocabularies in one cache and one network, and recordings beside their segments.
+
+#[allow(dead_code)]
+mod support;
+
+use burn::backend::Flex;
+use std::path::Path;
+use support::tone;
+use tagvane_engine::{Inference, Metadata, Model};
+use tagvane_trainer::architecture::{Architecture, SampleLevel};
+use tagvane_trainer::data::vocabularies::joined;
+use tagvane_trainer::data::{Cache, Labels, Segment};
+use tagvane_trainer::evaluation::{Counting, Unit, evaluate_onnx, evaluate_said};
+use tagvane_trainer::export::to_onnx;
+use tagvane_trainer::network::Network;
+use tagvane_trainer::prepare::copies::Copies;
+use tagvane_trainer::prepare::shard::Shard;
+use tagvane_trainer::prepare::{Request, Source, run, run_with};
+use tagvane_trainer::training::Split;
+
+const WINDOW: usize = 6_561;
+const COUNTING: Counting = Counting { positive_from: 0.3, least_positives: 1 };
+
+fn tags(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// Two vocabularies that share a word.
+fn both() -> Vec<String> {
+    joined(&[&tags(&["guitar", "rock"]), &tags(&["rock", "jazz", "soul"])])
+}
+
+fn sources(folder: &Path) -> Vec<Source> {
+    let source = |number: usize| {
+        let (name, path) = (format!("{number}.wav"), folder.join(format!("{number}.wav")));
+        tone(&path, 150.0 * (number + 1) as f32, 4.0);
+        let group = if number < 4 { "a" } else { "b" }.into();
+        Source { name, path, group, labels: Vec::new() }
+    };
+    (0..8).map(source).collect()
+}
+
+fn request(cache: &Path) -> Request {
+    Request { cache: cache.to_owned(), shard: Shard::WHOLE, shortest: 1.0, longest: None, jobs: 1 }
+}
+
+/// Three segments a recording, whose labels rise with its number and the tag's place.
+fn labels(tags: usize) -> impl Fn(&Source, &[f32]) -> tagvane_trainer::Result<Result<Labels, String>> + Sync {
+    move |source, samples| {
+        let number: f32 = source.name[..1].parse().unwrap();
+        let segment = |place: usize| {
+            let start = place * (samples.len() - WINDOW) / 2;
+            let probabilities = (0..tags).map(|tag| (number + tag as f32 + place as f32) / 16.0).collect();
+            Segment { start, length: WINDOW, probabilities }
+        };
+        Ok(Ok(Labels::Segments((0..3).map(segment).collect())))
+    }
+}
+
+fn network(tags: usize) -> (Architecture, Network<Flex>) {
+    let architecture = Architecture::SampleLevel(SampleLevel::new(3, 5, WINDOW, vec![4, 4, 6, 6, 8, 8]));
+    let network = Network::<Flex>::new(&architecture.plan(tags).unwrap(), &Default::default());
+    (architecture, network)
+}
+
+fn exported(network: &Network<Flex>, architecture: &Architecture, tags: Vec<String>) -> Model {
+    let metadata = Metadata { tags, sample_rate: Some(22_050), ..Default::default() };
+    Model::with(&to_onnx(network, architecture, &metadata), Inference::FullWindows, None).unwrap()
+}
+
+#[test]
+fn a_vocabulary_of_a_network_is_exported_and_measured_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    run(&request(&cache), both(), &sources(folder.path()), labels(5)).unwrap();
+    let split = Split::open(&cache, WINDOW, |_| true).unwrap();
+    assert_eq!(split.examples.len(), 24);
+
+    let (architecture, whole) = network(5);
+    let part = exported(&whole.clone().with_tags(2..5), &architecture, tags(&["rock", "jazz", "soul"]));
+    let whole = exported(&whole, &architecture, both());
+    let mut window = vec![0.0; WINDOW];
+    split.cache.read(3, 1_000, &mut window).unwrap();
+    let (all, some) = (whole.probabilities(&window).unwrap(), part.probabilities(&window).unwrap());
+    assert!(all[2..].iter().zip(&some).all(|(a, b)| (a - b).abs() < 1e-6), "{all:?}, {some:?}");
+
+    let of = |model, unit| evaluate_onnx(model, &split, unit, COUNTING, 1).unwrap();
+    let (all, some) = (of(&whole, Unit::Labelled), of(&part, Unit::Labelled));
+    assert_eq!((all.clips(), some.clips()), (24, 24));
+    for (a, b) in all.by_tag()[2..].iter().zip(some.by_tag()) {
+        assert_eq!((a.positives, a.roc_auc), (b.positives, b.roc_auc), "{}", b.tag);
+        assert!((a.mean_label - b.mean_label).abs() < 1e-9 && (a.mean_error - b.mean_error).abs() < 1e-6);
+        assert_eq!(a.tag, b.tag);
+    }
+
+    // The means of three segments, whose labels are a sixteenth apart.
+    let recordings = of(&part, Unit::Recording);
+    assert_eq!(recordings.clips(), 8);
+    let label = |number: usize, tag: usize| (number + tag + 3) as f64 / 16.0;
+    for (tag, score) in recordings.by_tag().iter().enumerate() {
+        let mean = (0..8).map(|number| label(number, tag)).sum::<f64>() / 8.0;
+        assert!((score.mean_label - mean).abs() < 1e-6, "{score:?}, {mean}");
+        assert_eq!(score.positives, (0..8).filter(|number| label(*number, tag) >= 0.3).count());
+    }
+
+    let other = exported(&network(3).1, &architecture, tags(&["rock", "jazz", "blues"]));
+    let said = evaluate_onnx(&other, &split, Unit::Labelled, COUNTING, 1).err().unwrap().to_string();
+    assert!(said.contains("vocabularies"), "{said}");
+}
+
+#[test]
+fn what_one_cache_says_is_measured_by_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let (said, truth) = (folder.path().join("said"), folder.path().join("truth"));
+    let sources = sources(folder.path());
+    run(&request(&said), both(), &sources, labels(5)).unwrap();
+    // Jazz from number 4 on, rock and soul never.
+    let known = |source: &Source, _: &[f32]| {
+        Ok(Ok(Labels::Clip(vec![0.0, f32::from(u8::from(source.name.as_str() >= "4")), 0.0])))
+    };
+    run(&request(&truth), tags(&["rock", "jazz", "soul"]), &sources[1..], known).unwrap();
+    let open = |path: &Path| Cache::open(path, |_| true).unwrap();
+    let scores = evaluate_said(&open(&said), &open(&truth), Counting::default()).unwrap();
+    assert_eq!(scores.clips(), 7);
+    let jazz = &scores.by_tag()[1];
+    // What is said rises with the number.
+    assert_eq!((jazz.positives, jazz.roc_auc), (4, Some(1.0)));
+    assert_eq!(scores.counted().len(), 1);
+    let error = evaluate_said(&open(&truth), &open(&said), Counting::default()).err().unwrap().to_string();
+    assert!(error.contains("no vocabulary in common"), "{error}");
+}
+
+#[test]
+fn varied_copies_are_other_sounds_and_the_same_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let originals = sources(folder.path());
+    let cache = folder.path().join("cache");
+    let request = request(&cache);
+    let sources = Copies::sources(&originals, 3);
+    assert_eq!((sources.len(), sources[4].name.as_str()), (24, "1.wav~2"));
+    let copies = Copies::new(&request, &originals, None, 7);
+    let sounds: Vec<Vec<f32>> = sources.iter().map(|source| copies.samples(source).unwrap()).collect();
+    for (index, sound) in sounds.iter().enumerate() {
+        assert!(sounds[..index].iter().all(|other| other != sound), "{}", sources[index].name);
+        assert_eq!(*sound, copies.samples(&sources[index]).unwrap());
+    }
+    let outcome = run_with(&request, both(), &sources, |source| copies.samples(source), labels(5)).unwrap();
+    assert_eq!((outcome.tracks, outcome.segments), (24, 72));
+    // Copies stay in the group of their originals, and beside them.
+    let outcome = run(&request, both(), &originals, labels(5)).unwrap();
+    assert_eq!((outcome.tracks, outcome.segments), (32, 96));
+    assert_eq!(Cache::open(&cache, |group| group == "b").unwrap().len(), 16);
+}
