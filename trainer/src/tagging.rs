@@ -140,7 +140,7 @@ pub fn recordings(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
     }
     if found.is_empty() {
         let folders: Vec<String> = given.iter().map(|path| path.display().to_string()).collect();
-        let what = format!("no recordings are in {}: give wav, flac, mp3 or ogg files", folders.join(", "));
+        let what = format!("no recordings are in {}: give wav, flac, mp3, ogg or opus files", folders.join(", "));
         return Err(TrainerError::Request(what));
     }
     let mut seen = HashSet::new();

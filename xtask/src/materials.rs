@@ -1,5 +1,5 @@
 //! What the trainer's tests work with and the repository does not hold: the teachers' wheel, a
-//! sound font.
+//! sound font, programs with voices.
 
 use crate::{run, system};
 use anyhow::{Context as _, Result};
@@ -49,6 +49,17 @@ pub(crate) fn sound_font() -> Result<Option<PathBuf>> {
     let file = files.find(starts).with_context(|| format!("apt-get left no {package}"))?;
     run::command(Command::new("dpkg-deb").arg("--extract").arg(file).arg(&folder))?;
     Ok(Some(font))
+}
+
+/// Installs the programs whose voices the trainer lays over music, where that can be done; their
+/// test leaves itself out where they are missing.
+pub(crate) fn voices() {
+    if !(system::has("espeak-ng") && system::has("text2wave")) && system::has("apt-get") {
+        let packages = ["espeak-ng", "festival", "festvox-kallpc16k", "festvox-kdlpc16k"];
+        if let Err(error) = system::install(&packages) {
+            println!("No voices: {error:#}");
+        }
+    }
 }
 
 fn folder() -> Result<PathBuf> {

@@ -24,6 +24,7 @@ pub(crate) fn test() -> Result<()> {
     let python = python::environment()?;
     let musicnn = materials::musicnn(&python)?;
     let font = materials::sound_font()?;
+    materials::voices();
     step("tests");
     let mut tests = Command::new(env!("CARGO"));
     tests.args(["test", "--release", "--workspace", "--no-fail-fast"]);

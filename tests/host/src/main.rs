@@ -21,7 +21,7 @@ use view::View;
 #[derive(Parser)]
 #[command(name = "cargo xtask play")]
 struct Arguments {
-    /// The music: wav, flac, mp3 or ogg; without it, a clip that ships with Tagvane
+    /// The music: wav, flac, mp3, ogg or opus; without it, a clip that ships with Tagvane
     file: Option<PathBuf>,
     #[arg(long, hide = true)]
     clip: PathBuf,

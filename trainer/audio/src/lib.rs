@@ -1,13 +1,18 @@
-//! Audio files in: Ogg Vorbis, FLAC, MP3 and WAV, decoded whole.
+//! Audio files in: Ogg Vorbis, Opus, FLAC, MP3 and WAV, decoded whole.
 #![forbid(unsafe_code)]
 
+mod opus;
+
+use opus::Opus;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use symphonia::core::codecs::audio::AudioDecoderOptions;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
+use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as DecodeError;
 use symphonia::core::formats::TrackType;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::io::MediaSourceStream;
+use symphonia::core::packet::Packet;
 
 /// A decoded recording.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +55,7 @@ pub enum AudioError {
         cause: std::io::Error,
     },
     /// The file is in no format that can be decoded.
-    #[error("{}: this is no audio file that can be read (wav, flac, mp3 and ogg can)", path.display())]
+    #[error("{}: this is no audio file that can be read (wav, flac, mp3, ogg and opus can)", path.display())]
     NotAudio {
         /// The file.
         path: PathBuf,
@@ -92,9 +97,13 @@ pub fn read(path: &Path) -> Result<Recording, AudioError> {
     let track = format.default_track(TrackType::Audio).ok_or_else(not_audio)?;
     let track_id = track.id;
     let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio()).ok_or_else(not_audio)?;
-    let mut decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
-        .map_err(|_| not_audio())?;
+    let mut decoder = if parameters.codec == CODEC_ID_OPUS {
+        let channels = parameters.channels.as_ref().map_or(1, |channels| channels.count());
+        Decoder::Opus(Box::new(Opus::new(channels).ok_or_else(not_audio)?))
+    } else {
+        let made = symphonia::default::get_codecs().make_audio_decoder(parameters, &AudioDecoderOptions::default());
+        Decoder::Symphonia(made.map_err(|_| not_audio())?)
+    };
 
     let mut recording = Recording { channels: Vec::new(), sample_rate: 0 };
     let mut planes: Vec<Vec<f32>> = Vec::new();
@@ -103,12 +112,12 @@ pub fn read(path: &Path) -> Result<Recording, AudioError> {
         if packet.track_id != track_id {
             continue;
         }
-        let decoded = match decoder.decode(&packet) {
-            Ok(decoded) => decoded,
-            Err(DecodeError::DecodeError(_)) => continue,
-            Err(_) => break,
+        let rate = match decoder.decode(&packet, &mut planes) {
+            Ok(Some(rate)) => rate,
+            Ok(None) => continue,
+            Err(End) => break,
         };
-        let (channels, rate) = (decoded.spec().channels().count(), decoded.spec().rate());
+        let channels = planes.len();
         if recording.channels.is_empty() {
             recording.sample_rate = rate;
             recording.channels = vec![Vec::new(); channels];
@@ -117,10 +126,36 @@ pub fn read(path: &Path) -> Result<Recording, AudioError> {
         if channels != recording.channels.len() || rate != recording.sample_rate || rate == 0 {
             break;
         }
-        decoded.copy_to_vecs_planar(&mut planes);
         for (channel, plane) in recording.channels.iter_mut().zip(&planes) {
             channel.extend(plane.iter().map(|sample| if sample.is_finite() { *sample } else { 0.0 }));
         }
     }
     if recording.frames() == 0 { Err(AudioError::Empty { path: path.to_owned() }) } else { Ok(recording) }
+}
+
+/// What turns packets into samples.
+enum Decoder {
+    Symphonia(Box<dyn AudioDecoder>),
+    Opus(Box<Opus>),
+}
+
+/// Nothing more can be decoded.
+struct End;
+
+impl Decoder {
+    /// Puts a packet's samples into `planes`, one a channel; gives their rate, or `None` where the
+    /// packet is damaged.
+    fn decode(&mut self, packet: &Packet, planes: &mut Vec<Vec<f32>>) -> Result<Option<u32>, End> {
+        match self {
+            Self::Opus(opus) => Ok(opus.decode(&packet.data, planes).then_some(opus::RATE)),
+            Self::Symphonia(decoder) => match decoder.decode(packet) {
+                Ok(decoded) => {
+                    decoded.copy_to_vecs_planar(planes);
+                    Ok(Some(decoded.spec().rate()))
+                }
+                Err(DecodeError::DecodeError(_)) => Ok(None),
+                Err(_) => Err(End),
+            },
+        }
+    }
 }

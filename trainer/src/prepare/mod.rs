@@ -19,7 +19,7 @@ use std::sync::Mutex;
 use tagvane_engine::resample::Resampler;
 
 /// The endings of audio files that can be decoded.
-pub(crate) const AUDIO: [&str; 5] = ["ogg", "oga", "mp3", "flac", "wav"];
+pub(crate) const AUDIO: [&str; 6] = ["ogg", "oga", "opus", "mp3", "flac", "wav"];
 
 /// One recording of a data set.
 #[derive(Debug, Clone, PartialEq)]

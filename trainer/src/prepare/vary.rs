@@ -139,7 +139,7 @@ fn through_codec(samples: &[f32], quality: f32) -> Result<Vec<f32>, VorbisError>
     let mut decoder = VorbisDecoder::new(std::io::Cursor::new(encoder.finish()?))?;
     let mut decoded = Vec::with_capacity(samples.len());
     while let Some(block) = decoder.decode_audio_block()? {
-        decoded.extend_from_slice(&block.samples()[0]);
+        decoded.extend_from_slice(block.samples()[0]);
     }
     decoded.resize(samples.len(), 0.0);
     Ok(decoded)
