@@ -30,7 +30,7 @@ const WEAK: &str = "The model met too little of this when it learnt, or tells it
 /// One row: the name, with a mark where the model is weak in it; the bar with a mark where the
 /// tag was judged last; the percentage.
 fn draw(ui: &Ui, row: &Row, raw: f32, weak: bool, corner: Pos2, width: f32) {
-    const NAME: f32 = 104.0;
+    const NAME: f32 = 128.0;
     const PERCENT: f32 = 44.0;
     let painter = ui.painter();
     let middle = corner.y + theme::ROW / 2.0;
