@@ -12,7 +12,7 @@ use std::time::Instant;
 use tagvane_trainer::architecture::catalogue::find;
 use tagvane_trainer::data::Batch;
 use tagvane_trainer::kernels::StageKernel;
-use tagvane_trainer::network::Network;
+use tagvane_trainer::network::{Network, Precision};
 use tagvane_trainer::training::config::Optimiser;
 use tagvane_trainer::training::{Steps, to_tensors};
 use tagvane_trainer::{Result, TrainerError};
@@ -28,6 +28,9 @@ pub(crate) struct Arguments {
     /// Training steps, and batches answered; the median counts
     #[arg(long, default_value_t = 7)]
     steps: usize,
+    /// Train the stages in bfloat16, which LibTorch can
+    #[arg(long)]
+    half: bool,
     #[command(flatten)]
     compute: Compute,
 }
@@ -43,7 +46,12 @@ fn measure<B: StageKernel>(arguments: &Arguments, devices: &[B::Device]) -> Resu
     let device = &devices[0];
     B::seed(device, 1);
     let network = Network::<Autodiff<B>>::new(&plan, device);
-    let mut training = Steps::new(network, Optimiser::Sgd { momentum: 0.9 }, devices);
+    if arguments.half && !B::HALF {
+        return Err(TrainerError::Request("--half is for LibTorch: use --backend libtorch".into()));
+    }
+    let precision = if arguments.half { Precision::Half } else { Precision::Single };
+    let optimiser = Optimiser::Sgd { momentum: 0.9 };
+    let mut training = Steps::new(network, optimiser, devices).in_precision(precision);
     let mut random = StdRng::seed_from_u64(1);
     let batch = Batch {
         waveforms: (0..batch * plan.window).map(|_| random.random()).collect(),

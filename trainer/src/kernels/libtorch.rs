@@ -8,7 +8,7 @@
 use super::{NetworkBackend, StageGradients, StageInputs, StageKernel, StageKind, StageOutput};
 use burn::backend::LibTorch;
 use burn::backend::libtorch::TchTensor;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// A stage's way back: LibTorch's own graph from the inputs to the signal.
 #[derive(Debug, Clone)]
@@ -30,7 +30,30 @@ fn by_frames(signal: &Tensor) -> Tensor {
     signal.transpose(1, 2).contiguous().transpose(1, 2).unsqueeze(2)
 }
 
-impl NetworkBackend for LibTorch {}
+/// What the filters sum up, `[batch, filters, 1, places]`, by frames.
+fn convolve(signal: &Tensor, weight: &Tensor, bias: &Tensor, stride: i64, padding: i64) -> Tensor {
+    let (batch, channels, frames) = signal.size3().unwrap_or_else(|_| unreachable!("signals have three dimensions"));
+    let length = weight.size()[2];
+    if channels == 1 && length == stride && padding == 0 {
+        // Filters of a waveform side by side: its grains are frames of as many channels. As a
+        // single channel it would come out channel by channel.
+        let places = frames / length;
+        let grains = signal.narrow(2, 0, places * length).reshape([batch, places, length]);
+        return by_frames(&grains.transpose(1, 2)).conv2d(
+            &weight.transpose(1, 2).unsqueeze(2),
+            Some(bias),
+            [1, 1],
+            [0, 0],
+            [1, 1],
+            1,
+        );
+    }
+    by_frames(signal).conv2d(&weight.unsqueeze(2), Some(bias), [1, stride], [0, padding], [1, 1], 1)
+}
+
+impl NetworkBackend for LibTorch {
+    const HALF: bool = true;
+}
 
 impl StageKernel for LibTorch {
     type Kept = Kept;
@@ -44,16 +67,19 @@ impl StageKernel for LibTorch {
 
         let StageKind { stride, padding, epsilon, rectify, pool } = kind;
         let (stride, padding) = (stride as i64, padding as i64);
-        let sums = by_frames(signal).conv2d(&weight.unsqueeze(2), Some(bias), [1, stride], [0, padding], [1, 1], 1);
+        // The signal's own precision; the gradients of weights become single again on their way back.
+        let (weight, bias) = (weight.to_kind(signal.kind()), bias.to_kind(signal.kind()));
+        let sums = convolve(signal, &weight, &bias, stride, padding);
         let none = None::<&Tensor>;
         let (mut output, mean, deviation) =
             sums.native_batch_norm(Some(gamma), Some(beta), none, none, true, 0.1, epsilon);
-        if rectify {
-            output = output.relu_();
-        }
         if pool > 1 {
             let pool = [1, pool as i64];
             output = output.max_pool2d(pool, pool, [0, 0], [1, 1], false);
+        }
+        if rectify {
+            // The same after pooling as before, over fewer frames.
+            output = output.relu_();
         }
         let output = output.squeeze_dim(2);
         let signal = TchTensor::new(output.detach());
@@ -70,7 +96,12 @@ impl StageKernel for LibTorch {
         // with its gradient has that gradient.
         let flat = |signal: &Tensor| signal.transpose(1, 2).contiguous().flatten(0, -1);
         let (output, gradient) = (flat(&kept.output.tensor), flat(&gradient.tensor));
-        let number = output.dot(&gradient);
+        let number = if output.kind() == Kind::Float {
+            output.dot(&gradient)
+        } else {
+            // Slow as a product of two rows in bfloat16.
+            (output * gradient).sum(None)
+        };
         let wanted = &kept.inputs[if kept.back { 0 } else { 1 }..];
         let wanted: Vec<&Tensor> = wanted.iter().map(|input| &input.tensor).collect();
         let mut found = Tensor::run_backward(&[&number], &wanted, false, false).into_iter().map(TchTensor::new);

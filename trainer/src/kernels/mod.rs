@@ -89,6 +89,10 @@ pub trait StageKernel: NetworkBackend {
 
 /// A backend that networks run on: either plain, or one that keeps gradients.
 pub trait NetworkBackend: Backend {
+    /// Whether [`train_stage`](Self::train_stage) takes a signal in bfloat16: it then computes
+    /// in that, with weights and statistics in single precision, and gives such a signal.
+    const HALF: bool = false;
+
     /// A stage with the batch's own statistics, as one operation; `None` leaves it to
     /// burn's modules.
     fn train_stage(_inputs: StageInputs<Self>, _kind: StageKind) -> Option<StageOutput<Self>> {
@@ -135,6 +139,8 @@ without_kernel!(burn::backend::Cuda);
 without_kernel!(burn::backend::Vulkan);
 
 impl<B: StageKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C> {
+    const HALF: bool = B::HALF;
+
     fn train_stage(inputs: StageInputs<Self>, kind: StageKind) -> Option<StageOutput<Self>> {
         #[derive(Debug)]
         struct StageStep;

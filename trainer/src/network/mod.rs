@@ -21,7 +21,8 @@ use crate::kernels::NetworkBackend;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::activation::relu;
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{DType, Tensor, backend::Backend};
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// One layer of the trunk: `[batch, channels, frames]` in and out.
@@ -60,6 +61,22 @@ impl<B: NetworkBackend> TrunkLayer<B> {
     }
 }
 
+/// What the stages of a network compute in while they train.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Single precision throughout.
+    #[default]
+    Single,
+    /// bfloat16 between the first stage and the tag layer; weights, statistics and steps stay single.
+    Half,
+}
+
+/// A signal in a type of number; as it is where that is its own.
+fn cast<B: Backend>(signal: Tensor<B, 3>, dtype: DType) -> Tensor<B, 3> {
+    if signal.dtype() == dtype { signal } else { signal.cast(dtype) }
+}
+
 /// What a network gives for a batch of windows.
 pub struct Answer<B: Backend> {
     /// `[batch, tags]`, before the sigmoid.
@@ -96,7 +113,12 @@ impl<B: NetworkBackend> Network<B> {
 
     /// Runs the network over `waveforms` of shape `[batch, window]`.
     pub fn forward(&self, waveforms: Tensor<B, 2>) -> Answer<B> {
-        let mut embedding = self.features(waveforms);
+        self.forward_in(Precision::Single, waveforms)
+    }
+
+    /// The same in a precision, for training; half where the backend has it.
+    pub fn forward_in(&self, precision: Precision, waveforms: Tensor<B, 2>) -> Answer<B> {
+        let mut embedding = self.features(waveforms, precision);
         for layer in &self.head {
             embedding = layer.forward(embedding);
         }
@@ -105,15 +127,21 @@ impl<B: NetworkBackend> Network<B> {
     }
 
     /// What leaves the trunk, `[batch, values]`.
-    fn features(&self, waveforms: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn features(&self, waveforms: Tensor<B, 2>, precision: Precision) -> Tensor<B, 2> {
         let mut signal = waveforms.unsqueeze_dim(1);
         let mut levels = Vec::new();
         for (index, layer) in self.trunk.iter().enumerate() {
-            signal = layer.forward(signal);
+            // The waveform itself stays whole: eight bits would drown what is quiet in it.
+            let half = match layer {
+                TrunkLayer::Stage(stage) => precision == Precision::Half && index > 0 && stage.takes_half(),
+                _ => false,
+            };
+            signal = layer.forward(cast(signal, if half { DType::BF16 } else { DType::F32 }));
             if self.trunk.len() - index <= self.levels {
-                levels.push(signal.clone().max_dim(2).squeeze_dim(2));
+                levels.push(cast(signal.clone(), DType::F32).max_dim(2).squeeze_dim(2));
             }
         }
+        let signal = cast(signal, DType::F32);
         if levels.is_empty() { signal.flatten(1, 2) } else { Tensor::cat(levels, 1) }
     }
 

@@ -38,6 +38,11 @@ impl<B: NetworkBackend> StageLayer<B> {
         }
     }
 
+    /// Whether a signal in bfloat16 can train it.
+    pub(crate) fn takes_half(&self) -> bool {
+        B::HALF && self.norm.is_some() && self.convolution.bias.is_some()
+    }
+
     pub(crate) fn forward(&self, signal: Tensor<B, 3>) -> Tensor<B, 3> {
         match (&self.norm, &self.convolution.bias) {
             (Some(norm), Some(bias)) => self.by_kernel(signal, norm, bias.val()),

@@ -5,6 +5,7 @@ use crate::architecture::Architecture;
 use crate::data::Augmentation;
 use crate::error::{Result, TrainerError};
 use crate::evaluation::Counting;
+use crate::network::Precision;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -57,6 +58,9 @@ pub struct Training {
     /// Besides after each epoch, a checkpoint is left every so many batches; 0 is never.
     #[serde(default)]
     pub checkpoint_every: usize,
+    /// What the stages compute in; half is for LibTorch, and faster on processors that have bfloat16.
+    #[serde(default)]
+    pub precision: Precision,
     /// What turns gradients into steps.
     pub optimiser: Optimiser,
     /// How fast, and how long.
@@ -125,6 +129,7 @@ impl Config {
                 accumulate: 1,
                 seed: 1,
                 checkpoint_every: 1_000,
+                precision: Precision::Single,
                 optimiser: Optimiser::Sgd { momentum: 0.9 },
                 schedule,
                 augmentation: Augmentation::NONE,

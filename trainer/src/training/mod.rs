@@ -13,14 +13,14 @@ use crate::data::{Cache, Example, Pass};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{Counting, Scores};
 use crate::kernels::NetworkBackend;
-use crate::network::{Network, binary_cross_entropy};
+use crate::network::{Network, Precision, binary_cross_entropy};
 use burn::module::AutodiffModule as _;
 use burn::optim::GradientsAccumulator;
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use checkpoint::{Epoch, State, UnderWay};
-use config::Config;
+use config::{Config, Training};
 use schedule::Next;
 use std::path::Path;
 use std::time::Instant;
@@ -125,12 +125,16 @@ where
     B::InnerBackend: NetworkBackend,
 {
     fn start(run: &'a Path, data: &'a Data, config: &'a Config, devices: &'a [B::Device]) -> Result<Self> {
+        if config.training.precision == Precision::Half && !B::HALF {
+            let what = "half precision is for LibTorch: set precision to \"single\", or use cargo trainer-libtorch";
+            return Err(TrainerError::Request(what.into()));
+        }
         let tags = data.training.cache.info.tags.clone();
         let plan = config.architecture.plan(tags.len())?;
         let device = &devices[0];
         B::seed(device, config.training.seed);
         let network = Network::<B>::new(&plan, device);
-        let steps = Steps::new(network, config.training.optimiser, devices);
+        let steps = Steps::new(network, config.training.optimiser, devices).in_precision(config.training.precision);
         let state = State { config: config.clone(), tags, epochs: Vec::new(), under_way: UnderWay::default() };
         let mut trainer = Self { run, data, config, devices, state, steps };
         match checkpoint::latest(run)? {
@@ -161,7 +165,8 @@ where
     fn go_back(&mut self) -> Result<()> {
         let folder = checkpoint::folder(self.run, self.state.best());
         let network = checkpoint::load_network(&folder, self.steps.network.clone(), self.device())?;
-        self.steps = Steps::new(network, self.config.training.optimiser, self.devices);
+        let Training { optimiser, precision, .. } = self.config.training;
+        self.steps = Steps::new(network, optimiser, self.devices).in_precision(precision);
         Ok(())
     }
 

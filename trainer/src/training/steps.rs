@@ -5,7 +5,7 @@ use super::optimiser::Stepper;
 use super::scalar;
 use crate::data::Batch;
 use crate::kernels::NetworkBackend;
-use crate::network::{Network, binary_cross_entropy};
+use crate::network::{Network, Precision, binary_cross_entropy};
 use burn::module::{AutodiffModule as _, Module as _};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -17,6 +17,7 @@ pub struct Steps<'a, B: AutodiffBackend> {
     /// The network so far.
     pub network: Network<B>,
     pub(super) stepper: Stepper<Network<B>, B>,
+    precision: Precision,
     devices: &'a [B::Device],
 }
 
@@ -30,7 +31,12 @@ where
     /// Without any device.
     pub fn new(network: Network<B>, optimiser: Optimiser, devices: &'a [B::Device]) -> Self {
         assert!(!devices.is_empty(), "a network lives on a device");
-        Self { network, stepper: Stepper::new(optimiser), devices }
+        Self { network, stepper: Stepper::new(optimiser), precision: Precision::Single, devices }
+    }
+
+    /// The same, computing in a precision.
+    pub fn in_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// One step on one batch; gives its loss before the step.
@@ -51,7 +57,7 @@ where
         let mut shares = batch.split(self.devices.len()).into_iter();
         let Some(first) = shares.next() else { return (0.0, GradientsParams::new()) };
         let weight = |share: &Batch| share.rows as f64 / batch.rows as f64;
-        let devices = &self.devices[1..];
+        let (precision, devices) = (self.precision, &self.devices[1..]);
         std::thread::scope(|scope| {
             let others: Vec<_> = devices
                 .iter()
@@ -61,13 +67,13 @@ where
                     let copy = Network::<B>::from_inner(self.network.valid()).fork(device);
                     scope.spawn(move || {
                         let weight = weight(&share);
-                        let (loss, gradients) = differentiate(&copy, &share, part * weight, device);
+                        let (loss, gradients) = differentiate(&copy, precision, &share, part * weight, device);
                         (loss * weight, gradients)
                     })
                 })
                 .collect();
             let own = weight(&first);
-            let (loss, gradients) = differentiate(&self.network, &first, part * own, &self.devices[0]);
+            let (loss, gradients) = differentiate(&self.network, precision, &first, part * own, &self.devices[0]);
             if others.is_empty() {
                 return (loss, gradients);
             }
@@ -88,12 +94,13 @@ where
 /// The loss of rows on a device, and the gradients of a part of it.
 fn differentiate<B: AutodiffBackend + NetworkBackend>(
     network: &Network<B>,
+    precision: Precision,
     batch: &Batch,
     part: f64,
     device: &B::Device,
 ) -> (f64, GradientsParams) {
     let (waveforms, targets) = to_tensors::<B>(batch, device);
-    let loss = binary_cross_entropy(network.forward(waveforms).logits, targets);
+    let loss = binary_cross_entropy(network.forward_in(precision, waveforms).logits, targets);
     let value = scalar(&loss);
     (value, GradientsParams::from_grads((loss * part).backward(), network))
 }
