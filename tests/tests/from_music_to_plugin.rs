@@ -9,7 +9,7 @@ use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::data::Augmentation;
 use tagvane_trainer::evaluation::{Counting, Unit, evaluate_onnx};
 use tagvane_trainer::export::to_onnx;
-use tagvane_trainer::network::Network;
+use tagvane_trainer::network::{Network, Precision};
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::prepare::teachers::{Teachers, sources};
 use tagvane_trainer::prepare::{Request, run};
@@ -37,6 +37,7 @@ fn config(epochs: usize) -> Config {
             accumulate: 1,
             seed: 7,
             checkpoint_every: 0,
+            precision: Precision::Single,
             optimiser: Optimiser::Adam,
             schedule: Schedule::OneCycle { learning_rate: 0.01, epochs },
             augmentation: Augmentation { shift: 100, gain: (0.5, 1.4), polarity: true, noise: 0.01 },

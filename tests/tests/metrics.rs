@@ -1,15 +1,15 @@
-//! ROC-AUC and average precision are scikit-learn's.
+//! ROC-AUC and average precision are scikit-learn's, rank correlation is SciPy's.
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use tagvane_tests::python;
-use tagvane_trainer::evaluation::metrics::{average_precision, roc_auc};
+use tagvane_trainer::evaluation::metrics::{average_precision, rank_correlation, roc_auc};
 
 /// Scores with and without ties, labels rare and common.
 #[test]
-fn both_figures_are_scikit_learns() {
+fn figures_are_those_of_scikit_learn_and_scipy() {
     let seed = rand::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -24,10 +24,13 @@ fn both_figures_are_scikit_learns() {
     }
     let script = "import json, sys, warnings
 from sklearn.metrics import average_precision_score, roc_auc_score
+from scipy.stats import spearmanr
 warnings.simplefilter('ignore')
 for scores, positive in json.load(sys.stdin):
     both = len(set(positive)) == 2
-    print(roc_auc_score(positive, scores) if both else '-', average_precision_score(positive, scores) if any(positive) else '-')";
+    print(roc_auc_score(positive, scores) if both else '-',
+          average_precision_score(positive, scores) if any(positive) else '-',
+          spearmanr(scores, positive).statistic if both and len(set(scores)) > 1 else '-')";
     let mut child =
         Command::new(python()).args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     // In double precision there and here, of the same single-precision scores.
@@ -39,10 +42,14 @@ for scores, positive in json.load(sys.stdin):
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(text.lines().count(), cases.len());
     for (line, (scores, positive)) in text.lines().zip(&cases) {
-        let (auc, precision) = line.split_once(' ').unwrap();
-        for (what, theirs, ours) in
-            [("ROC-AUC", auc, roc_auc(scores, positive)), ("AP", precision, average_precision(scores, positive))]
-        {
+        let labels: Vec<f32> = positive.iter().map(|is| f32::from(u8::from(*is))).collect();
+        let ours = [
+            ("ROC-AUC", roc_auc(scores, positive)),
+            ("AP", average_precision(scores, positive)),
+            ("rank correlation", rank_correlation(scores, &labels)),
+        ];
+        assert_eq!(line.split(' ').count(), ours.len());
+        for (theirs, (what, ours)) in line.split(' ').zip(ours) {
             match theirs.parse::<f64>() {
                 Ok(theirs) => assert!((ours.unwrap() - theirs).abs() < 1e-9, "{what}: {ours:?} and {theirs}"),
                 Err(_) => assert_eq!(ours, None, "{what} of {positive:?}"),

@@ -56,6 +56,15 @@ fn from_magnatagatune_to_tables_and_back() {
     works(folder, "export --run runs/a --out model.onnx");
     let model = Model::open(&folder.join("model.onnx"), Inference::Sliding).unwrap();
     assert_eq!((model.window(), model.tags().len(), model.tags()[0].as_str()), (59_049, 50, "guitar"));
+    // What the evaluation found weak, the model says of itself.
+    let figures: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("figures.json")).unwrap()).unwrap();
+    let weak = |tag: &&serde_json::Value| tag["weak"] == true;
+    let weak: Vec<&str> =
+        figures["tags"].as_array().unwrap().iter().filter(weak).map(|tag| tag["tag"].as_str().unwrap()).collect();
+    assert!(weak.contains(&"opera"), "no clip has it: {weak:?}");
+    works(folder, "export --run runs/a --out weak.onnx --weak-by figures.json");
+    assert_eq!(Model::open(&folder.join("weak.onnx"), Inference::Sliding).unwrap().metadata().weak_tags, weak);
     // The exported file is judged as the run itself was.
     works(folder, "evaluate --onnx model.onnx --cache cache --json exported.json");
     let auc = |file: &str| -> serde_json::Value {
@@ -73,10 +82,12 @@ fn from_magnatagatune_to_tables_and_back() {
         ("train run.toml --cache cache --run runs/b --set architecture.window=59050", "59050"),
         ("train run.toml --cache cache --run runs/b --set groups.validation=[\"z\"]", "validation groups"),
         ("train run.toml --cache cache --run runs/a --set training.batch=24", "another configuration"),
+        ("train run.toml --cache cache --run runs/b --set training.precision=half", "for LibTorch"),
         ("evaluate --onnx run.toml --cache cache", "run.toml"),
         ("evaluate --run runs/z --cache cache", "no epoch"),
         ("evaluate --run runs/a --cache cache --group z", "the cache has"),
         ("export --run runs --out x.onnx", "no epoch"),
+        ("export --run runs/a --out x.onnx --weak-by tags.csv", "evaluate --json"),
         ("report cache", "trained and evaluated"),
         ("models 3^99", "3^99"),
         ("prepare folder --audio nowhere --cache other", "nowhere"),

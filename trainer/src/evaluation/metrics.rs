@@ -1,4 +1,4 @@
-//! ROC-AUC and average precision, as scikit-learn defines them.
+//! ROC-AUC and average precision, as scikit-learn defines them, and rank correlation.
 
 /// The indices of `scores`, highest first, cut into runs of equal score. What is no
 /// number ranks below every number: a model earns nothing by not answering.
@@ -43,9 +43,45 @@ pub fn average_precision(scores: &[f32], positive: &[bool]) -> Option<f64> {
     Some(sum)
 }
 
+/// Spearman's rank correlation, ties sharing their mean rank: 1 where `a` orders the clips as
+/// `b` does, 0 where it knows nothing of that order. `None` where either is the same throughout.
+pub fn rank_correlation(a: &[f32], b: &[f32]) -> Option<f64> {
+    let middle = (a.len() as f64 - 1.0) / 2.0;
+    let centred = |scores: &[f32]| {
+        let mut ranks = vec![0.0; scores.len()];
+        let mut above = 0;
+        for run in ranked(scores) {
+            let rank = above as f64 + (run.len() as f64 - 1.0) / 2.0 - middle;
+            run.iter().for_each(|index| ranks[*index] = rank);
+            above += run.len();
+        }
+        ranks
+    };
+    let (a, b) = (centred(a), centred(b));
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let size = (product(&a, &a) * product(&b, &b)).sqrt();
+    (size > 0.0).then(|| product(&a, &b) / size)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rank_correlations_by_hand() {
+        let near = |a: &[f32], b: &[f32], wanted: f64| {
+            let found = rank_correlation(a, b).unwrap();
+            assert!((found - wanted).abs() < 1e-12, "{a:?} and {b:?}: {found}");
+        };
+        near(&[0.1, 0.2, 0.9], &[1.0, 5.0, 6.0], 1.0);
+        near(&[0.1, 0.2, 0.9], &[6.0, 5.0, 1.0], -1.0);
+        // Ranks 1 2 3 4 5 and 2 1 4 3 5: 1 - 6 * 4 / (5 * 24).
+        near(&[1.0, 2.0, 3.0, 4.0, 5.0], &[2.0, 1.0, 4.0, 3.0, 5.0], 0.8);
+        // Ranks 1.5 1.5 3 and 1 2 3, by Pearson's formula.
+        near(&[0.5, 0.5, 0.7], &[1.0, 2.0, 3.0], 0.75_f64.sqrt());
+        assert_eq!(rank_correlation(&[0.5, 0.5], &[0.1, 0.2]), None);
+        assert_eq!(rank_correlation(&[], &[]), None);
+    }
 
     #[test]
     fn known_values() {

@@ -17,14 +17,17 @@ pub fn print(scores: &Scores) {
     tags.sort_by(|a, b| b.positives.cmp(&a.positives).then(a.tag.cmp(&b.tag)));
     let width = tags.iter().map(|tag| tag.tag.chars().count()).max().unwrap_or(0).max(22);
     println!(
-        "{:<width$} {:>9} {:>8} {:>8} {:>6} {:>6} {:>6}",
-        "tag", "positives", "ROC-AUC", "AP", "label", "said", "off"
+        "{:<width$} {:>9} {:>8} {:>8} {:>8} {:>6} {:>6} {:>6}",
+        "tag", "positives", "ROC-AUC", "AP", "ranks", "label", "said", "off"
     );
     for tag in &tags {
-        let (auc, precision) = (figure(tag.roc_auc), figure(tag.average_precision));
+        let (auc, precision, ranks) =
+            (figure(tag.roc_auc), figure(tag.average_precision), figure(tag.rank_correlation));
+        let weak = if tag.weak { " weak" } else { "" };
         let TagScore { mean_label, mean_probability, mean_error, .. } = tag;
         println!(
-            "{:<width$} {:>9} {auc:>8} {precision:>8} {mean_label:>6.3} {mean_probability:>6.3} {mean_error:>6.3}",
+            "{:<width$} {:>9} {auc:>8} {precision:>8} {ranks:>8} {mean_label:>6.3} {mean_probability:>6.3} \
+             {mean_error:>6.3}{weak}",
             tag.tag, tag.positives
         );
     }
@@ -53,13 +56,8 @@ fn summary(scores: &Scores) -> String {
 pub fn write_csv(path: &Path, scores: &Scores) -> Result<()> {
     let failed = |error: csv::Error| TrainerError::content(path, error.to_string());
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let columns = ["tag", "positives", "roc_auc", "average_precision", "mean_label", "mean_probability", "mean_error"];
-    writer.write_record(columns).map_err(failed)?;
     for tag in scores.by_tag() {
-        let optional = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
-        let (auc, precision) = (optional(tag.roc_auc), optional(tag.average_precision));
-        let [label, said, off] = [tag.mean_label, tag.mean_probability, tag.mean_error].map(|mean| mean.to_string());
-        writer.write_record([tag.tag, tag.positives.to_string(), auc, precision, label, said, off]).map_err(failed)?;
+        writer.serialize(tag).map_err(failed)?;
     }
     let bytes = writer.into_inner().map_err(|error| TrainerError::content(path, error.to_string()))?;
     files::write(path, &bytes)
