@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use tagvane_trainer::corpus;
 use tagvane_trainer::data::Labels;
 use tagvane_trainer::data::vocabularies::{MAGNATAGATUNE, MILLION_SONG};
+use tagvane_trainer::network::Precision;
 use tagvane_trainer::prepare::copies::Copies;
 use tagvane_trainer::prepare::folder::{self, HoldOut};
 use tagvane_trainer::prepare::shard::Shard;
@@ -191,7 +192,7 @@ fn taught(teaching: &Teaching) -> Result<Outcome> {
         sources.retain(|source| kept.contains(&source.name));
     }
     let request = common.filling.request(*shortest, None)?;
-    let label = |source: &Source, samples: &[f32]| teachers.label(source, samples);
+    let label = |source: &Source, samples: &[f32]| teachers.label(source, samples, Precision::Single);
     let Some(count) = varied else { return prepare::run(&request, teachers.tags(), &sources, label) };
     let voices = voices.then(Voices::find).transpose()?;
     let copies = Copies::new(&request, &sources, voices.as_ref(), *seed);
@@ -211,7 +212,7 @@ fn rendered(rendering: &Rendering) -> Result<Outcome> {
     }
     // Segments that follow each other, as many as fit.
     let teachers = Teachers::open(teachers, 59_049, usize::MAX, *seed)?;
-    let label = |source: &Source, samples: &[f32]| teachers.label(source, samples);
+    let label = |source: &Source, samples: &[f32]| teachers.label(source, samples, Precision::Single);
     prepare::run_with(&request, teachers.tags(), &pieces.sources(), samples, label)
 }
 

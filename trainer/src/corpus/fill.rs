@@ -5,6 +5,7 @@ use super::packages::List;
 use super::{Recording, unpack};
 use crate::error::{Result, TrainerError};
 use crate::files;
+use crate::network::Precision;
 use crate::prepare::copies::Copies;
 use crate::prepare::teachers::{self, Teachers};
 use crate::prepare::{Outcome, Request, Source, run, run_with};
@@ -30,6 +31,10 @@ pub struct Recipe {
     pub seconds: f64,
     /// Draws segments, variations and pieces.
     pub seed: u64,
+    /// Whether what is learnt from is labelled in half precision, where there is OpenVINO and a
+    /// processor that computes in it. What is measured by never is.
+    #[serde(default)]
+    pub half: bool,
     /// The packages that networks are measured by, and chosen by: they are taken as they are.
     pub measured: Vec<String>,
 }
@@ -54,7 +59,10 @@ pub fn fill(
         || TrainerError::Request("the list has no section [recipe], which says what to fill a cache with".into());
     let recipe = list.recipe.as_ref().ok_or_else(none)?;
     let teachers = Teachers::open(teachers, SEGMENT, recipe.segments, recipe.seed)?;
-    let label = |source: &Source, samples: &[f32]| teachers.label(source, samples);
+    let label = |source: &Source, samples: &[f32]| {
+        let half = recipe.half && !recipe.measured.contains(&source.group);
+        teachers.label(source, samples, if half { Precision::Half } else { Precision::Single })
+    };
 
     println!("recordings");
     let kept: HashSet<&str> =

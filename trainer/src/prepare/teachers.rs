@@ -6,6 +6,7 @@ use crate::data::vocabularies;
 use crate::data::{Labels, Segment};
 use crate::error::{Result, TrainerError};
 use crate::musicnn;
+use crate::network::Precision;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -58,7 +59,12 @@ impl Teachers {
     ///
     /// # Errors
     /// [`TrainerError`] where a teacher fails. In words why there are no labels.
-    pub fn label(&self, source: &Source, samples: &[f32]) -> Result<std::result::Result<Labels, String>> {
+    pub fn label(
+        &self,
+        source: &Source,
+        samples: &[f32],
+        precision: Precision,
+    ) -> Result<std::result::Result<Labels, String>> {
         let rate = f64::from(tagvane_engine::SAMPLE_RATE);
         let resampler = match Resampler::new(rate, TEACHER_RATE) {
             Ok(resampler) => resampler,
@@ -72,7 +78,7 @@ impl Teachers {
                 continue;
             }
             let middle = (start + self.window / 2) as f64 / rate * TEACHER_RATE;
-            let probabilities = self.ask(&for_teachers, middle as usize)?;
+            let probabilities = self.ask(&for_teachers, middle as usize, precision)?;
             segments.push(Segment { start, length: self.window, probabilities });
         }
         if segments.is_empty() {
@@ -94,7 +100,7 @@ impl Teachers {
 
     /// The mean of each vocabulary's teachers over the window around sample `middle` of
     /// `waveform`, both at their rate; a track's ends are padded with silence.
-    fn ask(&self, waveform: &[f32], middle: usize) -> Result<Vec<f32>> {
+    fn ask(&self, waveform: &[f32], middle: usize, precision: Precision) -> Result<Vec<f32>> {
         let mut said = Vec::new();
         for group in &self.vocabularies {
             let first = said.len();
@@ -105,7 +111,7 @@ impl Teachers {
                     usize::try_from(index).ok().and_then(|index| waveform.get(index)).copied().unwrap_or(0.0)
                 };
                 let window: Vec<f32> = (start..start + teacher.window() as i64).map(sample).collect();
-                for (mean, probability) in said[first..].iter_mut().zip(teacher.ask(&window)?) {
+                for (mean, probability) in said[first..].iter_mut().zip(teacher.ask(&window, precision)?) {
                     *mean += probability / group.len() as f32;
                 }
             }
