@@ -1,9 +1,10 @@
 //! What the halves of an instance share: nice-plug's plugin, the shell and the editor.
 
 use crate::params::{Choice, Controls, inference};
+use nice_plug_egui::RepaintNotifier;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use tagvane_engine::Engine;
+use tagvane_engine::{Engine, Moment, Observer, Status};
 use tagvane_outputs::{Outputs, Stage, Wiring};
 
 /// What an instance is made of.
@@ -19,16 +20,53 @@ pub(crate) struct Parts {
     pub(crate) edited: Arc<AtomicBool>,
     /// The channels in and out while the instance is active; 0 while it is not.
     pub(crate) channels: Arc<AtomicU32>,
+    /// The highest sample that came in since it was last asked for, as its bits.
+    level: Arc<AtomicU32>,
+    /// Tells the window that there is something new to draw.
+    pub(crate) repaint: RepaintNotifier,
+}
+
+/// Hears of judgements: for the outputs, and so that the window draws when there is something new
+/// and rests when there is not.
+struct Listeners {
+    outputs: Arc<Outputs>,
+    repaint: RepaintNotifier,
+}
+
+impl Observer for Listeners {
+    fn changed(&self, status: &Status) {
+        self.outputs.changed(status);
+        self.repaint.request_repaint();
+    }
+
+    fn judged(&self, moment: Moment, probabilities: &[f32]) {
+        self.outputs.judged(moment, probabilities);
+        self.repaint.request_repaint();
+    }
 }
 
 impl Parts {
     pub(crate) fn new() -> Self {
         let outputs = Arc::new(Outputs::new());
-        let engine = Arc::new(Engine::observed(Choice::Usual.source(), inference(), Arc::<Outputs>::clone(&outputs)));
+        let repaint = RepaintNotifier::default();
+        let listeners = Listeners { outputs: Arc::clone(&outputs), repaint: repaint.clone() };
+        let engine = Arc::new(Engine::observed(Choice::Usual.of_project(), inference(), Arc::new(listeners)));
         let controls = Arc::new(Controls::new(Arc::clone(&engine), Arc::clone(&outputs)));
         let stage = Stage::new(Arc::clone(&outputs)).expect("new outputs have no stage yet");
         let stage = Arc::new(Mutex::new(stage));
-        Self { engine, outputs, controls, stage, edited: Arc::default(), channels: Arc::default() }
+        let (edited, channels, level) = Default::default();
+        Self { engine, outputs, controls, stage, edited, channels, level, repaint }
+    }
+
+    /// A block of this peak came in. On the audio thread.
+    pub(crate) fn hear_level(&self, peak: f32) {
+        // Bits of numbers that are not negative are in the order of the numbers.
+        self.level.fetch_max(peak.abs().to_bits(), Ordering::Relaxed);
+    }
+
+    /// The highest peak since the last time.
+    pub(crate) fn take_level(&self) -> f32 {
+        f32::from_bits(self.level.swap(0, Ordering::Relaxed))
     }
 
     /// A person chooses a model: the project is to be saved.

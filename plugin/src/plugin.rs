@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use tagvane_engine::{Pace, Tap};
-use tagvane_outputs::{Block, Stage};
+use tagvane_outputs::{Bar, Block, Place, Song, Stage};
 
 /// The most channels of a layout.
 const MOST_CHANNELS: usize = 8;
@@ -43,7 +43,7 @@ impl Default for Tagvane {
 
 impl Tagvane {
     /// The audio thread's whole work: hears a block and lets the outputs follow it.
-    fn hear(&mut self, buffer: &mut Buffer<'_>, playing: bool) {
+    fn hear(&mut self, buffer: &mut Buffer<'_>, playing: bool, place: Place) {
         // What a start of the transport plays does not continue what was heard before:
         // a bounce, which hears nothing before it, has to give the same.
         let started = playing && !std::mem::replace(&mut self.playing, playing);
@@ -56,6 +56,8 @@ impl Tagvane {
         let offline = self.parts.engine.pace() == Pace::EveryHop;
         let settings = self.parts.controls.settings();
         let frames = buffer.samples();
+        let peak = |channel: &&mut [f32]| channel.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+        self.parts.hear_level(buffer.as_slice().iter().map(|channel| peak(&channel)).fold(0.0, f32::max));
         let longest = if offline { BOUNCED } else { frames.max(1) };
         for first in (0..frames).step_by(longest) {
             let last = frames.min(first + longest);
@@ -64,6 +66,9 @@ impl Tagvane {
             let block = Block { frames, start: self.start, playing, bypassed, offline };
             // Nobody else holds it while the host processes.
             let Ok(mut stage) = self.parts.stage.try_lock() else { continue };
+            if first == 0 {
+                stage.place(&block, place);
+            }
             if offline {
                 nice_plug::util::permit_alloc(|| stage.pass(&block, &settings));
             } else {
@@ -90,6 +95,22 @@ impl Tagvane {
 
     fn with_stage(&self, work: impl FnOnce(&mut Stage)) {
         work(&mut self.parts.stage.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+    }
+}
+
+/// Where the song stands, by what the host says of its transport.
+fn place(transport: &Transport) -> Place {
+    let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
+    let bar = || {
+        let (numerator, denominator) = (transport.time_sig_numerator?, transport.time_sig_denominator?);
+        let length = f64::from(numerator) * 4.0 / f64::from(denominator);
+        let start = finite(transport.bar_start_pos_beats())?;
+        (length.is_finite() && length > 0.0).then_some(Bar { number: transport.bar_number()?, start, length })
+    };
+    let song = |seconds| Song { seconds, beats: finite(transport.pos_beats()), bar: bar() };
+    Place {
+        song: finite(transport.pos_seconds()).filter(|_| transport.playing).map(song),
+        tempo: finite(transport.tempo).unwrap_or(0.0),
     }
 }
 
@@ -176,9 +197,9 @@ impl Plugin for Tagvane {
         _aux: &mut AuxiliaryBuffers<'_>,
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
-        let playing = context.transport().playing;
+        let (playing, place) = (context.transport().playing, place(context.transport()));
         // A panic must not reach the host: the audio passes, the listening ends.
-        if !self.broken && catch_unwind(AssertUnwindSafe(|| self.hear(buffer, playing))).is_err() {
+        if !self.broken && catch_unwind(AssertUnwindSafe(|| self.hear(buffer, playing, place))).is_err() {
             self.broken = true;
         }
         // While tags show, the host must not put the instance to sleep on silence: a

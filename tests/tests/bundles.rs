@@ -292,7 +292,8 @@ fn a_project_remembers_its_model_and_survives_its_loss() {
         let mut session = open(format);
         assert!(session.load(&saved), "{format}");
         session.start(bounce(44_100.0, 512)).unwrap();
-        assert_eq!(send(session.as_mut(), 0.3, 512, 400).unwrap(), [], "{format}");
+        // The usual one listens instead.
+        assert!(!send(session.as_mut(), 0.3, 512, 400).unwrap().is_empty(), "{format}");
         // The file may come back: the project still names it.
         assert_eq!(session.save().unwrap(), saved, "{format}");
     }

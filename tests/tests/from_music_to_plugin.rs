@@ -62,7 +62,10 @@ fn prepared(folder: &Path) -> std::path::PathBuf {
     let found = sources(&audio, &[]).unwrap();
     let request = Request { cache: cache.clone(), shard: Shard::WHOLE, shortest: 5.0, longest: None, jobs: 1 };
     let tags: Vec<String> = TAGS.iter().map(|tag| (*tag).to_owned()).collect();
-    let prepare = || run(&request, tags.clone(), &found, |source, samples| teachers.label(source, samples, Precision::Single)).unwrap();
+    let prepare = || {
+        run(&request, tags.clone(), &found, |source, samples| teachers.label(source, samples, Precision::Single))
+            .unwrap()
+    };
     let outcome = prepare();
     assert_eq!((outcome.tracks, outcome.segments), (3, 36));
     assert_eq!(outcome.skipped.len(), 2, "{:?}", outcome.skipped);

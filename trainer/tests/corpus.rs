@@ -163,6 +163,7 @@ fn a_recipe_fills_a_cache_and_leaves_what_measures_as_it_is() {
         pieces: 0,
         seconds: 20.0,
         seed: 1,
+        half: true,
         measured: vec!["measured-music".into()],
     };
     let list = List { shortest: 20.0, recipe: Some(recipe), packages };

@@ -1,7 +1,9 @@
 //! Where the tags stand, for everyone to read at any time.
 
-use crate::model::{Inference, MAX_TAGS};
+use crate::engine::ModelSource;
+use crate::model::{Inference, MAX_TAGS, Metadata};
 use crate::observer::{Moment, Observer};
+use crate::workers::lock;
 use atomic_float::AtomicF32;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -25,6 +27,9 @@ pub struct TagBoard {
     /// When the last values were written, in microseconds after `made`.
     written: AtomicU64,
     status: Mutex<Status>,
+    about: Mutex<About>,
+    /// Processor time that listening took, in nanoseconds.
+    busy: AtomicU64,
     /// Counts the changes of the tags' names.
     names_version: AtomicU64,
     observer: Arc<dyn Observer>,
@@ -55,6 +60,19 @@ pub enum Status {
     },
     /// The model cannot be used, and why, in one sentence; tags stay at zero.
     Failed(String),
+}
+
+/// Which model is loaded, and what there is to say of that.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct About {
+    /// Where the model came from; `None` without one.
+    pub source: Option<ModelSource>,
+    /// The SHA-256 of its file, in hexadecimal digits.
+    pub hash: String,
+    /// What it says of itself.
+    pub metadata: Arc<Metadata>,
+    /// What went wrong when a model was last asked for, in one sentence, though one listens.
+    pub notice: Option<String>,
 }
 
 impl Status {
@@ -91,6 +109,8 @@ impl TagBoard {
             made: Instant::now(),
             written: AtomicU64::new(0),
             status: Mutex::new(Status::Loading { tags: Vec::new() }),
+            about: Mutex::default(),
+            busy: AtomicU64::new(0),
             names_version: AtomicU64::new(0),
         }
     }
@@ -135,6 +155,16 @@ impl TagBoard {
     /// What is listening. Takes a lock: not for the audio thread.
     pub fn status(&self) -> Status {
         self.lock().clone()
+    }
+
+    /// Which model is loaded. Takes a lock.
+    pub fn about(&self) -> About {
+        lock(&self.about).clone()
+    }
+
+    /// Processor time that listening took since the board was made.
+    pub fn busy(&self) -> Duration {
+        Duration::from_nanos(self.busy.load(Ordering::Relaxed))
     }
 
     /// The name of tag `index`, where there is one. Takes a lock.
@@ -189,6 +219,18 @@ impl TagBoard {
         self.skips.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn add_busy(&self, time: Duration) {
+        self.busy.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_about(&self, about: About) {
+        *lock(&self.about) = about;
+    }
+
+    pub(crate) fn set_notice(&self, notice: String) {
+        lock(&self.about).notice = Some(notice);
+    }
+
     pub(crate) fn set_status(&self, status: Status) {
         let mut current = self.lock();
         let renamed = current.tags() != status.tags();
@@ -200,7 +242,7 @@ impl TagBoard {
     }
 
     fn lock(&self) -> MutexGuard<'_, Status> {
-        self.status.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.status)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::observer::Observer;
 use crate::resample::RateError;
 use crate::tap::{Tap, tap};
 use crate::workers::{Workers, lock};
+use cpu_time::ThreadTime;
 use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
@@ -32,6 +33,24 @@ pub enum ModelSource {
     },
     /// An ONNX file on disk.
     File(PathBuf),
+}
+
+/// A model that an instance is asked to use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Where it is.
+    pub source: ModelSource,
+    /// The SHA-256 that its file once had, in hexadecimal digits, where that is known. A file that
+    /// is gone may be in use elsewhere in this process; of one that is another the board tells.
+    pub hash: Option<String>,
+    /// What listens instead, if it cannot be used; without it, what listened before listens on.
+    pub instead: Option<ModelSource>,
+}
+
+impl From<ModelSource> for Request {
+    fn from(source: ModelSource) -> Self {
+        Self { source, hash: None, instead: None }
+    }
 }
 
 impl ModelSource {
@@ -65,12 +84,12 @@ pub struct Engine {
 
 /// What the threads know of an instance.
 pub(crate) struct Shared {
-    board: Arc<TagBoard>,
+    pub(crate) board: Arc<TagBoard>,
     pub(crate) listener: Mutex<Listener>,
     /// How its models are run.
     pub(crate) inference: Inference,
     /// The model to load next.
-    pub(crate) wanted: Mutex<Option<ModelSource>>,
+    pub(crate) wanted: Mutex<Option<Request>>,
     /// Told when a load has ended, well or not.
     pub(crate) loaded: Condvar,
     /// Whether there is audio to wait for.
@@ -90,7 +109,10 @@ impl Shared {
         }
         let mut listener = lock(&self.listener);
         let before = listener.taken();
-        if listener.advance(Pace::Live) {
+        let start = ThreadTime::now();
+        let more = listener.advance(Pace::Live);
+        self.board.add_busy(start.elapsed());
+        if more {
             return Some(Duration::ZERO);
         }
         let idle = if listener.taken() == before { self.idle_looks.load(Ordering::Relaxed) + 1 } else { 0 };
@@ -107,24 +129,25 @@ impl Shared {
 }
 
 impl Engine {
-    /// Starts to listen, and loads `source` first; models are run by sliding steps
+    /// Starts to listen, and loads a model first; models are run by sliding steps
     /// where they allow it and `inference` says so. Where the system gives no thread,
     /// the board says so and tags stay at zero.
-    pub fn start(source: ModelSource, inference: Inference) -> Self {
-        Self::observed(source, inference, Arc::new(()))
+    pub fn start(request: impl Into<Request>, inference: Inference) -> Self {
+        Self::observed(request, inference, Arc::new(()))
     }
 
     /// As [`start`](Self::start); `observer` is told of all that is judged.
-    pub fn observed(source: ModelSource, inference: Inference, observer: Arc<dyn Observer>) -> Self {
+    pub fn observed(request: impl Into<Request>, inference: Inference, observer: Arc<dyn Observer>) -> Self {
+        let request = request.into();
         let board = Arc::new(TagBoard::observed(observer));
-        if let ModelSource::Bytes { bytes, .. } = &source {
+        if let ModelSource::Bytes { bytes, .. } = &request.source {
             board.set_status(Status::Loading { tags: Metadata::peek(bytes).tags });
         }
         let shared = Arc::new(Shared {
             listener: Mutex::new(Listener::new(Arc::clone(&board))),
             board,
             inference,
-            wanted: Mutex::new(Some(source)),
+            wanted: Mutex::new(Some(request)),
             loaded: Condvar::new(),
             live: AtomicBool::new(false),
             every_hop: AtomicBool::new(false),
@@ -147,11 +170,16 @@ impl Engine {
     }
 
     /// Loads another model in the background; the one before listens on until then.
-    pub fn load(&self, source: ModelSource) {
+    pub fn load(&self, request: impl Into<Request>) {
         if let Some(workers) = &self.workers {
-            *lock(&self.shared.wanted) = Some(source);
+            *lock(&self.shared.wanted) = Some(request.into());
             workers.load(&self.shared);
         }
+    }
+
+    /// Whether a model is being loaded. Takes a lock.
+    pub fn is_loading(&self) -> bool {
+        lock(&self.shared.wanted).is_some()
     }
 
     /// Waits until no model is being loaded.

@@ -24,8 +24,8 @@ mod support;
 mod tap;
 mod workers;
 
-pub use board::{Status, TagBoard};
-pub use engine::{Engine, ModelSource};
+pub use board::{About, Status, TagBoard};
+pub use engine::{Engine, ModelSource, Request};
 pub use listener::{Listener, Pace};
 pub use model::{FORMAT, Hearing, Inference, MAX_TAGS, Metadata, Model, ModelError, SAMPLE_RATE};
 pub use observer::{Moment, Observer};

@@ -1,6 +1,6 @@
 //! From the ring to the board: keeps the last window and asks the model.
 
-use crate::board::{Status, TagBoard};
+use crate::board::{About, Status, TagBoard};
 use crate::model::{Hearing, Inference, Model, ModelError, SAMPLE_RATE};
 use crate::observer::Moment;
 use crate::resample::Resampler;
@@ -146,6 +146,7 @@ impl Listener {
     pub fn fail(&mut self, why: String) {
         tracing::warn!("{why}");
         self.hearing = None;
+        self.board.set_about(About::default());
         self.board.set_status(Status::Failed(why));
         self.start_afresh();
     }

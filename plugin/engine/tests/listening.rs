@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 use support::{bytes, loudness};
-use tagvane_engine::{Engine, Inference, ModelSource, Moment, Observer, Pace, Status};
+use tagvane_engine::{Engine, Inference, ModelSource, Moment, Observer, Pace, Request, Status};
 
 /// Samples between two windows that are judged.
 const HOP: usize = 2_187;
@@ -165,6 +165,56 @@ fn a_model_that_cannot_be_used_says_so_and_shows_nothing() {
     engine.wait_until_loaded();
     feed(&engine, &mut tap, 0.5, WINDOW);
     assert_eq!(heard(&engine), [500, 500]);
+}
+
+#[test]
+fn what_listens_stays_when_another_model_cannot_be_used() {
+    let (engine, mut tap) = engine(22_050.0);
+    engine.load(ModelSource::File("no/such/model.onnx".into()));
+    engine.wait_until_loaded();
+    let about = engine.board().about();
+    let notice = about.notice.unwrap();
+    assert!(notice.contains("no/such/model.onnx") && notice.contains("loudness listens on"), "{notice}");
+    assert!(matches!(engine.board().status(), Status::Ready { .. }));
+    feed(&engine, &mut tap, 0.5, 2 * WINDOW);
+    assert_eq!(heard(&engine), [500, 500]);
+    // One that can be leaves nothing to say.
+    let source = ModelSource::Bytes { name: "again".into(), bytes: Vec::leak(bytes(&loudness(WINDOW))) };
+    engine.load(source.clone());
+    engine.wait_until_loaded();
+    let about = engine.board().about();
+    assert_eq!((about.notice, about.source, about.hash.len()), (None, Some(source), 64));
+}
+
+#[test]
+fn a_file_that_is_gone_is_stood_in_for_and_a_changed_one_is_told_of() {
+    let folder = std::env::temp_dir().join(format!("tagvane-stand-in-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("mine.onnx");
+    std::fs::write(&file, bytes(&loudness(WINDOW))).unwrap();
+    let source = ModelSource::File(file.clone());
+    let first = Engine::start(source.clone(), Inference::Sliding);
+    first.wait_until_loaded();
+    let hash = first.board().about().hash;
+    let instead = ModelSource::Bytes { name: "the usual".into(), bytes: Vec::leak(bytes(&loudness(2 * WINDOW))) };
+    let request = Request { source: source.clone(), hash: Some(hash.clone()), instead: Some(instead.clone()) };
+    let open = |request: &Request| {
+        let engine = Engine::start(request.clone(), Inference::Sliding);
+        engine.wait_until_loaded();
+        engine.board().about()
+    };
+    assert_eq!(open(&request).notice, None);
+    let other = Request { hash: Some("0".repeat(64)), ..request.clone() };
+    assert!(open(&other).notice.unwrap().contains("another file"));
+    std::fs::remove_dir_all(&folder).unwrap();
+    // Another instance has it: by its hash it is found.
+    let about = open(&request);
+    assert!(about.notice.unwrap().contains("elsewhere"));
+    assert_eq!((about.source, about.hash), (Some(source), hash));
+    drop(first);
+    let about = open(&request);
+    assert!(about.notice.unwrap().contains("the usual listens instead"));
+    assert_eq!(about.source, Some(instead));
 }
 
 /// Keeps the moments it is told.

@@ -4,7 +4,8 @@
 //! which tag goes where, and tells the editor and the host the latest values. A
 //! [`Stage`] is the audio thread's end: block by block it takes the judgements that are
 //! due, smooths the tags, shapes the slots, and leaves [`Event`]s for the host; an
-//! [`Osc`] sender takes what goes out over the network.
+//! [`Osc`] sender takes what goes out over the network. A [`Timeline`] keeps what was
+//! judged, with where the host's song stood.
 //!
 //! Everything happens on a grid of [`TICKS`] a second from the last start on, and a
 //! judgement counts [`DELAY`] seconds after its window ended, not when it was made. So
@@ -24,6 +25,7 @@ mod settings;
 mod slot;
 mod smoothing;
 mod stage;
+mod timeline;
 mod wiring;
 mod writer;
 
@@ -33,6 +35,7 @@ pub use osc::{DEFAULT_ADDRESS, Osc, OscSettings, OscStatus};
 pub use outputs::Outputs;
 pub use settings::{Gestures, Midi, Settings, Shape};
 pub use stage::{Block, Stage};
+pub use timeline::{Bar, Format, Place, Region, Row, Song, Timeline};
 pub use wiring::{How, MOST_IN_SOURCE, Source, Wiring};
 
 /// Tags that a host sees as parameters; of a model with more the user chooses.

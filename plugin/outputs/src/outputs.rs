@@ -3,9 +3,11 @@
 use crate::judgements::{Judgements, Reporter, judgements};
 use crate::osc::{Feed, Osc, OscStatus};
 use crate::settings::Gestures;
+use crate::timeline::{Teller, Timeline, places};
 use crate::wiring::{Wired, Wiring, published};
 use crate::{PUBLISHED, SLOTS};
 use atomic_float::AtomicF32;
+use std::ops::Deref;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 use std::sync::{Mutex, MutexGuard};
@@ -22,14 +24,23 @@ pub struct Outputs {
     heard: [AtomicF32; SLOTS],
     armed: AtomicBool,
     moves: AtomicBool,
+    controllers_sent: AtomicU64,
     gestures: AtomicU8,
     pub(crate) wired: Wired,
     names_version: AtomicU64,
     said: Mutex<Said>,
     reporter: Mutex<Reporter>,
     /// The audio thread's ends, until a stage takes them.
-    ends: Mutex<Option<(Judgements, Feed)>>,
+    ends: Mutex<Option<Ends>>,
     osc: Mutex<Osc>,
+    timeline: Mutex<Timeline>,
+}
+
+/// The audio thread's ends of what passes between the threads.
+pub(crate) struct Ends {
+    pub(crate) judgements: Judgements,
+    pub(crate) osc: Feed,
+    pub(crate) song: Teller,
 }
 
 /// What people and models said.
@@ -44,6 +55,7 @@ impl Outputs {
     pub fn new() -> Self {
         let (reporter, judgements) = judgements();
         let (osc, feed) = Osc::new();
+        let (song, places) = places();
         Self {
             tags: (0..MAX_TAGS).map(|_| AtomicF32::new(0.0)).collect(),
             slots: [const { AtomicF32::new(0.0) }; SLOTS],
@@ -51,13 +63,15 @@ impl Outputs {
             heard: [const { AtomicF32::new(0.0) }; SLOTS],
             armed: AtomicBool::new(false),
             moves: AtomicBool::new(false),
+            controllers_sent: AtomicU64::new(0),
             gestures: AtomicU8::new(Gestures::Held as u8),
             wired: Wired::new(),
             names_version: AtomicU64::new(0),
             said: Mutex::default(),
             reporter: Mutex::new(reporter),
-            ends: Mutex::new(Some((judgements, feed))),
+            ends: Mutex::new(Some(Ends { judgements, osc: feed, song })),
             osc: Mutex::new(osc),
+            timeline: Mutex::new(Timeline::new(places)),
         }
     }
 
@@ -102,6 +116,15 @@ impl Outputs {
     /// Whether Write is armed.
     pub fn armed(&self) -> bool {
         self.armed.load(Relaxed)
+    }
+
+    /// MIDI control changes that the host took so far.
+    pub fn controllers_sent(&self) -> u64 {
+        self.controllers_sent.load(Relaxed)
+    }
+
+    pub(crate) fn count_controller(&self) {
+        self.controllers_sent.fetch_add(1, Relaxed);
     }
 
     /// Arms or disarms Write.
@@ -193,8 +216,14 @@ impl Outputs {
         self.moves.store(moves, Relaxed);
     }
 
+    /// What was judged so far. Takes a lock, which the thread that listens waits for: to be let go
+    /// soon.
+    pub fn timeline(&self) -> impl Deref<Target = Timeline> + '_ {
+        lock(&self.timeline)
+    }
+
     /// The audio thread's ends, once.
-    pub(crate) fn take_ends(&self) -> Option<(Judgements, Feed)> {
+    pub(crate) fn take_ends(&self) -> Option<Ends> {
         lock(&self.ends).take()
     }
 
@@ -216,8 +245,12 @@ impl Default for Outputs {
 impl Observer for Outputs {
     fn changed(&self, status: &Status) {
         let mut said = self.said();
-        let window = if let Status::Ready { window, .. } = status { *window } else { Duration::ZERO };
+        let (window, hop) = match status {
+            Status::Ready { window, hop, .. } => (*window, *hop),
+            Status::Loading { .. } | Status::Failed(_) => (Duration::ZERO, Duration::ZERO),
+        };
         self.osc().set_window(window);
+        lock(&self.timeline).listen(status.tags(), window, hop);
         if said.names != status.tags() {
             said.names = status.tags().to_vec();
             self.wired.renumber(said.names.len());
@@ -227,6 +260,7 @@ impl Observer for Outputs {
 
     fn judged(&self, moment: Moment, probabilities: &[f32]) {
         lock(&self.reporter).report(moment, self.wired.tags_version(), probabilities);
+        lock(&self.timeline).record(moment, probabilities);
     }
 }
 

@@ -5,14 +5,16 @@ use crate::event::{Event, Timed};
 use crate::judgements::{Judgement, Judgements};
 use crate::midi::Controllers;
 use crate::osc::{Feed, Snapshot};
+use crate::outputs::Ends;
 use crate::settings::Settings;
 use crate::slot::Slot;
 use crate::smoothing::Smoothing;
+use crate::timeline::{Place, Teller};
 use crate::writer::Writer;
 use crate::{DELAY, Outputs, PUBLISHED, SLOTS, TICKS};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tagvane_engine::MAX_TAGS;
+use tagvane_engine::{MAX_TAGS, Moment};
 
 /// Events that may wait for the host without an allocation.
 const EVENTS: usize = 4_096;
@@ -47,6 +49,7 @@ pub struct Block {
 pub struct Stage {
     outputs: Arc<Outputs>,
     judgements: Judgements,
+    song: Teller,
     /// A judgement whose time has not come.
     next: Option<Judgement>,
     rate: f64,
@@ -86,11 +89,12 @@ pub struct Stage {
 impl Stage {
     /// The one stage of these outputs; `None` if there is one already.
     pub fn new(outputs: Arc<Outputs>) -> Option<Self> {
-        let (judgements, osc) = outputs.take_ends()?;
+        let Ends { judgements, osc, song } = outputs.take_ends()?;
         Some(Self {
             tags_version: outputs.wired.tags_version(),
             outputs,
             judgements,
+            song,
             next: None,
             rate: 48_000.0,
             start: 0,
@@ -175,6 +179,13 @@ impl Stage {
         self.told_armed = armed;
     }
 
+    /// Where the host's song stood as `block`, which was heard, began.
+    pub fn place(&mut self, block: &Block, place: Place) {
+        let (start, end) = block.start;
+        let frames = end.saturating_sub(u64::from(block.frames));
+        self.song.tell(Moment { start, seconds: frames as f64 / self.rate }, place);
+    }
+
     /// Lets a block, or a part of one, pass.
     pub fn pass(&mut self, block: &Block, settings: &Settings) {
         let (start, end) = block.start;
@@ -216,6 +227,9 @@ impl Stage {
         while let Some(timed) = self.events.front() {
             if !push(*timed) {
                 break;
+            }
+            if let Event::Controller { .. } = timed.event {
+                self.outputs.count_controller();
             }
             self.events.pop_front();
         }

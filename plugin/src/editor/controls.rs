@@ -12,7 +12,7 @@ const NAME: f32 = 92.0;
 /// A name, and a control behind it.
 pub(crate) fn line(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui)) {
     ui.horizontal(|ui| {
-        let label = egui::Label::new(RichText::new(name).size(13.0).color(theme::FAINT));
+        let label = egui::Label::new(RichText::new(name).size(13.0).color(theme::palette(ui).faint));
         ui.allocate_ui_with_layout(
             egui::vec2(NAME, theme::LINE),
             egui::Layout::left_to_right(egui::Align::Center),
@@ -53,16 +53,17 @@ pub(crate) fn choice<T: Enum + PartialEq + 'static>(ui: &mut Ui, setter: &ParamS
 /// A whole number from a list.
 pub(crate) fn number(ui: &mut Ui, setter: &ParamSetter<'_>, parameter: &IntParam) {
     let IntRange::Linear { min, max } = parameter.range() else { return };
-    ComboBox::from_id_salt(parameter.name()).selected_text(parameter.value().to_string()).width(64.0).show_ui(
-        ui,
-        |ui| {
+    let choice = ComboBox::from_id_salt(parameter.name())
+        .selected_text(parameter.value().to_string())
+        .width(64.0)
+        .show_ui(ui, |ui| {
             for number in min..=max {
                 if ui.selectable_label(number == parameter.value(), number.to_string()).clicked() {
                     set(setter, parameter, number);
                 }
             }
-        },
-    );
+        });
+    choice.response.on_hover_text(parameter.name());
 }
 
 fn set<P: Param>(setter: &ParamSetter<'_>, parameter: &P, value: P::Plain) {

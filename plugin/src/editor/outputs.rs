@@ -4,7 +4,42 @@ use super::{controls, theme};
 use crate::parts::Parts;
 use egui::{ComboBox, PopupCloseBehavior, RichText, ScrollArea, TextEdit, Ui};
 use nice_plug::context::gui::ParamSetter;
+use std::time::{Duration, Instant};
 use tagvane_outputs::{DELAY, OscSettings, OscStatus, PUBLISHED, Wiring, osc_part};
+
+/// How long a light stays on after something was sent.
+const LIT: Duration = Duration::from_millis(150);
+
+/// What was sent so far, and when that was last more than before.
+#[derive(Default)]
+pub(crate) struct Activity {
+    midi: Light,
+    osc: Light,
+}
+
+#[derive(Default)]
+struct Light {
+    count: u64,
+    moved: Option<Instant>,
+}
+
+impl Light {
+    /// A point that lights up when `count` grows.
+    fn show(&mut self, ui: &mut Ui, count: u64) {
+        if count > self.count {
+            self.moved = Some(Instant::now());
+        }
+        self.count = count;
+        let lit = self.moved.is_some_and(|moved| moved.elapsed() < LIT);
+        let palette = theme::palette(ui);
+        let (area, response) = ui.allocate_exact_size(egui::Vec2::splat(10.0), egui::Sense::hover());
+        ui.painter().circle_filled(area.center(), 4.0, if lit { palette.warning } else { palette.raised });
+        if lit {
+            ui.ctx().request_repaint_after(LIT);
+        }
+        response.on_hover_text(format!("{count} sent so far"));
+    }
+}
 
 /// The page of the outputs; `draft` is what is being typed.
 pub(crate) fn show(
@@ -13,12 +48,13 @@ pub(crate) fn show(
     setter: &ParamSetter<'_>,
     names: &[String],
     draft: &mut Option<OscSettings>,
+    activity: &mut Activity,
 ) {
-    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+    ScrollArea::vertical().id_salt("outputs").auto_shrink([false, false]).show(ui, |ui| {
         let wiring = parts.outputs.wiring();
         tags(ui, parts, setter, names, &wiring);
-        midi(ui, parts, setter);
-        osc(ui, parts, &wiring.osc, draft);
+        midi(ui, parts, setter, &mut activity.midi);
+        osc(ui, parts, &wiring.osc, draft, &mut activity.osc);
     });
 }
 
@@ -43,7 +79,7 @@ fn tags(ui: &mut Ui, parts: &Parts, setter: &ParamSetter<'_>, names: &[String], 
 fn choose_published(ui: &mut Ui, parts: &Parts, names: &[String], wiring: &Wiring) {
     let now: Vec<String> = (0..PUBLISHED).map_while(|place| parts.outputs.published_name(place)).collect();
     let shown = if wiring.published.is_empty() { "the first".into() } else { format!("{} chosen", now.len()) };
-    ComboBox::from_id_salt("published")
+    let choice = ComboBox::from_id_salt("published")
         .selected_text(shown)
         .height(320.0)
         .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
@@ -61,16 +97,20 @@ fn choose_published(ui: &mut Ui, parts: &Parts, names: &[String], wiring: &Wirin
                 }
             }
         });
+    choice.response.on_hover_text("The tags that the host sees");
 }
 
-fn midi(ui: &mut Ui, parts: &Parts, setter: &ParamSetter<'_>) {
+fn midi(ui: &mut Ui, parts: &Parts, setter: &ParamSetter<'_>, light: &mut Light) {
     let controls = &parts.controls.midi;
     heading(ui, "MIDI control changes");
     if parts.controls.host().vst3 {
         faint(ui, "A VST3 cannot send them from an audio effect; the CLAP does.");
         return;
     }
-    controls::switch(ui, setter, "Send the slots", &controls.on);
+    ui.horizontal(|ui| {
+        light.show(ui, parts.outputs.controllers_sent());
+        controls::switch(ui, setter, "Send the slots", &controls.on);
+    });
     ui.add_enabled_ui(controls.on.value(), |ui| {
         controls::line(ui, "Channel", |ui| controls::number(ui, setter, &controls.channel));
         controls::line(ui, "First controller", |ui| controls::number(ui, setter, &controls.first));
@@ -79,18 +119,27 @@ fn midi(ui: &mut Ui, parts: &Parts, setter: &ParamSetter<'_>) {
     controls::switch(ui, setter, "MIDI and OSC follow what the slots hear, though Write is off", &controls.live);
 }
 
-fn osc(ui: &mut Ui, parts: &Parts, settings: &OscSettings, draft: &mut Option<OscSettings>) {
+fn osc(ui: &mut Ui, parts: &Parts, settings: &OscSettings, draft: &mut Option<OscSettings>, light: &mut Light) {
     heading(ui, "OSC over UDP");
+    let status = parts.outputs.osc_status();
     let mut on = settings.on;
-    if ui.checkbox(&mut on, "Send tags and slots").changed() {
-        parts.rewire(|wiring| wiring.osc.on = on);
-    }
+    ui.horizontal(|ui| {
+        light.show(ui, if let OscStatus::Sending { datagrams, .. } = &status { *datagrams } else { 0 });
+        if ui.checkbox(&mut on, "Send tags and slots").changed() {
+            parts.rewire(|wiring| wiring.osc.on = on);
+        }
+    });
     let typed = draft.get_or_insert_with(|| settings.clone());
     let mut busy = false;
     let mut done = false;
-    for (name, text) in [("To", &mut typed.address), ("Instance", &mut typed.instance)] {
+    let fields = [
+        ("To", &mut typed.address, "The receiver: an IP address and a port"),
+        ("Instance", &mut typed.instance, "What this instance is called in the addresses"),
+    ];
+    for (name, text, meaning) in fields {
         controls::line(ui, name, |ui| {
-            let response = ui.add(TextEdit::singleline(text).desired_width(220.0).char_limit(64));
+            let field = TextEdit::singleline(text).desired_width(220.0).char_limit(64);
+            let response = ui.add(field).on_hover_text(meaning);
             busy |= response.has_focus();
             done |= response.lost_focus();
         });
@@ -103,11 +152,11 @@ fn osc(ui: &mut Ui, parts: &Parts, settings: &OscSettings, draft: &mut Option<Os
         // What is shown follows what a project or another window says.
         *draft = None;
     }
-    match parts.outputs.osc_status() {
+    match status {
         OscStatus::Off => faint(ui, "Off"),
         OscStatus::Sending { to, datagrams } => faint(ui, &format!("Sending to {to}, {datagrams} datagrams so far")),
         OscStatus::Failed(why) => {
-            ui.label(RichText::new(why).size(12.0).color(theme::WARNING));
+            ui.label(RichText::new(why).size(12.0).color(theme::palette(ui).warning));
         }
     }
     faint(ui, &format!("/tagvane/{}/tag/…, /slot/1 to /slot/8", osc_part(&settings.instance)));
@@ -120,5 +169,6 @@ fn heading(ui: &mut Ui, text: &str) {
 }
 
 fn faint(ui: &mut Ui, text: &str) {
-    ui.label(RichText::new(text).size(12.0).color(theme::FAINT));
+    let faint = theme::palette(ui).faint;
+    ui.label(RichText::new(text).size(12.0).color(faint));
 }

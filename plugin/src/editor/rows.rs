@@ -1,67 +1,107 @@
-//! The order of the tags on screen: strongest first, and calm.
+//! Where the tags stand on screen: pinned ones on top, then the strongest first or group by
+//! group, and calm.
 //!
 //! The bars stand where the host is told they do; the order follows with a long time
 //! constant, and a row slides to its new place: a tag that flickers does not make the
 //! list jump.
 
+use super::groups::{self, Group};
+use crate::params::View;
+
 /// Time constants, in seconds.
 const ORDER: f32 = 0.9;
 const SLIDE: f32 = 0.18;
+
+/// How long a peak stays, in seconds, and how fast it falls then, a second.
+const HOLD: f32 = 1.5;
+const FALL: f32 = 0.4;
 
 /// A tag passes the one above it once it is stronger by this: weak tags, which are
 /// within it of each other, stay where they are.
 const LEAD: f32 = 0.03;
 
-/// One tag on screen.
+/// One line on screen: a tag, or several that say the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
-    /// The tag's index on the board.
-    pub(crate) tag: usize,
+    /// The tags behind it, by their index on the board.
+    pub(crate) tags: Vec<usize>,
     /// Its name.
     pub(crate) name: String,
+    /// Whether the model says that it is weak in all of them.
+    pub(crate) weak: bool,
+    pub(crate) pinned: bool,
+    /// Whether it is shown at all.
+    pub(crate) visible: bool,
     /// The length of its bar, 0..=1.
     pub(crate) shown: f32,
+    /// The longest it was of late.
+    pub(crate) peak: f32,
     /// Where it is drawn, in rows from the top; whole once it has arrived.
     pub(crate) place: f32,
+    group: Group,
+    held: f32,
     /// What decides its rank.
     strength: f32,
 }
 
-/// All tags of the current model, in the order of the board.
+/// All tags of the current model.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     /// In the order of the board.
     rows: Vec<Row>,
-    /// Indices into `rows`, from the top of the list.
+    /// Indices into `rows`, the strongest first.
     ranked: Vec<usize>,
+    /// Headings and where they stand, in rows from the top.
+    headings: Vec<(f32, &'static str)>,
+    /// Rows and headings in all.
+    height: f32,
+    names: Vec<String>,
+    folded: bool,
 }
 
 impl Rows {
     /// Takes over the model's tags; nothing moves if they are the same.
-    pub(crate) fn set_names(&mut self, names: &[String]) {
-        if self.rows.iter().map(|row| &row.name).ne(names) {
-            let row = |(tag, name): (usize, &String)| Row {
-                tag,
-                name: name.clone(),
-                shown: 0.0,
-                place: tag as f32,
-                strength: 0.0,
-            };
-            self.rows = names.iter().enumerate().map(row).collect();
-            self.ranked = (0..names.len()).collect();
+    pub(crate) fn set_tags(&mut self, names: &[String], folded: bool, weak: impl Fn(usize) -> bool) {
+        if self.names == names && self.folded == folded {
+            return;
         }
+        (self.names, self.folded) = (names.to_vec(), folded);
+        let row = |(name, tags): (String, Vec<usize>)| Row {
+            group: Group::of(&name),
+            weak: tags.iter().all(|tag| weak(*tag)),
+            name,
+            tags,
+            pinned: false,
+            visible: false,
+            shown: 0.0,
+            peak: 0.0,
+            place: 0.0,
+            held: 0.0,
+            strength: 0.0,
+        };
+        self.rows = groups::items(names, folded).into_iter().map(row).collect();
+        self.ranked = (0..self.rows.len()).collect();
     }
 
-    /// Moves everything on by `seconds` towards the probabilities that `now` tells.
+    /// Moves everything on by `seconds` towards the probabilities that `now` tells, in the order
+    /// that `view` wants, of the rows whose name holds `search`.
     /// Gives whether anything still moves visibly.
-    pub(crate) fn step(&mut self, seconds: f32, now: impl Fn(usize) -> f32) -> bool {
-        let part = |time: f32| 1.0 - (-seconds.clamp(0.0, 1.0) / time).exp();
+    pub(crate) fn step(&mut self, seconds: f32, view: &View, search: &str, now: impl Fn(usize) -> f32) -> bool {
+        let seconds = seconds.clamp(0.0, 1.0);
+        let part = |time: f32| 1.0 - (-seconds / time).exp();
         let mut moves = false;
         for row in &mut self.rows {
-            let target = now(row.tag);
+            let target = row.tags.iter().map(|tag| now(*tag)).fold(0.0, f32::max);
             moves |= (target - row.shown).abs() > 1e-3 || (target - row.strength).abs() > 1e-3;
             row.shown = target;
             row.strength += (target - row.strength) * part(ORDER);
+            row.held += seconds;
+            if target >= row.peak {
+                (row.peak, row.held) = (target, 0.0);
+            } else if row.held > HOLD {
+                row.peak = (row.peak - FALL * seconds).max(target);
+            }
+            moves |= row.peak > target + 1e-3;
         }
         // An insertion sort with a lead: nothing moves but what is clearly out of place.
         for end in 1..self.ranked.len() {
@@ -73,12 +113,52 @@ impl Rows {
                 self.ranked.swap(place - 1, place);
             }
         }
-        for (place, &index) in self.ranked.iter().enumerate() {
-            let row = &mut self.rows[index];
-            let way = place as f32 - row.place;
-            row.place = if way.abs() < 0.01 { place as f32 } else { row.place + way * part(SLIDE) };
-            moves |= way != 0.0;
+        moves | self.arrange(view, search, part(SLIDE))
+    }
+
+    /// Sends each row a part of the way to its place.
+    fn arrange(&mut self, view: &View, search: &str, part: f32) -> bool {
+        let search = search.trim().to_lowercase();
+        for row in &mut self.rows {
+            row.pinned = view.pinned.contains(&row.name);
+            let found = row.name.to_lowercase().contains(&search);
+            // Who searches finds what is hidden as well.
+            row.visible = found && (!search.is_empty() || !view.hidden.contains(&row.name));
+            if !row.visible {
+                row.place = f32::NAN;
+            }
         }
+        self.headings.clear();
+        let mut sections: Vec<(Option<&'static str>, Box<dyn Fn(&Row) -> bool>)> =
+            vec![(Some("Pinned"), Box::new(|row| row.pinned))];
+        if view.grouped {
+            for group in Group::ALL {
+                sections.push((Some(group.name()), Box::new(move |row| !row.pinned && row.group == group)));
+            }
+        } else {
+            sections.push((None, Box::new(|row| !row.pinned)));
+        }
+        let (mut top, mut moves) = (0.0, false);
+        for (heading, belongs) in sections {
+            let members: Vec<usize> = self.ranked.iter().copied().filter(|at| belongs(&self.rows[*at])).collect();
+            let mut members = members.into_iter().filter(|at| self.rows[*at].visible).peekable();
+            if members.peek().is_none() {
+                continue;
+            }
+            if let Some(heading) = heading {
+                self.headings.push((top, heading));
+                top += 1.0;
+            }
+            for at in members.collect::<Vec<_>>() {
+                let row = &mut self.rows[at];
+                let way = top - row.place;
+                // What was not there appears where it belongs.
+                row.place = if way.is_nan() || way.abs() < 0.01 { top } else { row.place + way * part };
+                moves |= row.place != top;
+                top += 1.0;
+            }
+        }
+        self.height = top;
         moves
     }
 
@@ -87,8 +167,22 @@ impl Rows {
         self.rows.iter()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.rows.len()
+    /// The rows that are shown, from top to bottom, in an order that does not move: pinned ones,
+    /// then group by group.
+    pub(crate) fn resting(&self) -> Vec<&Row> {
+        let mut rows: Vec<&Row> = self.rows.iter().filter(|row| row.visible).collect();
+        rows.sort_by_key(|row| (!row.pinned, row.group));
+        rows
+    }
+
+    /// Headings and where they stand, in rows from the top.
+    pub(crate) fn headings(&self) -> &[(f32, &'static str)] {
+        &self.headings
+    }
+
+    /// How many rows high all is.
+    pub(crate) fn height(&self) -> f32 {
+        self.height
     }
 }
 
@@ -96,46 +190,87 @@ impl Rows {
 mod tests {
     use super::*;
 
-    fn rows(count: usize) -> Rows {
+    const FRAME: f32 = 1.0 / 60.0;
+
+    fn rows(names: &[&str]) -> Rows {
         let mut rows = Rows::default();
-        rows.set_names(&(0..count).map(|tag| format!("tag {tag}")).collect::<Vec<_>>());
+        rows.set_tags(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), true, |_| false);
         rows
     }
 
-    fn by_place(rows: &Rows) -> Vec<usize> {
-        let mut sorted: Vec<&Row> = rows.iter().collect();
+    fn by_place(rows: &Rows) -> Vec<&str> {
+        let mut sorted: Vec<&Row> = rows.iter().filter(|row| row.visible).collect();
         sorted.sort_by(|a, b| a.place.total_cmp(&b.place));
-        sorted.iter().map(|row| row.tag).collect()
+        sorted.iter().map(|row| row.name.as_str()).collect()
+    }
+
+    fn rest(rows: &mut Rows, view: &View, search: &str, values: &[f32]) {
+        let steps = (0..2_000).position(|_| !rows.step(FRAME, view, search, |tag| values[tag]));
+        assert!(steps.is_some(), "the list never came to rest");
     }
 
     #[test]
     fn the_strongest_comes_to_the_top_and_rest_comes() {
-        let mut rows = rows(4);
-        let values = [0.1, 0.0, 0.9, 0.4];
-        let steps = (0..2_000).position(|_| !rows.step(1.0 / 60.0, |tag| values[tag]));
-        assert!(steps.is_some(), "the list never came to rest");
-        assert_eq!(by_place(&rows), [2, 3, 0, 1]);
+        let mut rows = rows(&["a", "b", "c", "d"]);
+        rest(&mut rows, &View::default(), "", &[0.1, 0.0, 0.9, 0.4]);
+        assert_eq!(by_place(&rows), ["c", "d", "a", "b"]);
         assert!(rows.iter().all(|row| row.place.fract() == 0.0));
     }
 
     #[test]
     fn a_flicker_moves_the_bar_and_not_the_order() {
-        let mut rows = rows(2);
-        while rows.step(1.0 / 60.0, |tag| [0.6, 0.3][tag]) {}
+        let mut rows = rows(&["a", "b"]);
+        let view = View::default();
+        rest(&mut rows, &view, "", &[0.6, 0.3]);
         for frame in 0..600 {
             // A tenth of a second in every second the second tag flashes.
             let flash = frame % 60 < 6;
-            rows.step(1.0 / 60.0, |tag| if tag == 1 && flash { 0.9 } else { [0.6, 0.3][tag] });
-            assert_eq!(by_place(&rows), [0, 1], "frame {frame}");
+            rows.step(FRAME, &view, "", |tag| if tag == 1 && flash { 0.9 } else { [0.6, 0.3][tag] });
+            assert_eq!(by_place(&rows), ["a", "b"], "frame {frame}");
         }
     }
 
     #[test]
-    fn the_same_names_keep_their_places() {
-        let mut rows = rows(3);
-        while rows.step(1.0 / 60.0, |tag| [0.0, 0.5, 0.0][tag]) {}
-        let names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
-        rows.set_names(&names);
-        assert_eq!(by_place(&rows), [1, 0, 2]);
+    fn pins_stand_on_top_groups_have_headings_and_hidden_rows_are_found_by_search() {
+        let mut rows = rows(&["guitar", "rock", "slow", "piano"]);
+        let mut view = View { grouped: true, ..View::default() };
+        let values = [0.1, 0.5, 0.9, 0.6];
+        rest(&mut rows, &view, "", &values);
+        assert_eq!(by_place(&rows), ["piano", "guitar", "rock", "slow"]);
+        assert_eq!(rows.headings(), [(0.0, "Instruments"), (3.0, "Style"), (5.0, "Mood and tempo")]);
+        assert_eq!(rows.height(), 7.0);
+        view.pin("slow");
+        view.hide("piano");
+        rest(&mut rows, &view, "", &values);
+        assert_eq!(by_place(&rows), ["slow", "guitar", "rock"]);
+        assert_eq!(rows.resting().iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["slow", "guitar", "rock"]);
+        rest(&mut rows, &view, " PIA", &values);
+        assert_eq!(by_place(&rows), ["piano"]);
+    }
+
+    #[test]
+    fn words_that_say_the_same_show_the_strongest() {
+        let mut rows = rows(&["no vocal", "rock", "no voice"]);
+        rest(&mut rows, &View::default(), "", &[0.2, 0.5, 0.7]);
+        assert_eq!(by_place(&rows), ["no vocal", "rock"]);
+        let row = rows.iter().next().unwrap();
+        assert_eq!((row.shown, row.tags.as_slice()), (0.7, &[0, 2][..]));
+    }
+
+    #[test]
+    fn a_peak_holds_and_falls() {
+        let mut rows = rows(&["a"]);
+        let view = View::default();
+        rows.step(FRAME, &view, "", |_| 0.8);
+        let peak_after = |rows: &mut Rows, seconds: f32| {
+            (0..(seconds / FRAME) as usize).for_each(|_| {
+                rows.step(FRAME, &view, "", |_| 0.1);
+            });
+            rows.iter().next().unwrap().peak
+        };
+        assert_eq!(peak_after(&mut rows, 1.0), 0.8);
+        let falling = peak_after(&mut rows, 1.0);
+        assert!((0.3..0.79).contains(&falling), "{falling}");
+        assert!((peak_after(&mut rows, 3.0) - 0.1).abs() < 1e-3);
     }
 }

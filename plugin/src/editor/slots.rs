@@ -1,25 +1,96 @@
 //! The eight slots: what each hears and makes of it, and the controls of one.
 
-use super::{controls, tags, theme};
+use super::tags::{self, Dragged};
+use super::trace::Traces;
+use super::{controls, theme};
 use crate::parts::Parts;
-use egui::{Align2, ComboBox, CornerRadius, FontId, PopupCloseBehavior, Rect, RichText, ScrollArea, Sense, Ui, Vec2};
+use egui::{
+    Align2, ComboBox, CornerRadius, FontId, PopupCloseBehavior, Rect, Response, RichText, Role, ScrollArea, Sense,
+    Stroke, StrokeKind, Ui, Vec2, WidgetInfo,
+};
 use nice_plug::context::gui::ParamSetter;
 use tagvane_outputs::{How, MOST_IN_SOURCE, SLOTS, Source};
 
 /// The page of the slots, of which `selected` has its controls shown.
-pub(crate) fn show(ui: &mut Ui, parts: &Parts, setter: &ParamSetter<'_>, names: &[String], selected: &mut usize) {
+pub(crate) fn show(
+    ui: &mut Ui,
+    parts: &Parts,
+    setter: &ParamSetter<'_>,
+    names: &[String],
+    selected: &mut usize,
+    traces: &Traces,
+) {
     let sources = parts.outputs.wiring().sources;
-    for (slot, source) in sources.iter().enumerate() {
-        if row(ui, parts, slot, source, slot == *selected) {
-            *selected = slot;
-        }
-    }
     let slot = (*selected).min(SLOTS - 1);
-    ui.add_space(8.0);
-    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+    ScrollArea::vertical().id_salt("slots").auto_shrink([false, false]).show(ui, |ui| {
+        for (slot, source) in sources.iter().enumerate() {
+            if row(ui, parts, slot, source, slot == *selected) {
+                *selected = slot;
+            }
+        }
+        ui.add_space(8.0);
         about_writing(ui, parts);
+        traces.show(ui, parts, setter, slot);
+        ui.add_space(6.0);
         details(ui, parts, setter, names, slot, &sources[slot]);
     });
+}
+
+/// The slots in one line, to see them on every page and to drop tags onto; gives the one that was
+/// clicked.
+pub(crate) fn strip(ui: &mut Ui, parts: &Parts) -> Option<usize> {
+    let palette = theme::palette(ui);
+    let sources = parts.outputs.wiring().sources;
+    let mut clicked = None;
+    let space = 4.0;
+    let width = (ui.available_width() - space * (SLOTS - 1) as f32) / SLOTS as f32;
+    let (line, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), STRIP), Sense::hover());
+    for (slot, source) in sources.iter().enumerate() {
+        let corner = line.min + Vec2::new(slot as f32 * (width + space), 0.0);
+        let cell = Rect::from_min_size(corner, Vec2::new(width, STRIP));
+        let response = ui.interact(cell, ui.scope_id().with(("strip", slot)), Sense::click());
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Slot {}", slot + 1)));
+        ui.painter().rect_filled(cell, CornerRadius::same(3), palette.track);
+        let live = parts.outputs.live(slot).clamp(0.0, 1.0);
+        let filled = Rect::from_min_size(cell.min, Vec2::new(cell.width() * live, cell.height()));
+        ui.painter().rect_filled(filled, CornerRadius::same(3), palette.bar(live).gamma_multiply(0.55));
+        if response.hovered() || response.has_focus() {
+            outline(ui, cell, palette.faint);
+        }
+        let name = source.name();
+        let color = if name.is_some() { palette.text } else { palette.faint };
+        let text = name.unwrap_or_else(|| format!("{}", slot + 1));
+        let painter = ui.painter().with_clip_rect(cell.shrink(3.0).intersect(ui.clip_rect()));
+        painter.text(
+            cell.left_center() + Vec2::new(6.0, 0.0),
+            Align2::LEFT_CENTER,
+            text,
+            FontId::proportional(12.0),
+            color,
+        );
+        take_drop(ui, parts, slot, cell, &response);
+        if response.on_hover_text(format!("Slot {}: drop a tag here, click for its controls", slot + 1)).clicked() {
+            clicked = Some(slot);
+        }
+    }
+    clicked
+}
+
+/// How high the strip is.
+pub(crate) const STRIP: f32 = 24.0;
+
+fn outline(ui: &Ui, place: Rect, color: egui::Color32) {
+    ui.painter().rect_stroke(place, CornerRadius::same(3), Stroke::new(1.5, color), StrokeKind::Inside);
+}
+
+/// A slot takes the tags that are dropped on it.
+fn take_drop(ui: &Ui, parts: &Parts, slot: usize, place: Rect, response: &Response) {
+    if response.dnd_hover_payload::<Dragged>().is_some() {
+        outline(ui, place, theme::palette(ui).accent);
+    }
+    if let Some(dragged) = response.dnd_release_payload::<Dragged>() {
+        tags::map(parts, slot, dragged.0.clone());
+    }
 }
 
 /// One slot in a line; gives whether it was clicked.
@@ -27,16 +98,19 @@ fn row(ui: &mut Ui, parts: &Parts, slot: usize, source: &Source, selected: bool)
     const NUMBER: f32 = 26.0;
     const NAME: f32 = 150.0;
     const PERCENT: f32 = 44.0;
+    let palette = theme::palette(ui);
     let (area, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), theme::ROW), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Controls of slot {}", slot + 1)));
+    take_drop(ui, parts, slot, area, &response);
     let painter = ui.painter();
-    if selected || response.hovered() {
-        painter.rect_filled(area, CornerRadius::same(4), if selected { theme::RAISED } else { theme::TRACK });
+    if selected || response.hovered() || response.has_focus() {
+        painter.rect_filled(area, CornerRadius::same(4), if selected { palette.raised } else { palette.track });
     }
     let name = source.name();
-    let color = if name.is_some() { theme::TEXT } else { theme::FAINT };
+    let color = if name.is_some() { palette.text } else { palette.faint };
     let left = area.left_center();
     let number = (slot + 1).to_string();
-    painter.text(left + Vec2::new(8.0, 0.0), Align2::LEFT_CENTER, number, FontId::proportional(14.0), theme::FAINT);
+    painter.text(left + Vec2::new(8.0, 0.0), Align2::LEFT_CENTER, number, FontId::proportional(14.0), palette.faint);
     let name = name.unwrap_or_else(|| "not used".into());
     let clip = Rect::from_min_size(area.min + Vec2::new(NUMBER, 0.0), Vec2::new(NAME - 6.0, area.height()));
     let text = painter.layout_no_wrap(name, FontId::proportional(14.0), color);
@@ -48,14 +122,14 @@ fn row(ui: &mut Ui, parts: &Parts, slot: usize, source: &Source, selected: bool)
     let live = parts.outputs.live(slot);
     tags::bar(ui, track, live);
     if !source.tags.is_empty() {
-        tags::mark(ui, track, parts.outputs.heard(slot), theme::FAINT);
+        tags::mark(ui, track, parts.outputs.heard(slot), palette.faint);
         if threshold > 0.0 {
-            tags::mark(ui, track, threshold, theme::WARNING);
+            tags::mark(ui, track, threshold, palette.warning);
         }
     }
     let parameter = parts.outputs.slot(slot);
     if (parameter - live).abs() > 0.01 {
-        tags::mark(ui, track, parameter, theme::TEXT);
+        tags::mark(ui, track, parameter, palette.text);
     }
     let right = area.right_center() - Vec2::new(8.0, 0.0);
     ui.painter().text(right, Align2::RIGHT_CENTER, format!("{:.0} %", live * 100.0), FontId::proportional(13.0), color);
@@ -66,7 +140,7 @@ fn row(ui: &mut Ui, parts: &Parts, slot: usize, source: &Source, selected: bool)
 
 /// What Write does now, and where it does not do all.
 fn about_writing(ui: &mut Ui, parts: &Parts) {
-    let armed = parts.outputs.armed();
+    let (armed, palette) = (parts.outputs.armed(), theme::palette(ui));
     let text = match armed {
         false => "Write is off: the slots stand still, or follow the lanes that were recorded.",
         true if parts.controls.host().vst3 && cfg!(target_os = "linux") => {
@@ -75,7 +149,7 @@ fn about_writing(ui: &mut Ui, parts: &Parts) {
         }
         true => "Write is armed: while the transport plays, the host records the slots.",
     };
-    ui.label(RichText::new(text).size(12.0).color(if armed { theme::ARMED } else { theme::FAINT }));
+    ui.label(RichText::new(text).size(12.0).color(if armed { palette.armed } else { palette.faint }));
     ui.add_space(6.0);
 }
 
@@ -118,7 +192,7 @@ fn choose_source(ui: &mut Ui, names: &[String], slot: usize, source: &Source) ->
     let mut all: Vec<(&String, bool)> =
         names.iter().map(|tag| (tag, true)).chain(absent.map(|tag| (tag, false))).collect();
     all.sort();
-    ComboBox::from_id_salt(("source", slot))
+    let choice = ComboBox::from_id_salt(("source", slot))
         .selected_text(shown)
         .width(ui.available_width() - 8.0)
         .height(320.0)
@@ -134,5 +208,6 @@ fn choose_source(ui: &mut Ui, names: &[String], slot: usize, source: &Source) ->
                 }
             }
         });
+    choice.response.on_hover_text("The tags that this slot hears");
     (chosen != *source).then_some(chosen)
 }

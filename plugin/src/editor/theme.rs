@@ -1,56 +1,151 @@
 //! Colours and sizes, in one place.
 
-use egui::{Color32, Context, Visuals};
+use egui::{Color32, Context, Ui, Visuals};
 
-pub(crate) const BACKGROUND: Color32 = Color32::from_rgb(0x14, 0x17, 0x1c);
-pub(crate) const TRACK: Color32 = Color32::from_rgb(0x1f, 0x24, 0x2c);
-pub(crate) const TEXT: Color32 = Color32::from_rgb(0xe8, 0xeb, 0xef);
-pub(crate) const FAINT: Color32 = Color32::from_rgb(0x84, 0x8e, 0x9c);
-pub(crate) const RAISED: Color32 = Color32::from_rgb(0x2a, 0x31, 0x3b);
-pub(crate) const ACCENT: Color32 = Color32::from_rgb(0x26, 0x80, 0x8e);
-pub(crate) const ARMED: Color32 = Color32::from_rgb(0xe8, 0x5d, 0x5d);
-pub(crate) const WARNING: Color32 = Color32::from_rgb(0xf2, 0xb1, 0x4a);
+/// The colours of a theme.
+pub(crate) struct Palette {
+    pub(crate) background: Color32,
+    pub(crate) track: Color32,
+    pub(crate) raised: Color32,
+    pub(crate) text: Color32,
+    pub(crate) faint: Color32,
+    pub(crate) accent: Color32,
+    pub(crate) armed: Color32,
+    pub(crate) warning: Color32,
+    /// A probability's colour at 0, 0.3, 0.65 and 1: ever lighter on dark, ever darker on light, so
+    /// that strength reads without telling the hues apart.
+    scale: [[f32; 3]; 4],
+}
 
-/// The window's first size, in logical pixels.
-pub(crate) const SIZE: (f32, f32) = (440.0, 640.0);
+const DARK: Palette = Palette {
+    background: Color32::from_rgb(0x14, 0x17, 0x1c),
+    track: Color32::from_rgb(0x1f, 0x24, 0x2c),
+    raised: Color32::from_rgb(0x2a, 0x31, 0x3b),
+    text: Color32::from_rgb(0xe8, 0xeb, 0xef),
+    faint: Color32::from_rgb(0x8e, 0x98, 0xa6),
+    accent: Color32::from_rgb(0x26, 0x80, 0x8e),
+    armed: Color32::from_rgb(0xd6, 0x45, 0x45),
+    warning: Color32::from_rgb(0xf2, 0xb1, 0x4a),
+    scale: [[52.0, 78.0, 116.0], [38.0, 128.0, 142.0], [92.0, 190.0, 122.0], [240.0, 214.0, 88.0]],
+};
+
+const LIGHT: Palette = Palette {
+    background: Color32::from_rgb(0xf6, 0xf7, 0xf9),
+    track: Color32::from_rgb(0xe6, 0xe9, 0xee),
+    raised: Color32::from_rgb(0xd4, 0xda, 0xe2),
+    text: Color32::from_rgb(0x1b, 0x20, 0x28),
+    faint: Color32::from_rgb(0x5c, 0x66, 0x74),
+    accent: Color32::from_rgb(0x74, 0xb6, 0xc0),
+    armed: Color32::from_rgb(0xd9, 0x4a, 0x4a),
+    warning: Color32::from_rgb(0x9a, 0x5b, 0x00),
+    scale: [[176.0, 200.0, 218.0], [96.0, 172.0, 178.0], [34.0, 122.0, 134.0], [44.0, 42.0, 96.0]],
+};
+
+/// The window's first, smallest and largest size, in logical pixels.
+pub(crate) const SIZE: (f32, f32) = (960.0, 640.0);
+pub(crate) const SMALLEST: (f32, f32) = (480.0, 320.0);
+pub(crate) const LARGEST: (f32, f32) = (3_840.0, 2_160.0);
+
+/// From this width on the tags stand beside the other pages.
+pub(crate) const WIDE: f32 = 760.0;
 
 /// The height of a tag's row and of the bar in it, and the space around all.
-pub(crate) const ROW: f32 = 27.0;
-pub(crate) const BAR: f32 = 19.0;
-pub(crate) const MARGIN: f32 = 16.0;
+pub(crate) const ROW: f32 = 25.0;
+pub(crate) const BAR: f32 = 17.0;
+pub(crate) const MARGIN: f32 = 14.0;
 
 /// The height of a line of controls.
 pub(crate) const LINE: f32 = 22.0;
 
-/// A bar's colour: from a quiet blue over teal to a warm yellow, lighter all the
-/// way, so that strength reads without telling the hues apart.
-pub(crate) fn bar(probability: f32) -> Color32 {
-    const STOPS: [(f32, [f32; 3]); 4] = [
-        (0.0, [52.0, 78.0, 116.0]),
-        (0.3, [38.0, 128.0, 142.0]),
-        (0.65, [92.0, 190.0, 122.0]),
-        (1.0, [240.0, 214.0, 88.0]),
-    ];
-    let at = probability.clamp(0.0, 1.0);
-    let next = STOPS.iter().position(|(stop, _)| at <= *stop).unwrap_or(STOPS.len() - 1).max(1);
-    let ((from, low), (to, high)) = (STOPS[next - 1], STOPS[next]);
-    let part = (at - from) / (to - from);
-    let [r, g, b] = [0, 1, 2].map(|channel| (low[channel] + (high[channel] - low[channel]) * part) as u8);
-    Color32::from_rgb(r, g, b)
+/// The colours of the theme that is on.
+pub(crate) fn palette(ui: &Ui) -> &'static Palette {
+    if ui.visuals().dark_mode { &DARK } else { &LIGHT }
+}
+
+impl Palette {
+    /// The colours of one theme.
+    pub(crate) fn of(light: bool) -> &'static Self {
+        if light { &LIGHT } else { &DARK }
+    }
+
+    /// A bar's colour.
+    pub(crate) fn bar(&self, probability: f32) -> Color32 {
+        const STOPS: [f32; 4] = [0.0, 0.3, 0.65, 1.0];
+        let at = if probability.is_finite() { probability.clamp(0.0, 1.0) } else { 0.0 };
+        let next = STOPS.iter().position(|stop| at <= *stop).unwrap_or(STOPS.len() - 1).max(1);
+        let part = (at - STOPS[next - 1]) / (STOPS[next] - STOPS[next - 1]);
+        let [r, g, b] = [0, 1, 2].map(|channel| {
+            let (low, high) = (self.scale[next - 1][channel], self.scale[next][channel]);
+            (low + (high - low) * part) as u8
+        });
+        Color32::from_rgb(r, g, b)
+    }
+
+    /// A cell's colour in the taggram: nothing there is the background.
+    pub(crate) fn cell(&self, probability: f32) -> Color32 {
+        let there = (probability / 0.2).clamp(0.0, 1.0);
+        self.track.lerp_to_gamma(self.bar(probability), there)
+    }
 }
 
 /// Sets the look of everything that is not drawn by hand.
-pub(crate) fn apply(context: &Context) {
-    let mut visuals = Visuals::dark();
-    visuals.panel_fill = BACKGROUND;
-    visuals.override_text_color = Some(TEXT);
-    visuals.selection.bg_fill = ACCENT;
-    visuals.widgets.inactive.bg_fill = TRACK;
-    visuals.widgets.inactive.weak_bg_fill = TRACK;
-    visuals.widgets.inactive.bg_stroke = (1.0, RAISED).into();
-    visuals.widgets.active.bg_fill = RAISED;
-    visuals.widgets.hovered.weak_bg_fill = RAISED;
-    visuals.window_fill = BACKGROUND;
-    visuals.extreme_bg_color = TRACK;
+pub(crate) fn apply(context: &Context, light: bool) {
+    let palette = Palette::of(light);
+    let mut visuals = if light { Visuals::light() } else { Visuals::dark() };
+    visuals.panel_fill = palette.background;
+    visuals.override_text_color = Some(palette.text);
+    visuals.selection.bg_fill = palette.accent;
+    visuals.selection.stroke = (1.0, palette.text).into();
+    visuals.widgets.inactive.bg_fill = palette.track;
+    visuals.widgets.inactive.weak_bg_fill = palette.track;
+    visuals.widgets.inactive.bg_stroke = (1.0, palette.raised).into();
+    visuals.widgets.active.bg_fill = palette.raised;
+    visuals.widgets.hovered.weak_bg_fill = palette.raised;
+    visuals.window_fill = palette.background;
+    visuals.extreme_bg_color = palette.track;
     context.set_visuals(visuals);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By the weights of Rec. 709.
+    fn lightness(color: Color32) -> f32 {
+        0.2126 * f32::from(color.r()) + 0.7152 * f32::from(color.g()) + 0.0722 * f32::from(color.b())
+    }
+
+    #[test]
+    fn strength_reads_by_lightness_alone() {
+        for (palette, sign) in [(&DARK, 1.0), (&LIGHT, -1.0)] {
+            for step in 1..=50 {
+                let [less, more] = [step - 1, step].map(|step| lightness(palette.bar(step as f32 / 50.0)));
+                assert!(sign * (more - less) > 0.0, "at {step}: {less} {more}");
+            }
+            assert_eq!(palette.bar(f32::NAN), palette.bar(0.0));
+        }
+    }
+
+    /// The contrast of the web's guidelines, WCAG 2.1: 4.5 for text.
+    #[test]
+    fn text_can_be_read_on_what_is_behind_it() {
+        let linear = |channel: u8| {
+            let value = f32::from(channel) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        let luminance =
+            |color: Color32| 0.2126 * linear(color.r()) + 0.7152 * linear(color.g()) + 0.0722 * linear(color.b());
+        for palette in [&DARK, &LIGHT] {
+            for (front, back) in [
+                (palette.text, palette.background),
+                (palette.text, palette.track),
+                (palette.text, palette.raised),
+                (palette.faint, palette.background),
+                (palette.warning, palette.background),
+            ] {
+                let (a, b) = (luminance(front) + 0.05, luminance(back) + 0.05);
+                assert!(a.max(b) / a.min(b) >= 4.5, "{front:?} on {back:?}: {}", a.max(b) / a.min(b));
+            }
+        }
+    }
 }

@@ -6,9 +6,12 @@
 mod model;
 mod outputs;
 mod slot;
+mod view;
 
 pub(crate) use model::{Choice, SHIPPED, inference};
 use slot::SlotControls;
+use view::SavedView;
+pub(crate) use view::View;
 
 use crate::host::Host;
 use model::ModelChoice;
@@ -33,6 +36,8 @@ pub(crate) struct Controls {
     host: OnceLock<Host>,
     #[persist = "model"]
     pub(crate) model: ModelChoice,
+    #[persist = "view"]
+    pub(crate) view: SavedView,
     #[persist = "outputs"]
     wiring: SavedWiring,
     #[persist = "slots"]
@@ -104,6 +109,7 @@ impl Controls {
             slots: std::array::from_fn(SlotControls::new),
             host: OnceLock::new(),
             model: ModelChoice::new(engine),
+            view: SavedView::default(),
             wiring: SavedWiring(Arc::clone(&outputs)),
             saved_slots: SavedSlots(outputs),
         }

@@ -3,26 +3,37 @@
 use nice_plug::params::persist::PersistentField;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
-use tagvane_engine::{Engine, Inference, ModelSource};
+use tagvane_engine::{Engine, Inference, ModelSource, Request};
 
 /// A model inside the plugin.
 pub(crate) struct Shipped {
     /// What it is called, in the window and in projects.
     pub(crate) name: &'static str,
+    /// What it is about, in a sentence.
+    pub(crate) meaning: &'static str,
     bytes: &'static [u8],
 }
 
 impl Shipped {
-    fn source(&self) -> ModelSource {
+    pub(crate) fn source(&self) -> ModelSource {
         ModelSource::Bytes { name: Cow::Borrowed(self.name), bytes: self.bytes }
+    }
+
+    /// What the file says of itself.
+    #[cfg(test)]
+    pub(crate) fn metadata(&self) -> tagvane_engine::Metadata {
+        tagvane_engine::Metadata::peek(self.bytes)
     }
 }
 
 /// The models that ship; the first is that of a new instance.
-pub(crate) const SHIPPED: [Shipped; 1] =
-    [Shipped { name: "MagnaTagATune 50", bytes: include_bytes!("../../models/magnatagatune-narrow.onnx") }];
+pub(crate) const SHIPPED: [Shipped; 1] = [Shipped {
+    name: "MagnaTagATune 50",
+    meaning: "Instruments, voices, tempo: fifty tags of MagnaTagATune",
+    bytes: include_bytes!("../../models/magnatagatune-narrow.onnx"),
+}];
 
 /// The environment variable that names another model file for every new instance.
 pub(crate) const MODEL_VARIABLE: &str = "TAGVANE_MODEL";
@@ -46,8 +57,15 @@ pub(crate) enum Choice {
     /// The one that a new instance has.
     #[default]
     Usual,
+    /// A file of the user's own, as projects of the first version name it.
+    Path(PathBuf),
     /// A file of the user's own.
-    File(PathBuf),
+    File {
+        /// Where it is.
+        file: PathBuf,
+        /// The SHA-256 of what was in it, once that is known.
+        sha256: Option<String>,
+    },
     /// One that ships, by its name.
     Shipped {
         /// Its name.
@@ -59,7 +77,7 @@ impl Choice {
     /// What to load. A name that nothing has, as of a later version, stands for the usual one.
     pub(crate) fn source(&self) -> ModelSource {
         match self {
-            Self::File(path) => ModelSource::File(path.clone()),
+            Self::Path(file) | Self::File { file, .. } => ModelSource::File(file.clone()),
             Self::Shipped { shipped } if let Some(model) = SHIPPED.iter().find(|model| model.name == shipped) => {
                 model.source()
             }
@@ -69,30 +87,63 @@ impl Choice {
             },
         }
     }
+
+    /// To load it as a project names it: a file that cannot be had is stood in for by the usual
+    /// one. A file that the environment names is not: whoever names it there wants no other.
+    pub(crate) fn of_project(&self) -> Request {
+        let hash = if let Self::File { sha256, .. } = self { sha256.clone() } else { None };
+        Request { source: self.source(), hash, instead: self.file().map(|_| SHIPPED[0].source()) }
+    }
+
+    /// The file of the user's own, if it is one.
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Path(file) | Self::File { file, .. } => Some(file),
+            Self::Usual | Self::Shipped { .. } => None,
+        }
+    }
 }
 
 /// The choice of an instance. Setting it has the model loaded in the background.
 pub(crate) struct ModelChoice {
     engine: Arc<Engine>,
-    choice: Mutex<Choice>,
+    chosen: Mutex<Chosen>,
+}
+
+#[derive(Default)]
+struct Chosen {
+    /// What the project says.
+    project: Choice,
+    /// What a person asked for: the project's once it is loaded, and forgotten if it cannot be.
+    asked: Option<Choice>,
 }
 
 impl ModelChoice {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, choice: Mutex::default() }
+        Self { engine, chosen: Mutex::default() }
     }
 
-    fn current(&self) -> MutexGuard<'_, Choice> {
-        self.choice.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    /// What was chosen; a model that was asked for and is loaded has become the project's.
+    fn chosen(&self) -> MutexGuard<'_, Chosen> {
+        let mut chosen = self.chosen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if chosen.asked.is_some() && !self.engine.is_loading() {
+            let asked = chosen.asked.take();
+            let loaded = self.engine.board().about().source;
+            if let Some(asked) = asked.filter(|asked| loaded == Some(asked.source())) {
+                chosen.project = asked;
+            }
+        }
+        chosen
     }
 
-    /// Gives whether it is another one than before.
+    /// A person asks for a model; what listens now listens on until it is loaded, and if it cannot
+    /// be. Gives whether it is another one than before.
     pub(crate) fn choose(&self, choice: Choice) -> bool {
-        let mut current = self.current();
-        let other = *current != choice;
-        if other {
+        let mut chosen = self.chosen();
+        let other = *chosen.asked.as_ref().unwrap_or(&chosen.project) != choice;
+        if other || self.engine.board().about().notice.is_some() {
             self.engine.load(choice.source());
-            *current = choice;
+            chosen.asked = Some(choice);
         }
         other
     }
@@ -100,14 +151,25 @@ impl ModelChoice {
 
 impl<'a> PersistentField<'a, Choice> for ModelChoice {
     fn set(&self, choice: Choice) {
-        self.choose(choice);
+        let mut chosen = self.chosen();
+        if chosen.asked.take().is_some() || chosen.project != choice {
+            self.engine.load(choice.of_project());
+            chosen.project = choice;
+        }
     }
 
     fn map<F, R>(&self, f: F) -> R
     where
         F: Fn(&Choice) -> R,
     {
-        f(&self.current())
+        let about = self.engine.board().about();
+        let choice = self.chosen().project.clone();
+        match choice.file() {
+            Some(file) if about.source == Some(ModelSource::File(file.into())) => {
+                f(&Choice::File { file: file.into(), sha256: Some(about.hash) })
+            }
+            _ => f(&choice),
+        }
     }
 }
 
@@ -119,7 +181,10 @@ mod tests {
     fn projects_of_all_versions_are_read() {
         let read = |text: &str| serde_json::from_str::<Choice>(text).unwrap();
         assert_eq!(read("null"), Choice::Usual);
-        assert_eq!(read("\"/music/mine.onnx\""), Choice::File("/music/mine.onnx".into()));
+        assert_eq!(read("\"/music/mine.onnx\""), Choice::Path("/music/mine.onnx".into()));
+        let file = Choice::File { file: "/music/mine.onnx".into(), sha256: Some("ab".into()) };
+        assert_eq!(read("{\"file\": \"/music/mine.onnx\", \"sha256\": \"ab\"}"), file);
+        assert_eq!(file.source(), read("\"/music/mine.onnx\"").source());
         let shipped = Choice::Shipped { shipped: SHIPPED[0].name.into() };
         assert_eq!(read(&serde_json::to_string(&shipped).unwrap()), shipped);
         assert_eq!(shipped.source(), SHIPPED[0].source());

@@ -22,8 +22,12 @@ mod entry;
 mod events;
 mod extensions;
 mod params;
+#[cfg(test)]
+mod test_host;
 
 pub(crate) use entry::{entry, export_shelled};
+#[cfg(test)]
+pub(crate) use test_host::{Done, TestHost};
 
 use crate::parts::Parts;
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_plugin_gui};

@@ -150,8 +150,7 @@ mod runtime {
             let library = std::env::var_os(LIBRARY).ok_or("it is not set")?;
             openvino_sys::library::load_from(PathBuf::from(library))
         };
-        let wrong =
-            |why: String| format!("{LIBRARY} has to name the library of OpenVINO (libopenvino_c.so): {why}");
+        let wrong = |why: String| format!("{LIBRARY} has to name the library of OpenVINO (libopenvino_c.so): {why}");
         LOADED.get_or_init(|| load().map_err(wrong)).clone()?;
         Core::new().map_err(|error| error.to_string())
     }
