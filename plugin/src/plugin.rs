@@ -56,8 +56,9 @@ impl Tagvane {
         let offline = self.parts.engine.pace() == Pace::EveryHop;
         let settings = self.parts.controls.settings();
         let frames = buffer.samples();
-        let peak = |channel: &&mut [f32]| channel.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
-        self.parts.hear_level(buffer.as_slice().iter().map(|channel| peak(&channel)).fold(0.0, f32::max));
+        let peak = |peak: f32, sample: &f32| peak.max(sample.abs());
+        let peak = buffer.as_slice_immutable().iter().fold(0.0, |highest, channel| channel.iter().fold(highest, peak));
+        self.parts.hear_level(peak);
         let longest = if offline { BOUNCED } else { frames.max(1) };
         for first in (0..frames).step_by(longest) {
             let last = frames.min(first + longest);

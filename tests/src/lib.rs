@@ -15,6 +15,9 @@ pub const FIRST_SLOT: u32 = 0x534c_4f00;
 /// The id of Write, which must never change either.
 pub const WRITE: u32 = 0x5752_4954;
 
+/// The models that ship, the default first: their files in plugin/models, and their cards.
+pub const SHIPPED: [&str; 2] = ["magnatagatune", "million-song"];
+
 /// The three clips.
 pub const CLIPS: [&str; 3] = ["orchestral", "rock", "electronic"];
 
@@ -37,9 +40,9 @@ pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The shipped model's file.
+/// The file of the model that a new instance has.
 pub fn shipped_model() -> PathBuf {
-    root().join("plugin/models/magnatagatune-narrow.onnx")
+    root().join("plugin/models").join(SHIPPED[0]).with_extension("onnx")
 }
 
 /// The path of a clip.

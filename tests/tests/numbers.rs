@@ -97,7 +97,7 @@ fn compare(case: &Case, network: &Network<Flex>, reference: &[Vec<f32>]) {
 
 #[test]
 fn the_shipped_model_is_the_same_everywhere() {
-    let config = Config::read(&root().join("trainer/configs/debian-narrow.toml"), &[]).unwrap();
+    let config = Config::read(&root().join("trainer/configs/free-music.toml"), &[]).unwrap();
     let window = config.architecture.window();
     let mut windows = vec![vec![0.0; window], noise(window, 0.5), vec![1.0; window]];
     for name in CLIPS {

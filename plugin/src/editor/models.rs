@@ -15,12 +15,6 @@ pub(crate) struct Models {
 }
 
 impl Models {
-    /// Loads a file of the user's own.
-    pub(crate) fn open(&mut self, parts: &Parts, file: PathBuf) {
-        self.path = file.display().to_string();
-        parts.choose_model(Choice::File { file, sha256: None });
-    }
-
     /// The page.
     pub(crate) fn show(&mut self, ui: &mut Ui, parts: &Parts, files: &mut Files, status: &Status) {
         let palette = theme::palette(ui);
@@ -96,10 +90,10 @@ impl Models {
                 files.ask_for_model();
             }
         });
-        ui.label(RichText::new("Or drop one onto this window.").size(12.0).color(theme::palette(ui).faint));
         wanted = wanted.filter(|path| !path.as_os_str().is_empty());
-        if let Some(path) = wanted.or_else(|| files.model()) {
-            self.open(parts, path);
+        if let Some(file) = wanted.or_else(|| files.model()) {
+            self.path = file.display().to_string();
+            parts.choose_model(Choice::File { file, sha256: None });
         }
     }
 }

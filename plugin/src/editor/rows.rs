@@ -44,6 +44,33 @@ pub(crate) struct Row {
     strength: f32,
 }
 
+/// Rows that stand together.
+#[derive(Clone, Copy)]
+enum Section {
+    Pinned,
+    Of(Group),
+    /// All that are not pinned.
+    Others,
+}
+
+impl Section {
+    fn holds(self, row: &Row) -> bool {
+        match self {
+            Self::Pinned => row.pinned,
+            Self::Of(group) => !row.pinned && row.group == group,
+            Self::Others => !row.pinned,
+        }
+    }
+
+    fn heading(self) -> Option<&'static str> {
+        match self {
+            Self::Pinned => Some("Pinned"),
+            Self::Of(group) => Some(group.name()),
+            Self::Others => None,
+        }
+    }
+}
+
 /// All tags of the current model.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
@@ -129,23 +156,20 @@ impl Rows {
             }
         }
         self.headings.clear();
-        let mut sections: Vec<(Option<&'static str>, Box<dyn Fn(&Row) -> bool>)> =
-            vec![(Some("Pinned"), Box::new(|row| row.pinned))];
+        let mut sections = vec![Section::Pinned];
         if view.grouped {
-            for group in Group::ALL {
-                sections.push((Some(group.name()), Box::new(move |row| !row.pinned && row.group == group)));
-            }
+            sections.extend(Group::ALL.map(Section::Of))
         } else {
-            sections.push((None, Box::new(|row| !row.pinned)));
+            sections.push(Section::Others)
         }
         let (mut top, mut moves) = (0.0, false);
-        for (heading, belongs) in sections {
-            let members: Vec<usize> = self.ranked.iter().copied().filter(|at| belongs(&self.rows[*at])).collect();
+        for section in sections {
+            let members: Vec<usize> = self.ranked.iter().copied().filter(|at| section.holds(&self.rows[*at])).collect();
             let mut members = members.into_iter().filter(|at| self.rows[*at].visible).peekable();
             if members.peek().is_none() {
                 continue;
             }
-            if let Some(heading) = heading {
+            if let Some(heading) = section.heading() {
                 self.headings.push((top, heading));
                 top += 1.0;
             }

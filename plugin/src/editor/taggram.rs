@@ -232,7 +232,11 @@ impl Taggram {
         if bars.is_empty() {
             for part in 0..=4 {
                 let ago = seconds * f64::from(4 - part) / 4.0;
-                let align = [Align2::LEFT_CENTER, Align2::CENTER_CENTER, Align2::RIGHT_CENTER][(part as usize + 3) / 4];
+                let align = match part {
+                    0 => Align2::LEFT_CENTER,
+                    4 => Align2::RIGHT_CENTER,
+                    _ => Align2::CENTER_CENTER,
+                };
                 let text = if part == 4 && !self.is_frozen() { "now".into() } else { format!("-{ago:.0} s") };
                 write(x(right - ago), text, align);
             }

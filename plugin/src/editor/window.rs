@@ -13,7 +13,6 @@ use crate::params::View;
 use crate::parts::Parts;
 use egui::{Button, Color32, ComboBox, Frame, Key, Margin, Rect, RichText, Ui, UiBuilder, Vec2};
 use nice_plug::context::gui::ParamSetter;
-use std::path::PathBuf;
 use std::time::Duration;
 use tagvane_engine::Status;
 use tagvane_outputs::OscSettings;
@@ -96,7 +95,6 @@ impl Window {
         let mut moves = self.rows.step(seconds, &view, &self.search, |tag| parts.outputs.tag(tag));
         moves |= self.meters.look(parts, seconds);
         self.traces.note(parts, time);
-        self.take_files(ui, parts);
         self.keys(ui);
 
         let palette = theme::palette(ui);
@@ -214,27 +212,6 @@ impl Window {
                     taggram::empty(ui);
                 }
             }
-        }
-    }
-
-    /// A model that was dropped onto the window.
-    fn take_files(&mut self, ui: &Ui, parts: &Parts) {
-        let dropped: Option<PathBuf> =
-            ui.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_owned()));
-        if let Some(path) = dropped {
-            self.page = Page::Model;
-            self.models.open(parts, path);
-        }
-        let hovered = ui.input(|input| !input.raw.hovered_files.is_empty());
-        if hovered {
-            let at = ui.ctx().content_rect().center();
-            ui.painter().text(
-                at,
-                egui::Align2::CENTER_CENTER,
-                "Drop a model here",
-                egui::FontId::proportional(20.0),
-                theme::palette(ui).text,
-            );
         }
     }
 

@@ -29,11 +29,18 @@ impl Shipped {
 }
 
 /// The models that ship; the first is that of a new instance.
-pub(crate) const SHIPPED: [Shipped; 1] = [Shipped {
-    name: "MagnaTagATune 50",
-    meaning: "Instruments, voices, tempo: fifty tags of MagnaTagATune",
-    bytes: include_bytes!("../../models/magnatagatune-narrow.onnx"),
-}];
+pub(crate) const SHIPPED: [Shipped; 2] = [
+    Shipped {
+        name: "MagnaTagATune 50",
+        meaning: "Instruments, voices, tempo, style: the fifty tags of MagnaTagATune",
+        bytes: include_bytes!("../../models/magnatagatune.onnx"),
+    },
+    Shipped {
+        name: "Million Song 50",
+        meaning: "Styles, decades, moods: the fifty Last.fm tags of the Million Song Dataset",
+        bytes: include_bytes!("../../models/million-song.onnx"),
+    },
+];
 
 /// The environment variable that names another model file for every new instance.
 pub(crate) const MODEL_VARIABLE: &str = "TAGVANE_MODEL";

@@ -142,7 +142,7 @@ fn files_that_cannot_be_played_get_one_line_that_names_them() {
 #[test]
 fn a_model_that_cannot_be_used_leaves_the_audio_alone_and_is_named_in_the_log() {
     let folder = tempfile::tempdir().unwrap();
-    let shipped = std::fs::read(root().join("plugin/models/magnatagatune-narrow.onnx")).unwrap();
+    let shipped = std::fs::read(root().join("plugin/models/magnatagatune.onnx")).unwrap();
     let truncated = folder.path().join("truncated.onnx");
     std::fs::write(&truncated, &shipped[..shipped.len() / 2]).unwrap();
     let foreign = folder.path().join("foreign.onnx");
@@ -168,7 +168,7 @@ fn a_model_that_cannot_be_used_leaves_the_audio_alone_and_is_named_in_the_log() 
 fn another_model_can_be_named_and_its_tags_show() {
     let copy = tempfile::tempdir().unwrap();
     let path = copy.path().join("mine.onnx");
-    std::fs::copy(root().join("plugin/models/magnatagatune-narrow.onnx"), &path).unwrap();
+    std::fs::copy(root().join("plugin/models/magnatagatune.onnx"), &path).unwrap();
     let seen = copy.path().join("seen.jsonl");
     let output = play(&["--fast", "--json", seen.to_str().unwrap()], path.to_str());
     assert!(output.status.success());

@@ -24,7 +24,7 @@ pub(super) fn run(rounds: usize, accept: bool) -> Result<()> {
     std::fs::create_dir_all(&folder).context("the target folder cannot be written")?;
     let wide = folder.join("wide.onnx");
     figures(Command::new(&program).arg("write-wide").arg(&wide))?;
-    let narrow = root().join("plugin/models/magnatagatune-narrow.onnx");
+    let narrow = root().join("plugin/models/magnatagatune.onnx");
 
     let mut report = serde_json::Map::new();
     for (name, file, times) in [("narrow 3^9, shipped", &narrow, 300), ("wide 3^9, Table 1", &wide, 40)] {

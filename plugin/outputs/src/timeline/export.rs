@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(lines[0], "#,Name,Start,End,Length");
         assert_eq!(lines[2], "R2,\"slow, sad\",0:00:50.850,0:00:50.950,0:00:00.100");
         assert_eq!(lines[3], "R3,rock,0:01:00.150,0:01:00.450,0:00:00.300");
-        assert_eq!(clock_time(3_725.0419), "1:02:05.042");
+        assert_eq!(clock_time(3_725.042), "1:02:05.042");
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Canvas {
         for corners in mesh.indices.chunks_exact(3) {
             let corner = |at: usize| {
                 let mut vertex = mesh.vertices[corners[at] as usize];
-                vertex.pos = vertex.pos * scale;
+                vertex.pos *= scale;
                 vertex
             };
             self.triangle([corner(0), corner(1), corner(2)], texture, (left, right), (top, bottom));

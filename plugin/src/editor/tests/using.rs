@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::params::{Choice, SHIPPED};
-use egui::{Key, Modifiers, Pos2, Vec2};
+use egui::{Key, Modifiers, Pos2, Role, Vec2};
 use egui_kittest::kittest::Queryable as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tagvane_engine::Status;
 
 const SIZE: (f32, f32) = (1_000.0, 700.0);
@@ -13,18 +13,25 @@ fn desk() -> Harness<'static, Desk> {
     open(Desk::new(), SIZE, 1.0)
 }
 
-/// A file as the system says that it was dropped.
-#[derive(Debug)]
-struct Dropped(PathBuf);
+/// Loads a file on the page of the model.
+fn load(harness: &mut Harness<'_, Desk>, file: &Path) {
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Num5);
+    harness.run_steps(3);
+    fill_in(harness, file);
+    harness.get_by_label("Load").click();
+    harness.run_steps(2);
+    harness.state().parts.engine.wait_until_loaded();
+    harness.run_steps(2);
+}
 
-impl egui::DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        Err("the window reads no file itself".into())
-    }
+/// Puts a path into the last field of the window.
+fn fill_in(harness: &mut Harness<'_, Desk>, path: &Path) {
+    harness.get_all_by_role(Role::TextInput).last().unwrap().focus();
+    harness.run_steps(2);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.run_steps(2);
+    harness.get_all_by_role(Role::TextInput).last().unwrap().type_text(path.to_str().unwrap());
+    harness.run_steps(3);
 }
 
 /// The middle of what has this label.
@@ -81,9 +88,9 @@ fn tags_are_searched_pinned_hidden_grouped_and_folded() {
     assert!(is_there(&harness, "rock") && is_there(&harness, "no vocals") && !is_there(&harness, "no voice"));
     harness.get_by_label("Fold").click();
     harness.run_steps(4);
-    harness.get_by_role(egui::accesskit::Role::TextInput).focus();
+    harness.get_by_role(Role::TextInput).focus();
     harness.run_steps(2);
-    harness.get_by_role(egui::accesskit::Role::TextInput).type_text("no v");
+    harness.get_by_role(Role::TextInput).type_text("no v");
     harness.run_steps(4);
     assert!(is_there(&harness, "no voice") && is_there(&harness, "no vocal") && !is_there(&harness, "rock"));
     let view = || harness.state().parts.controls.view.lock().clone();
@@ -174,10 +181,7 @@ fn what_is_no_model_gets_a_sentence_and_the_old_one_listens_on() {
     for (path, words) in
         [(&poem, "no ONNX model"), (&folder, "not a file"), (&folder.join("gone.onnx"), "cannot be read")]
     {
-        harness.input_mut().dropped_files.push(Arc::new(Dropped(path.clone())));
-        harness.run_steps(2);
-        harness.state().parts.engine.wait_until_loaded();
-        harness.run_steps(2);
+        load(&mut harness, path);
         let notice = harness.state().parts.engine.board().about().notice.unwrap();
         assert!(notice.contains(words) && notice.ends_with("listens on"), "{notice}");
         assert!(harness.query_all_by_label(&notice).count() >= 1, "it is shown: {notice}");
@@ -190,10 +194,7 @@ fn what_is_no_model_gets_a_sentence_and_the_old_one_listens_on() {
     let any = std::fs::read_dir(shipped).unwrap().filter_map(Result::ok).map(|entry| entry.path());
     let any = any.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "onnx")).unwrap();
     std::fs::copy(any, &mine).unwrap();
-    harness.input_mut().dropped_files.push(Arc::new(Dropped(mine.clone())));
-    harness.run_steps(2);
-    harness.state().parts.engine.wait_until_loaded();
-    harness.run_steps(2);
+    load(&mut harness, &mine);
     let Choice::File { file, sha256 } = choice(&harness) else { panic!("{:?}", choice(&harness)) };
     assert_eq!((file, sha256.map(|hash| hash.len())), (mine, Some(64)));
     harness.get_by_label(SHIPPED[0].name).click();
@@ -227,13 +228,7 @@ fn a_session_is_exported_as_each_kind_of_file() {
         harness.get_by_label(kind).click();
         harness.run_steps(3);
         let path = folder.join(file);
-        let field = || harness.get_all_by_role(egui::accesskit::Role::TextInput).last().unwrap();
-        field().focus();
-        harness.run_steps(2);
-        harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
-        harness.run_steps(2);
-        harness.get_all_by_role(egui::accesskit::Role::TextInput).last().unwrap().type_text(path.to_str().unwrap());
-        harness.run_steps(3);
+        fill_in(&mut harness, &path);
         harness.get_by_label("Save").click();
         harness.run_steps(3);
         let written = std::fs::read(&path).unwrap_or_else(|error| panic!("{kind}: {error}"));
