@@ -24,10 +24,10 @@ pub(super) fn run(rounds: usize, accept: bool) -> Result<()> {
     std::fs::create_dir_all(&folder).context("the target folder cannot be written")?;
     let wide = folder.join("wide.onnx");
     figures(Command::new(&program).arg("write-wide").arg(&wide))?;
-    let narrow = root().join("plugin/models/magnatagatune.onnx");
+    let shipped = root().join("plugin/models/magnatagatune.onnx");
 
     let mut report = serde_json::Map::new();
-    for (name, file, times) in [("narrow 3^9, shipped", &narrow, 300), ("wide 3^9, Table 1", &wide, 40)] {
+    for (name, file, times) in [("shipped", &shipped, 300), ("wide 3^9, Table 1", &wide, 40)] {
         let ours = |call: &[&str]| {
             let mut command = Command::new(&program);
             command.arg(call[0]).arg(file).args(&call[1..]);
@@ -52,7 +52,7 @@ pub(super) fn run(rounds: usize, accept: bool) -> Result<()> {
 
     let listening = |call: &[&str]| {
         let mut command = Command::new(&program);
-        figures(command.arg(call[0]).arg(&narrow).args(&call[1..]))
+        figures(command.arg(call[0]).arg(&shipped).args(&call[1..]))
     };
     let block = figures(Command::new(&program).args(["block", "100000"]))?;
     let publishing = figures(&mut Command::new(build("publishing")?))?;
@@ -60,12 +60,12 @@ pub(super) fn run(rounds: usize, accept: bool) -> Result<()> {
     let idle = listening(&["idle", "64", "10"])?;
     print_session(&block, &live, &idle)?;
     print_publishing(&publishing)?;
-    let counts = instructions::count(&program, &[("narrow", &narrow), ("wide", &wide)], accept)?;
+    let counts = instructions::count(&program, &[("shipped", &shipped), ("wide", &wide)], accept)?;
     report.extend([
         ("audio thread, 512 frames at 48 kHz".to_owned(), block),
         ("publishing, 512 frames at 48 kHz".to_owned(), publishing),
-        ("64 instances, narrow".to_owned(), live),
-        ("64 idle instances, narrow".to_owned(), idle),
+        ("64 instances, shipped".to_owned(), live),
+        ("64 idle instances, shipped".to_owned(), idle),
         ("instructions".to_owned(), json!(counts.measured)),
     ]);
     let path = folder.join("inference.json");
@@ -152,7 +152,7 @@ fn print_session(block: &Value, live: &Value, idle: &Value) -> Result<()> {
         percent("milliseconds")?,
         percent("milliseconds_999")?
     );
-    println!("\n64 instances of the narrow model, live for {} s", live["seconds"]);
+    println!("\n64 instances of the shipped model, live for {} s", live["seconds"]);
     println!(
         "{} updates, {} late, {} gaps; {:.2} % of a core each",
         live["updates"],
