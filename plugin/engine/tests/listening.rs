@@ -191,7 +191,8 @@ fn a_file_that_is_gone_is_stood_in_for_and_a_changed_one_is_told_of() {
     let folder = std::env::temp_dir().join(format!("tagvane-stand-in-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let file = folder.join("mine.onnx");
-    std::fs::write(&file, bytes(&loudness(WINDOW))).unwrap();
+    // A model of no other test: instances share theirs.
+    std::fs::write(&file, bytes(&loudness(3 * WINDOW))).unwrap();
     let source = ModelSource::File(file.clone());
     let first = Engine::start(source.clone(), Inference::Sliding);
     first.wait_until_loaded();
