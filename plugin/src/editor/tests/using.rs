@@ -176,11 +176,16 @@ fn what_is_no_model_gets_a_sentence_and_the_old_one_listens_on() {
     std::fs::create_dir_all(&folder).unwrap();
     let poem = folder.join("poem.onnx");
     std::fs::write(&poem, "roses are red").unwrap();
+    let huge = folder.join("huge.onnx");
+    std::fs::File::create(&huge).unwrap().set_len(3 << 30).unwrap();
     let mut harness = desk();
     let project = serde_json::to_string(&choice(&harness)).unwrap();
-    for (path, words) in
-        [(&poem, "no ONNX model"), (&folder, "not a file"), (&folder.join("gone.onnx"), "cannot be read")]
-    {
+    for (path, words) in [
+        (&poem, "no ONNX model"),
+        (&folder, "not a file"),
+        (&huge, "too large"),
+        (&folder.join("gone.onnx"), "cannot be read"),
+    ] {
         load(&mut harness, path);
         let notice = harness.state().parts.engine.board().about().notice.unwrap();
         assert!(notice.contains(words) && notice.ends_with("listens on"), "{notice}");
