@@ -1,5 +1,6 @@
 //! What the halves of an instance share: nice-plug's plugin, the shell and the editor.
 
+use crate::editor::{self, Extent, Threads};
 use crate::params::{Choice, Controls, inference};
 use nice_plug_egui::RepaintNotifier;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -24,6 +25,10 @@ pub(crate) struct Parts {
     level: Arc<AtomicU32>,
     /// Tells the window that there is something new to draw.
     pub(crate) repaint: RepaintNotifier,
+    /// How large the window is.
+    pub(crate) extent: Extent,
+    /// The threads that draw it.
+    pub(crate) drawing: Threads,
 }
 
 /// Hears of judgements: for the outputs, and so that the window draws when there is something new
@@ -54,8 +59,8 @@ impl Parts {
         let controls = Arc::new(Controls::new(Arc::clone(&engine), Arc::clone(&outputs)));
         let stage = Stage::new(Arc::clone(&outputs)).expect("new outputs have no stage yet");
         let stage = Arc::new(Mutex::new(stage));
-        let (edited, channels, level) = Default::default();
-        Self { engine, outputs, controls, stage, edited, channels, level, repaint }
+        let (edited, channels, level, drawing) = Default::default();
+        Self { engine, outputs, controls, stage, edited, channels, level, repaint, extent: editor::extent(), drawing }
     }
 
     /// A block of this peak came in. On the audio thread.

@@ -2,6 +2,9 @@
 //! hosts are, and music to send through.
 #![forbid(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+pub mod screen;
+
 use std::path::PathBuf;
 use tagvane_audio::Recording;
 use tagvane_host::{Announcement, HostError, Session, Setup};

@@ -15,7 +15,7 @@ fn play_clip(format: &str, name: &str, block: usize) -> (Vec<Moment>, Summary) {
     let mut session = open(format);
     let mut moments = Vec::new();
     let playback = Playback { block, fast: true, seconds: None };
-    let summary = play(session.as_mut(), format, &clip(name), playback, |moment, _| {
+    let summary = play(session.as_mut(), format, &clip(name), playback, |_, moment, _| {
         moments.extend(moment.cloned());
         true
     });
@@ -172,7 +172,7 @@ fn nothing_disturbs_the_session() {
     for format in FORMATS {
         let mut session = open(format);
         let playback = Playback { block: 512, fast: true, seconds: None };
-        let summary = play(session.as_mut(), format, &clip("rock"), playback, |_, _| true).unwrap();
+        let summary = play(session.as_mut(), format, &clip("rock"), playback, |_, _, _| true).unwrap();
         assert!(summary.announcements > 100, "{format}: only {} values moved", summary.announcements);
         assert_eq!(session.disturbances(), Disturbances::default(), "{format}");
     }

@@ -13,8 +13,9 @@ mod test;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 /// What plays when no file is named.
 const CLIP: &str = "tests/clips/rock.ogg";
@@ -60,7 +61,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let here = std::env::current_dir().context("the current folder is gone")?;
     std::env::set_current_dir(root())
-        .context("the repository has moved since xtask was built; run cargo clean -p tagvane-xtask")?;
+        .with_context(|| format!("{} is gone; run this as `cargo xtask`", root().display()))?;
     match arguments.task {
         Task::Bundle => bundle::bundle().map(drop),
         Task::Install => bundle::install(),
@@ -76,9 +77,14 @@ fn main() -> Result<()> {
     }
 }
 
-/// The repository's root.
+/// The repository's root: cargo tells where the package lies that it runs. (Where it was built may
+/// be another clone's, which shares its target folder.)
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        package.as_deref().and_then(Path::parent).unwrap_or(Path::new(".")).to_owned()
+    });
+    &ROOT
 }
 
 /// Bundles and lets the host play, from the folder that the user is in, so that

@@ -5,6 +5,7 @@
 
 mod controls;
 mod export;
+mod extent;
 mod files;
 mod groups;
 mod models;
@@ -17,15 +18,18 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod theme;
+mod threads;
 mod trace;
 mod window;
 
 use crate::parts::Parts;
 use egui::Ui;
+pub(crate) use extent::Extent;
 use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::dpi::LogicalSize;
 use nice_plug::editor::{ResizeHint, SizeConstraints};
-use nice_plug_egui::{EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, baseview, create_egui_editor};
+use nice_plug_egui::{EguiEditor, EguiNiceSettings, Frame, NiceEguiApp, baseview, create_egui_editor};
+pub(crate) use threads::Threads;
 use window::Window;
 
 /// The window's content; lives as long as the instance, opened or not.
@@ -39,7 +43,6 @@ pub(crate) struct Editor {
 /// Makes the editor of an instance.
 pub(crate) fn create(parts: &Parts) -> Option<EguiEditor<Editor>> {
     let logical = |(width, height)| LogicalSize::new(width, height);
-    let state = EguiEditorState::from_size(logical(theme::SIZE), 1.0);
     let limits =
         SizeConstraints::Logical { min_size: Some(logical(theme::SMALLEST)), max_size: Some(logical(theme::LARGEST)) };
     let resize = ResizeHint {
@@ -51,7 +54,12 @@ pub(crate) fn create(parts: &Parts) -> Option<EguiEditor<Editor>> {
     };
     let settings = EguiNiceSettings::new().with_tile("Tagvane").with_resize_hint(resize);
     let editor = Editor { parts: parts.clone(), window: Window::default(), host: None };
-    create_egui_editor(state, parts.repaint.clone(), settings, editor)
+    create_egui_editor(parts.extent.state(), parts.repaint.clone(), settings, editor)
+}
+
+/// How large the window of a new instance is.
+pub(crate) fn extent() -> Extent {
+    Extent::new(theme::SIZE)
 }
 
 impl NiceEguiApp for Editor {
@@ -59,8 +67,13 @@ impl NiceEguiApp for Editor {
         &mut self,
         _context: egui::Context,
         host: GuiContext,
-        _frame: &mut Frame,
+        frame: &mut Frame,
     ) -> Result<(), baseview::HandlerError> {
+        self.parts.extent.note_scale(frame.baseview_window().size().scale_factor);
+        if cfg!(target_os = "linux") {
+            // Elsewhere this is the host's main thread, which does not end with the window.
+            self.parts.drawing.enter();
+        }
         // A window that is opened anew has another context.
         self.window.forget_pictures();
         self.host = Some(host);
@@ -71,6 +84,10 @@ impl NiceEguiApp for Editor {
         if let Some(host) = &self.host {
             self.window.show(ui, &self.parts, &host.param_setter());
         }
+    }
+
+    fn resized(&mut self, size: baseview::WindowSize) {
+        self.parts.extent.note_scale(size.scale_factor);
     }
 
     fn editor_closed(&mut self) {

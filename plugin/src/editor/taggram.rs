@@ -16,7 +16,7 @@ const TIMES: f32 = 18.0;
 
 /// How high a tag is at least and at most.
 const LOWEST: f32 = 11.0;
-const HIGHEST: f32 = 26.0;
+const HIGHEST: f32 = 56.0;
 
 /// The most columns of the picture.
 const COLUMNS: usize = 1_024;
@@ -314,7 +314,7 @@ fn when(song: Option<Song>, ago: f64) -> String {
 fn names(ui: &Ui, palette: &Palette, order: &[&Row], corner: Pos2, height: f32) {
     let clip = Rect::from_min_size(corner, Vec2::new(NAMES - 6.0, height * order.len() as f32));
     let painter = ui.painter().with_clip_rect(clip.intersect(ui.clip_rect()));
-    let size = (height - 1.0).clamp(9.0, 13.0);
+    let size = (height - 1.0).clamp(9.0, 13.0).max(height * 0.4);
     for (place, row) in order.iter().enumerate() {
         let at = corner + Vec2::new(2.0, (place as f32 + 0.5) * height);
         let color = palette.faint.lerp_to_gamma(palette.text, (row.shown * 4.0).min(1.0));

@@ -44,20 +44,25 @@ pub(crate) fn show(ui: &mut Ui, parts: &Parts, rows: &Rows, view: &mut View) {
     let palette = theme::palette(ui);
     let names = parts.engine.board().status();
     let names = names.tags();
+    // Where there is room for all and more, they are read from further away; a search, which leaves
+    // a few, changes nothing about that.
+    let all = rows.iter().count() + rows.headings().len();
+    let height = (ui.available_height() / all.max(1) as f32).clamp(theme::ROW, theme::HIGHEST_ROW);
     ScrollArea::vertical().id_salt("tags").auto_shrink([false, false]).show_viewport(ui, |ui, visible| {
-        let size = Vec2::new(ui.available_width(), rows.height() * theme::ROW);
+        let size = Vec2::new(ui.available_width(), rows.height() * height);
         let (area, _) = ui.allocate_exact_size(size, Sense::hover());
         let in_sight = |place: f32| {
-            let top = place * theme::ROW;
-            top + theme::ROW > visible.min.y && top < visible.max.y
+            let top = place * height;
+            top + height > visible.min.y && top < visible.max.y
         };
         for (place, heading) in rows.headings().iter().filter(|(place, _)| in_sight(*place)) {
-            let at = area.min + Vec2::new(0.0, (place + 0.62) * theme::ROW);
-            ui.painter().text(at, Align2::LEFT_CENTER, heading, FontId::proportional(12.0), palette.faint);
+            let at = area.min + Vec2::new(0.0, (place + 0.62) * height);
+            let font = FontId::proportional(12.0 * height / theme::ROW);
+            ui.painter().text(at, Align2::LEFT_CENTER, heading, font, palette.faint);
         }
         for row in rows.iter().filter(|row| row.visible && in_sight(row.place)) {
-            let corner = area.min + Vec2::new(0.0, row.place * theme::ROW);
-            let place = Rect::from_min_size(corner, Vec2::new(area.width(), theme::ROW));
+            let corner = area.min + Vec2::new(0.0, row.place * height);
+            let place = Rect::from_min_size(corner, Vec2::new(area.width(), height));
             let behind: Vec<String> = row.tags.iter().filter_map(|tag| names.get(*tag)).cloned().collect();
             let raw = row.tags.iter().map(|tag| parts.engine.board().tag(*tag)).fold(0.0, f32::max);
             interact(ui, parts, row, place, behind, view);
@@ -128,8 +133,9 @@ pub(crate) fn map(parts: &Parts, slot: usize, tags: Vec<String>) {
 /// One row: the name, with a mark where the model is weak in it; the bar with its peak and a mark
 /// where the tag was judged last; the percentage.
 fn draw(ui: &Ui, palette: &Palette, row: &Row, raw: f32, place: Rect) {
-    const PERCENT: f32 = 42.0;
-    let name_width = (place.width() * 0.34).clamp(70.0, 132.0);
+    let scale = place.height() / theme::ROW;
+    let percent_width = 42.0 * scale;
+    let name_width = (place.width() * 0.34).clamp(70.0, 132.0 * scale);
     let painter = ui.painter();
     let middle = place.center().y;
     // Weak tags step back, so that the strong ones can be read across a room.
@@ -140,7 +146,7 @@ fn draw(ui: &Ui, palette: &Palette, row: &Row, raw: f32, place: Rect) {
     }
     let left = place.left() + 4.0;
     let clip = Rect::from_min_max(place.min, Pos2::new(left + name_width - 4.0, place.bottom()));
-    let font = FontId::proportional(14.0);
+    let font = FontId::proportional(14.0 * scale);
     painter.with_clip_rect(clip.intersect(ui.clip_rect())).text(
         Pos2::new(left, middle),
         Align2::LEFT_CENTER,
@@ -156,8 +162,8 @@ fn draw(ui: &Ui, palette: &Palette, row: &Row, raw: f32, place: Rect) {
         );
     }
     let track = Rect::from_min_size(
-        Pos2::new(left + name_width, middle - theme::BAR / 2.0),
-        Vec2::new((place.width() - name_width - PERCENT - 8.0).max(10.0), theme::BAR),
+        Pos2::new(left + name_width, middle - theme::BAR * scale / 2.0),
+        Vec2::new((place.width() - name_width - percent_width - 8.0).max(10.0), theme::BAR * scale),
     );
     bar(ui, track, row.shown);
     if raw >= 0.01 {
@@ -168,7 +174,7 @@ fn draw(ui: &Ui, palette: &Palette, row: &Row, raw: f32, place: Rect) {
     }
     let percent = format!("{:.0} %", row.shown * 100.0);
     let right = Pos2::new(place.right() - 4.0, middle);
-    painter.text(right, Align2::RIGHT_CENTER, percent, FontId::proportional(13.0), color);
+    painter.text(right, Align2::RIGHT_CENTER, percent, FontId::proportional(13.0 * scale), color);
 }
 
 /// A bar of a value, 0..=1, in its track.

@@ -49,8 +49,10 @@ pub(crate) const LARGEST: (f32, f32) = (3_840.0, 2_160.0);
 /// From this width on the tags stand beside the other pages.
 pub(crate) const WIDE: f32 = 760.0;
 
-/// The height of a tag's row and of the bar in it, and the space around all.
+/// The height of a tag's row, at least and at most, of the bar in the lowest, and the space around
+/// all.
 pub(crate) const ROW: f32 = 25.0;
+pub(crate) const HIGHEST_ROW: f32 = 44.0;
 pub(crate) const BAR: f32 = 17.0;
 pub(crate) const MARGIN: f32 = 14.0;
 

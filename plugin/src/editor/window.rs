@@ -144,12 +144,14 @@ impl Window {
                 ui.label(RichText::new("Tagvane").size(20.0).strong());
                 ui.add_space(10.0);
             }
+            // In the smallest window all of them fit beside Write.
+            let size = if ui.available_width() > 500.0 { 14.0 } else { 12.0 };
             for page in Page::ALL {
                 if wide && page == Page::Tags {
                     continue;
                 }
                 let shown = self.page == page || wide && self.page == Page::Tags && page == Page::Taggram;
-                if ui.selectable_label(shown, RichText::new(page.name()).size(14.0)).clicked() {
+                if ui.selectable_label(shown, RichText::new(page.name()).size(size)).clicked() {
                     self.page = page;
                 }
             }

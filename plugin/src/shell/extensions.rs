@@ -12,15 +12,20 @@ use clap_sys::id::clap_id;
 use clap_sys::plugin::clap_plugin;
 use std::ffi::c_char;
 use std::mem;
+use std::time::Duration;
 use tagvane_engine::Pace;
 use tagvane_outputs::SLOTS;
 
 /// The page of the eight slots.
 const SLOTS_PAGE: clap_id = 0x5041_4745;
 
-/// nice-plug's window, whose opening and closing the shell hears of.
+/// How long the host waits, at most, for the window to be gone.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// nice-plug's window, whose opening and closing the shell hears of, and whose size it knows
+/// better.
 pub(super) fn gui(inner: &clap_plugin_gui) -> clap_plugin_gui {
-    clap_plugin_gui { create: Some(create), destroy: Some(destroy), ..*inner }
+    clap_plugin_gui { create: Some(create), get_size: Some(get_size), destroy: Some(destroy), ..*inner }
 }
 
 impl Shell {
@@ -39,8 +44,13 @@ unsafe extern "C" fn create(plugin: *const clap_plugin, api: *const c_char, floa
     // SAFETY: by the contract; forwarded as it came.
     guarded(false, || unsafe {
         let shell = shell(plugin);
+        let extent = &shell.parts.extent;
+        let size = extent.logical();
         let created = shell.inner_gui().create.is_some_and(|create| create(shell.inner, api, floating));
         if created {
+            // Now the screen's scale is known.
+            let (width, height) = extent.pixels(size);
+            shell.inner_gui().set_size.map(|set_size| set_size(shell.inner, width, height));
             shell.editor_is_open(true);
         }
         created
@@ -55,7 +65,22 @@ unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
         if let Some(destroy) = shell.inner_gui().destroy {
             destroy(shell.inner);
         }
+        shell.parts.drawing.wait(CLOSING);
     });
+}
+
+unsafe extern "C" fn get_size(plugin: *const clap_plugin, width: *mut u32, height: *mut u32) -> bool {
+    // SAFETY: by the contract; both are the host's to be written, or null.
+    guarded(false, || unsafe {
+        if width.is_null() || height.is_null() {
+            return false;
+        }
+        let extent = &shell(plugin).parts.extent;
+        let (across, down) = extent.pixels(extent.logical());
+        width.write(across);
+        height.write(down);
+        true
+    })
 }
 
 /// nice-plug's pages, and before them one of the slots, which nice-plug does not know.

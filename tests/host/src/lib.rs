@@ -111,6 +111,9 @@ pub struct Disturbances {
     pub rescans: u64,
 }
 
+/// Width and height of a window, in pixels.
+pub type Size = (u32, u32);
+
 /// One loaded plugin, stopped or running, in either format.
 pub trait Session {
     /// The parameters, in the plugin's order.
@@ -175,6 +178,25 @@ pub trait Session {
 
     /// What the plugin asked for so far.
     fn disturbances(&self) -> Disturbances;
+
+    /// Opens the plugin's window within the X11 window `parent`, which has to outlive it, as a host
+    /// does on a screen that is scaled by `scale`; gives the size that it wants.
+    ///
+    /// # Errors
+    /// [`HostError`] where the plugin has no window here.
+    #[cfg(target_os = "linux")]
+    fn open_window(&mut self, parent: u32, scale: f64) -> Result<Size, HostError>;
+
+    /// Gives the window another size; tells which one it took.
+    ///
+    /// # Errors
+    /// [`HostError`] where it takes none, or is not open.
+    #[cfg(target_os = "linux")]
+    fn resize_window(&mut self, size: Size) -> Result<Size, HostError>;
+
+    /// Closes the window, if it is open.
+    #[cfg(target_os = "linux")]
+    fn close_window(&mut self);
 
     /// Does what the plugin asked to be done on the main thread; call it often.
     fn idle(&mut self);

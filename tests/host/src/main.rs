@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tagvane_audio::Recording;
 use tagvane_host::Session;
-use tagvane_host::clap_host::ClapSession;
 use tagvane_host::player::{Moment, Playback, Summary, play};
-use tagvane_host::vst3_host::Vst3Session;
 use view::View;
 
 /// Plays music through the bundled plugin and shows the tags that the host sees. The
@@ -42,9 +40,12 @@ struct Arguments {
     /// Frames a block
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     block: u32,
-    /// Show the plugin's own window too (CLAP, X11)
+    /// Show the plugin's own window too (X11)
     #[arg(long)]
     window: bool,
+    /// How much the window's screen is scaled
+    #[arg(long, default_value_t = 1.0, value_parser = scale)]
+    scale: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
@@ -53,25 +54,17 @@ enum Format {
     Vst3,
 }
 
+fn scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(scale) if (0.5..=4.0).contains(&scale) => Ok(scale),
+        _ => Err("this takes a number from 0.5 to 4".into()),
+    }
+}
+
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds.is_finite() => Ok(seconds),
         _ => Err("this takes a number of seconds above 0".into()),
-    }
-}
-
-/// The plugin, in the format that was asked for.
-enum Loaded {
-    Clap(Box<ClapSession>),
-    Vst3(Box<Vst3Session>),
-}
-
-impl Loaded {
-    fn session(&mut self) -> &mut dyn Session {
-        match self {
-            Self::Clap(session) => session.as_mut(),
-            Self::Vst3(session) => session.as_mut(),
-        }
     }
 }
 
@@ -94,16 +87,13 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     };
     let bundle = arguments.bundles.join("Tagvane").with_extension(extension);
     let mut json = arguments.json.as_deref().map(JsonLines::create).transpose()?;
-    let mut loaded = match arguments.format {
-        Format::Clap => Loaded::Clap(Box::new(ClapSession::open(&bundle)?)),
-        Format::Vst3 => Loaded::Vst3(Box::new(Vst3Session::open(&bundle)?)),
-    };
-    let window = open_window(arguments, &mut loaded)?;
+    let mut session = tagvane_host::open(&bundle)?;
+    let window = open_window(arguments, session.as_mut())?;
     let playback = Playback { block: arguments.block as usize, fast: arguments.fast, seconds: arguments.seconds };
-    let summary = listen(&mut loaded, name, &recording, playback, file, json.as_mut(), &window)?;
-    if let (Loaded::Clap(session), Some(_)) = (&mut loaded, &window) {
-        session.hide();
-    }
+    let summary = listen(session.as_mut(), name, &recording, playback, file, json.as_mut(), &window)?;
+    // The plugin's window goes before the one that it is in.
+    drop(session);
+    drop(window);
     if let Some(json) = json {
         json.finish(&summary)?;
     }
@@ -113,7 +103,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
 
 /// Streams the music, drawing and writing what is seen.
 fn listen(
-    loaded: &mut Loaded,
+    session: &mut dyn Session,
     format: &str,
     recording: &Recording,
     playback: Playback,
@@ -123,14 +113,14 @@ fn listen(
 ) -> Result<Summary, Box<dyn std::error::Error>> {
     let mut view = View::new(file, recording, playback);
     let mut failed = None;
-    let summary = play(loaded.session(), format, recording, playback, |moment, progress| {
+    let summary = play(session, format, recording, playback, |session, moment, progress| {
         view.show(moment, progress);
         if let (Some(moment), Some(json)) = (moment, json.as_deref_mut())
             && let Err(error) = json.write(moment)
         {
             failed = Some(error);
         }
-        failed.is_none() && is_open(window)
+        failed.is_none() && is_open(window, session)
     })?;
     view.finish();
     match failed {
@@ -145,32 +135,45 @@ type EditorWindow = tagvane_host::window::Window;
 type EditorWindow = std::convert::Infallible;
 
 #[cfg(target_os = "linux")]
-fn open_window(arguments: &Arguments, loaded: &mut Loaded) -> Result<Option<EditorWindow>, Box<dyn std::error::Error>> {
+fn open_window(
+    arguments: &Arguments,
+    session: &mut dyn Session,
+) -> Result<Option<EditorWindow>, Box<dyn std::error::Error>> {
     if !arguments.window {
         return Ok(None);
     }
-    let Loaded::Clap(session) = loaded else {
-        return Err("--window shows the CLAP's window; leave out --format vst3".into());
-    };
     let window = EditorWindow::open("Tagvane")?;
-    let (width, height) = session.show(window.id())?;
-    window.resize(width, height);
+    let size = session.open_window(window.id(), arguments.scale)?;
+    window.resize(size);
     Ok(Some(window))
 }
 
 #[cfg(not(target_os = "linux"))]
 fn open_window(
     arguments: &Arguments,
-    _loaded: &mut Loaded,
+    _session: &mut dyn Session,
 ) -> Result<Option<EditorWindow>, Box<dyn std::error::Error>> {
     if arguments.window { Err("--window works on Linux only".into()) } else { Ok(None) }
 }
 
-fn is_open(window: &Option<EditorWindow>) -> bool {
-    #[cfg(target_os = "linux")]
-    return window.as_ref().is_none_or(EditorWindow::is_open);
-    #[cfg(not(target_os = "linux"))]
-    return window.is_none();
+/// Whether the window is still wanted. Where it was made larger or smaller, the plugin follows,
+/// and where that goes no further, the window follows the plugin.
+#[cfg(target_os = "linux")]
+fn is_open(window: &Option<EditorWindow>, session: &mut dyn Session) -> bool {
+    let Some(window) = window else { return true };
+    let Some(size) = window.events() else { return false };
+    if let Some(size) = size
+        && let Ok(taken) = session.resize_window(size)
+        && taken != size
+    {
+        window.resize(taken);
+    }
+    true
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_open(window: &Option<EditorWindow>, _session: &mut dyn Session) -> bool {
+    window.is_none()
 }
 
 /// The file that `--json` names.

@@ -71,7 +71,7 @@ pub fn play(
     format: &str,
     recording: &Recording,
     playback: Playback,
-    mut watch: impl FnMut(Option<&Moment>, f64) -> bool,
+    mut watch: impl FnMut(&mut dyn Session, Option<&Moment>, f64) -> bool,
 ) -> Result<Summary, HostError> {
     let sample_rate = f64::from(recording.sample_rate);
     let mut names = BTreeMap::new();
@@ -117,7 +117,7 @@ pub fn play(
                 *sums.entry(name.clone()).or_default() += value;
             }
         }
-        if !watch(news.then_some(&moment), played as f64 / frames as f64) {
+        if !watch(session, news.then_some(&moment), played as f64 / frames as f64) {
             break;
         }
         if !playback.fast {

@@ -75,6 +75,18 @@ fn every_size_and_scale_is_drawn() {
                 let rect = node.rect();
                 assert!(rect.left() >= -1.0 && rect.right() <= size.0 + 1.0, "{size:?}: {rect:?} is beside the window");
             }
+            let header: Vec<egui::Rect> = harness
+                .get_all(egui_kittest::kittest::By::new().predicate(|node| {
+                    use egui::accesskit::Role::{Button, ComboBox};
+                    matches!(node.role(), Button | ComboBox)
+                }))
+                .map(|node| node.rect())
+                .filter(|rect| rect.bottom() < 46.0)
+                .collect();
+            for (at, rect) in header.iter().enumerate() {
+                let over = header[..at].iter().find(|other| other.shrink(1.0).intersects(*rect));
+                assert!(over.is_none(), "{size:?}: {rect:?} is over {over:?}");
+            }
         }
         let picture = harness.render().unwrap();
         assert_eq!((picture.width() as f32, picture.height() as f32), (size.0 * scale, size.1 * scale));

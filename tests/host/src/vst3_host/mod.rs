@@ -6,7 +6,11 @@
 
 mod module;
 mod objects;
+#[cfg(target_os = "linux")]
+mod window;
 
+#[cfg(target_os = "linux")]
+use crate::Size;
 use crate::{Announcement, Disturbances, HostError, Parameter, Session, Setup, Told};
 use module::Module;
 use objects::{Changes, Handler, HostApplication, Stream};
@@ -39,6 +43,8 @@ pub struct Vst3Session {
     watch: fn(bool),
     told: ComWrapper<Changes>,
     // Dropped in this order, the module last.
+    #[cfg(target_os = "linux")]
+    view: Option<window::View>,
     controller: ComPtr<IEditController>,
     processor: ComPtr<IAudioProcessor>,
     component: ComPtr<IComponent>,
@@ -76,6 +82,8 @@ impl Vst3Session {
                 playing: false,
                 watch: |_| (),
                 told: ComWrapper::new(Changes::default()),
+                #[cfg(target_os = "linux")]
+                view: None,
                 controller,
                 processor,
                 component,
@@ -296,12 +304,38 @@ impl Session for Vst3Session {
         self.handler.disturbances()
     }
 
-    fn idle(&mut self) {}
+    #[cfg(target_os = "linux")]
+    fn open_window(&mut self, parent: u32, scale: f64) -> Result<Size, HostError> {
+        let opened = window::View::open(&self.controller, parent, scale);
+        let (view, size) = opened.map_err(|what| HostError { bundle: self.bundle.clone(), what: what.into() })?;
+        self.view = Some(view);
+        Ok(size)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn resize_window(&mut self, size: Size) -> Result<Size, HostError> {
+        let taken = self.view.as_ref().ok_or("its window is not open").and_then(|view| view.resize(size));
+        taken.map_err(|what| HostError { bundle: self.bundle.clone(), what: what.into() })
+    }
+
+    #[cfg(target_os = "linux")]
+    fn close_window(&mut self) {
+        self.view = None;
+    }
+
+    fn idle(&mut self) {
+        #[cfg(target_os = "linux")]
+        if let Some(view) = &self.view {
+            view.idle();
+        }
+    }
 }
 
 impl Drop for Vst3Session {
     fn drop(&mut self) {
         self.stop();
+        #[cfg(target_os = "linux")]
+        self.close_window();
         // SAFETY: as above; the last calls before the objects are released.
         unsafe {
             self.controller.setComponentHandler(ptr::null_mut());

@@ -1,8 +1,13 @@
 //! CLAP, by clack-host.
 
+#[cfg(target_os = "linux")]
+mod window;
+
+#[cfg(target_os = "linux")]
+use crate::Size;
 use crate::{Announcement, Disturbances, HostError, Parameter, Session, Setup, Told};
 use clack_extensions::audio_ports_config::{AudioPortsConfigBuffer, PluginAudioPortsConfig};
-use clack_extensions::gui::{GuiSize, HostGui, HostGuiImpl, PluginGui};
+use clack_extensions::gui::{GuiSize, HostGui, HostGuiImpl};
 use clack_extensions::params::{
     HostParams, HostParamsImplMainThread, HostParamsImplShared, ParamClearFlags, ParamInfoBuffer, ParamInfoFlags,
     ParamRescanFlags, PluginParams,
@@ -102,6 +107,7 @@ pub struct ClapSession {
     gestures: u64,
     watch: fn(bool),
     announced: EventBuffer,
+    has_window: bool,
 }
 
 impl ClapSession {
@@ -135,6 +141,7 @@ impl ClapSession {
             gestures: 0,
             watch: |_| (),
             announced: EventBuffer::with_capacity(1_024),
+            has_window: false,
         })
     }
 
@@ -161,37 +168,6 @@ impl ClapSession {
 
     fn params(&mut self) -> Option<PluginParams> {
         self.instance.plugin_handle().get_extension()
-    }
-
-    /// Shows the plugin's window within the X11 window `parent`; gives the size it
-    /// wants, in pixels.
-    ///
-    /// # Errors
-    /// [`HostError`] where it has no window for X11.
-    #[cfg(target_os = "linux")]
-    pub fn show(&mut self, parent: u32) -> Result<(u32, u32), HostError> {
-        use clack_extensions::gui::{GuiApiType, GuiConfiguration, Window};
-        let plugin = self.instance.plugin_handle();
-        let gui: PluginGui = plugin
-            .get_extension()
-            .ok_or_else(|| HostError { bundle: self.bundle.clone(), what: "it has no window".into() })?;
-        let configuration = GuiConfiguration { api_type: GuiApiType::X11, is_floating: false };
-        let opened = gui.create(&plugin, configuration).and_then(|()| {
-            let size = gui.get_size(&plugin).unwrap_or(GuiSize { width: 440, height: 640 });
-            // SAFETY: the caller keeps the parent open as long as the plugin's window.
-            unsafe { gui.set_parent(&plugin, Window::from_x11_handle(parent.into())) }?;
-            gui.show(&plugin)?;
-            Ok((size.width, size.height))
-        });
-        opened.map_err(|error| HostError { bundle: self.bundle.clone(), what: error.to_string() })
-    }
-
-    /// Closes the window that [`show`](Self::show) opened.
-    pub fn hide(&mut self) {
-        let plugin = self.instance.plugin_handle();
-        if let Some(gui) = plugin.get_extension::<PluginGui>() {
-            gui.destroy(&plugin);
-        }
     }
 }
 
@@ -403,6 +379,25 @@ impl Session for ClapSession {
         }
     }
 
+    #[cfg(target_os = "linux")]
+    fn open_window(&mut self, parent: u32, scale: f64) -> Result<Size, HostError> {
+        let size = window::open(&self.instance.plugin_handle(), parent, scale).map_err(|what| self.failed(what))?;
+        self.has_window = true;
+        Ok(size)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn resize_window(&mut self, size: Size) -> Result<Size, HostError> {
+        window::resize(&self.instance.plugin_handle(), size).map_err(|what| self.failed(what))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn close_window(&mut self) {
+        if std::mem::take(&mut self.has_window) {
+            window::close(&self.instance.plugin_handle());
+        }
+    }
+
     fn idle(&mut self) {
         if self.asked.callback.swap(false, Relaxed) {
             self.instance.call_on_main_thread_callback();
@@ -413,5 +408,7 @@ impl Session for ClapSession {
 impl Drop for ClapSession {
     fn drop(&mut self) {
         self.stop();
+        #[cfg(target_os = "linux")]
+        self.close_window();
     }
 }

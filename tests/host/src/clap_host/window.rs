@@ -1,0 +1,42 @@
+//! The window of a CLAP, in the order of calls that CLAP prescribes for embedded ones.
+
+use crate::Size;
+use clack_extensions::gui::{GuiApiType, GuiConfiguration, GuiSize, PluginGui, Window};
+use clack_host::prelude::PluginMainThreadHandle;
+
+fn gui(plugin: &PluginMainThreadHandle<'_>) -> Result<PluginGui, String> {
+    plugin.get_extension().ok_or_else(|| "it has no window".into())
+}
+
+pub(super) fn open(plugin: &PluginMainThreadHandle<'_>, parent: u32, scale: f64) -> Result<Size, String> {
+    let gui = gui(plugin)?;
+    let configuration = GuiConfiguration { api_type: GuiApiType::X11, is_floating: false };
+    gui.create(plugin, configuration).map_err(|error| error.to_string())?;
+    // By CLAP a plugin that knows the scale by itself may refuse it.
+    let _ = gui.set_scale(plugin, scale);
+    let Some(size) = gui.get_size(plugin) else {
+        gui.destroy(plugin);
+        return Err("its window has no size".into());
+    };
+    // SAFETY: the caller keeps the parent open as long as the plugin's window.
+    let placed = unsafe { gui.set_parent(plugin, Window::from_x11_handle(parent.into())) };
+    if let Err(error) = placed.and_then(|()| gui.show(plugin)) {
+        gui.destroy(plugin);
+        return Err(error.to_string());
+    }
+    Ok((size.width, size.height))
+}
+
+pub(super) fn resize(plugin: &PluginMainThreadHandle<'_>, (width, height): Size) -> Result<Size, String> {
+    let gui = gui(plugin)?;
+    let wanted = GuiSize { width, height };
+    let size = gui.adjust_size(plugin, wanted).ok_or("its window cannot be resized")?;
+    gui.set_size(plugin, size).map_err(|error| error.to_string())?;
+    Ok((size.width, size.height))
+}
+
+pub(super) fn close(plugin: &PluginMainThreadHandle<'_>) {
+    if let Ok(gui) = gui(plugin) {
+        gui.destroy(plugin);
+    }
+}
