@@ -7,6 +7,7 @@ use crate::parts::Parts;
 use egui::{RichText, ScrollArea, TextEdit, Ui};
 use std::path::PathBuf;
 use tagvane_engine::{Inference, ModelSource, Status};
+use tagvane_outputs::PUBLISHED;
 
 /// What is being typed.
 #[derive(Default)]
@@ -56,6 +57,7 @@ impl Models {
                     }
                     let doubted = weak.iter().filter(|weak| **weak).count();
                     say("Tags", format!("{}, of which it is weak in {doubted}", tags.len()));
+                    say("To know", remarks(tags));
                     say("Window", format!("{:.2} s", window.as_secs_f64()));
                     let rate = 1.0 / hop.as_secs_f64();
                     say(
@@ -96,6 +98,21 @@ impl Models {
             parts.choose_model(Choice::File { file, sha256: None });
         }
     }
+}
+
+/// What is unusual about a model's tags, in sentences.
+fn remarks(tags: &[String]) -> String {
+    let mut remarks = Vec::new();
+    let unnamed = tags.iter().enumerate().filter(|(index, tag)| **tag == format!("tag {}", index + 1)).count();
+    if unnamed > 0 {
+        remarks.push(format!("The file does not name {unnamed} of its tags; they are numbered."));
+    }
+    if tags.len() > PUBLISHED {
+        remarks.push(format!(
+            "The host sees the first {PUBLISHED} of its tags; this window shows all, and slots hear any."
+        ));
+    }
+    remarks.join(" ")
 }
 
 fn heading(ui: &mut Ui, text: &str) {

@@ -12,6 +12,9 @@ use crate::params::View;
 const ORDER: f32 = 0.9;
 const SLIDE: f32 = 0.18;
 
+/// So many rows are more than a screen shows.
+const FAR: f32 = 60.0;
+
 /// How long a peak stays, in seconds, and how fast it falls then, a second.
 const HOLD: f32 = 1.5;
 const FALL: f32 = 0.4;
@@ -176,8 +179,9 @@ impl Rows {
             for at in members.collect::<Vec<_>>() {
                 let row = &mut self.rows[at];
                 let way = top - row.place;
-                // What was not there appears where it belongs.
-                row.place = if way.is_nan() || way.abs() < 0.01 { top } else { row.place + way * part };
+                // What was not there appears where it belongs, and so does what was out of sight.
+                let slides = (0.01..FAR).contains(&way.abs());
+                row.place = if slides { row.place + way * part } else { top };
                 moves |= row.place != top;
                 top += 1.0;
             }

@@ -1,5 +1,6 @@
 //! What a person does with the window.
 
+use super::support::network::{Random, Shape};
 use super::*;
 use crate::params::{Choice, SHIPPED};
 use egui::{Key, Modifiers, Pos2, Role, Vec2};
@@ -206,6 +207,33 @@ fn what_is_no_model_gets_a_sentence_and_the_old_one_listens_on() {
     harness.run_steps(2);
     harness.state().parts.engine.wait_until_loaded();
     assert_eq!(choice(&harness), Choice::Shipped { shipped: SHIPPED[0].name.into() });
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn five_hundred_tags_without_names_are_all_shown_and_said_to_be_more_than_the_host_sees() {
+    let folder = std::env::temp_dir().join(format!("tagvane-many-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let many = folder.join("many.onnx");
+    let shape = Shape { m: 3, layers: 4, first: 3, widths: vec![3; 6], normalised: true, tags: 500 };
+    std::fs::write(&many, shape.network(&mut Random(500))).unwrap();
+    let mut harness = desk();
+    load(&mut harness, &many);
+    assert_eq!(harness.state().parts.engine.board().status().tags().len(), 500);
+    let said = "does not name 500 of its tags; they are numbered. The host sees the first 64";
+    assert!(harness.query_by_label_contains(said).is_some());
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Num2);
+    harness.run_steps(2);
+    harness.get_by_role(Role::TextInput).focus();
+    harness.run_steps(2);
+    harness.get_by_role(Role::TextInput).type_text("tag 49");
+    harness.run_steps(30);
+    assert!(is_there(&harness, "tag 499") && !is_there(&harness, "tag 500"), "each can be found");
+    // Slots hear those that the host has no parameter for.
+    harness.get_by_label("tag 499").focus();
+    harness.key_press(Key::Num3);
+    harness.run_steps(2);
+    assert_eq!(harness.state().parts.outputs.wiring().sources[2].tags, ["tag 499"]);
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
