@@ -1,12 +1,11 @@
 //! Sliding steps beside full windows, and what listening costs a session.
 
-use super::{figures, instructions};
+use super::{build, figures, instructions, number};
 use crate::{python, root, run};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Samples from one window to the next; the second is what the plugin does, about ten
 /// times a second.
@@ -75,20 +74,6 @@ pub(super) fn run(rounds: usize, accept: bool) -> Result<()> {
     counts.verdict
 }
 
-/// Builds a program that measures; gives where it lies.
-fn build(name: &str) -> Result<PathBuf> {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["bench", "--workspace", "--bench", name, "--no-run", "--message-format", "json"]);
-    let output = cargo.stderr(Stdio::inherit()).output().context("cargo cannot be started")?;
-    let messages = output.stdout.split(|byte| *byte == b'\n');
-    let mut messages = messages.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    let program = messages.find(|message| message["target"]["name"] == name && message["executable"].is_string());
-    match program.as_ref().and_then(|message| message["executable"].as_str()) {
-        Some(program) => Ok(program.into()),
-        None => bail!("the program that measures was not built"),
-    }
-}
-
 /// Calls one after another, `rounds` times, so that whatever else the machine does meets
 /// all alike; the middle of each one's milliseconds.
 fn interleaved(calls: &mut [(String, Command)], rounds: usize) -> Result<BTreeMap<String, f64>> {
@@ -109,10 +94,6 @@ fn interleaved(calls: &mut [(String, Command)], rounds: usize) -> Result<BTreeMa
 
 fn step(hop: usize) -> String {
     format!("step, hop {hop}")
-}
-
-fn number(figures: &Value, name: &str) -> Result<f64> {
-    figures[name].as_f64().with_context(|| format!("a bench did not tell {name}"))
 }
 
 fn print_network(name: &str, milliseconds: &BTreeMap<String, f64>, load: &Value, memory: &Value) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The window without a screen: found by role and name, clicked, typed into, dragged in, and
 //! compared with reference pictures (`UPDATE_SNAPSHOTS=1` draws them anew; look at them then).
 
+mod cost;
 mod painter;
 mod pictures;
 // The models that the engine's own tests make.
