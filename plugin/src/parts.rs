@@ -4,7 +4,7 @@ use crate::editor::{self, Extent, Threads};
 use crate::params::{Choice, Controls, inference};
 use nice_plug_egui::RepaintNotifier;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use tagvane_engine::{Engine, Moment, Observer, Status};
 use tagvane_outputs::{Outputs, Stage, Wiring};
 
@@ -23,6 +23,8 @@ pub(crate) struct Parts {
     pub(crate) channels: Arc<AtomicU32>,
     /// The highest sample that came in since it was last asked for, as its bits.
     level: Arc<AtomicU32>,
+    /// What there is to say of the project that was loaded last.
+    project: Arc<Mutex<Option<String>>>,
     /// Tells the window that there is something new to draw.
     pub(crate) repaint: RepaintNotifier,
     /// How large the window is.
@@ -59,8 +61,20 @@ impl Parts {
         let controls = Arc::new(Controls::new(Arc::clone(&engine), Arc::clone(&outputs)));
         let stage = Stage::new(Arc::clone(&outputs)).expect("new outputs have no stage yet");
         let stage = Arc::new(Mutex::new(stage));
-        let (edited, channels, level, drawing) = Default::default();
-        Self { engine, outputs, controls, stage, edited, channels, level, repaint, extent: editor::extent(), drawing }
+        let (edited, channels, level, project, drawing) = Default::default();
+        Self {
+            engine,
+            outputs,
+            controls,
+            stage,
+            edited,
+            channels,
+            level,
+            project,
+            repaint,
+            extent: editor::extent(),
+            drawing,
+        }
     }
 
     /// A block of this peak came in. On the audio thread.
@@ -72,6 +86,21 @@ impl Parts {
     /// The highest peak since the last time.
     pub(crate) fn take_level(&self) -> f32 {
         f32::from_bits(self.level.swap(0, Ordering::Relaxed))
+    }
+
+    /// A project was loaded, and there is this to say of it.
+    pub(crate) fn say_of_project(&self, notice: Option<String>) {
+        if let Some(notice) = &notice {
+            tracing::warn!("{notice}");
+        }
+        *self.project.lock().unwrap_or_else(PoisonError::into_inner) = notice;
+        self.repaint.request_repaint();
+    }
+
+    /// What there is to say, in sentences: of the project, of the model.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        let project = self.project.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        project.into_iter().chain(self.engine.board().about().notice).collect()
     }
 
     /// A person chooses a model: the project is to be saved.

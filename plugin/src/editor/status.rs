@@ -105,7 +105,7 @@ pub(crate) fn show(ui: &mut Ui, parts: &Parts, meters: &Meters, status: &Status)
             let meaning = "Times that audio came faster than it could be taken, and the window began anew";
             ui.label(RichText::new(text).size(12.0).color(palette.warning)).on_hover_text(meaning);
         }
-        if let Some(notice) = board.about().notice {
+        for notice in parts.notices() {
             ui.label(RichText::new(&notice).size(12.0).color(palette.warning)).on_hover_text(&notice);
         }
     });

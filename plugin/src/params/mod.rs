@@ -6,10 +6,12 @@
 mod model;
 mod outputs;
 mod slot;
+mod state;
 mod view;
 
 pub(crate) use model::{Choice, SHIPPED, inference};
 use slot::SlotControls;
+pub(crate) use state::{LONGEST as LONGEST_STATE, examine as examine_state};
 use view::SavedView;
 pub(crate) use view::View;
 

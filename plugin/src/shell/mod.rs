@@ -14,7 +14,8 @@
 //! must not, gets nothing from the second.
 //!
 //! Here is the instance; `params` is its `clap.params`, `block` one call of the audio
-//! thread, `events` what goes in and out of it, `extensions` the rest, `entry` the library's
+//! thread, `events` what goes in and out of it, `state` what a project saves,
+//! `extensions` the rest, `entry` the library's
 //! way in.
 
 mod block;
@@ -22,6 +23,7 @@ mod entry;
 mod events;
 mod extensions;
 mod params;
+mod state;
 #[cfg(test)]
 mod test_host;
 
@@ -37,7 +39,7 @@ use clap_sys::ext::remote_controls::{
     CLAP_EXT_REMOTE_CONTROLS, CLAP_EXT_REMOTE_CONTROLS_COMPAT, clap_plugin_remote_controls,
 };
 use clap_sys::ext::render::CLAP_EXT_RENDER;
-use clap_sys::ext::state::{CLAP_EXT_STATE, clap_host_state};
+use clap_sys::ext::state::{CLAP_EXT_STATE, clap_host_state, clap_plugin_state};
 use clap_sys::host::clap_host;
 use clap_sys::plugin::clap_plugin;
 use clap_sys::process::{CLAP_PROCESS_ERROR, clap_process, clap_process_status};
@@ -71,6 +73,7 @@ struct Shell {
     inner_params: *const clap_plugin_params,
     inner_pages: *const clap_plugin_remote_controls,
     inner_gui: *const clap_plugin_gui,
+    inner_state: *const clap_plugin_state,
     gui: clap_plugin_gui,
     host: *const clap_host,
     parts: Parts,
@@ -122,9 +125,10 @@ impl Shell {
         let inner_params: *const clap_plugin_params = extension(CLAP_EXT_PARAMS).cast();
         let inner_gui: *const clap_plugin_gui = extension(CLAP_EXT_GUI).cast();
         let inner_pages: *const clap_plugin_remote_controls = extension(CLAP_EXT_REMOTE_CONTROLS).cast();
+        let inner_state: *const clap_plugin_state = extension(CLAP_EXT_STATE).cast();
+        let all = !(inner_params.is_null() || inner_pages.is_null() || inner_state.is_null());
         // SAFETY: null, or one of nice-plug's tables.
-        let Some(gui) = (unsafe { inner_gui.as_ref() }).filter(|_| !inner_params.is_null() && !inner_pages.is_null())
-        else {
+        let Some(gui) = (unsafe { inner_gui.as_ref() }).filter(|_| all) else {
             // SAFETY: as above; nothing refers to nice-plug's half any more.
             unsafe { inner_clap.destroy.map(|destroy| destroy(inner)) };
             return ptr::null();
@@ -147,6 +151,7 @@ impl Shell {
             inner_params,
             inner_pages,
             inner_gui,
+            inner_state,
             gui: extensions::gui(gui),
             host,
             known_names: parts.outputs.names_version().into(),
@@ -311,6 +316,7 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
                 ptr::from_ref(&extensions::PAGES).cast()
             }
             name if name == CLAP_EXT_RENDER => ptr::from_ref(&extensions::RENDER).cast(),
+            name if name == CLAP_EXT_STATE => ptr::from_ref(&state::STATE).cast(),
             name if name == CLAP_EXT_GUI => ptr::from_ref(&shell.gui).cast(),
             // clap-wrapper sends no MIDI out of a VST3: a port would promise it.
             name if name == CLAP_EXT_NOTE_PORTS && shell.vst3 => ptr::null(),

@@ -10,11 +10,18 @@ use tract_onnx::pb::{
 };
 
 /// The largest model file, in bytes.
-pub(super) const MAX_BYTES: usize = 256 << 20;
+pub(super) const MAX_BYTES: usize = 64 << 20;
 /// The most nodes in a graph.
-const MAX_NODES: usize = 10_000;
+const MAX_NODES: usize = 4_096;
 /// The most elements in one tensor, stored or computed.
-pub(super) const MAX_ELEMENTS: u64 = 64 << 20;
+pub(super) const MAX_ELEMENTS: u64 = 16 << 20;
+
+/// The most places of a filter or a pool, and how far apart those may be and how far they may reach
+/// beyond the edge, in samples or frames.
+const MAX_KERNEL: i64 = 1 << 16;
+const MAX_STEP: i64 = 1 << 20;
+/// The most numbers in an attribute.
+const MAX_NUMBERS: usize = 64;
 
 /// The windows a model may have, in samples: from two milliseconds to a minute at
 /// [`SAMPLE_RATE`].
@@ -144,6 +151,25 @@ fn check_node(node: &NodeProto) -> Result<(), ModelError> {
         }
         for tensor in attribute.t.iter().chain(&attribute.tensors) {
             check_tensor(tensor)?;
+        }
+        let within =
+            |bounds: std::ops::RangeInclusive<i64>| attribute.ints.iter().all(|number| bounds.contains(number));
+        let sound = match attribute.name.as_str() {
+            "kernel_shape" => {
+                within(1..=MAX_KERNEL)
+                    && attribute
+                        .ints
+                        .iter()
+                        .try_fold(1, |product, side| i64::checked_mul(product, *side))
+                        .is_some_and(|all| all <= MAX_KERNEL)
+            }
+            "strides" | "dilations" => within(1..=MAX_STEP),
+            "pads" => within(-MAX_STEP..=MAX_STEP),
+            _ => true,
+        };
+        if !sound || attribute.ints.len() > MAX_NUMBERS {
+            let name: String = attribute.name.chars().filter(|c| !c.is_control()).take(40).collect();
+            return Err(ModelError::Refused(format!("an attribute \"{name}\" of it is out of all proportion")));
         }
     }
     Ok(())

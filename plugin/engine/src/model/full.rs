@@ -1,6 +1,6 @@
 //! Any tagger, run by tract over one whole window after another.
 
-use super::check;
+use super::bounds;
 use super::{MAX_TAGS, ModelError, one_line};
 use std::sync::Arc;
 use tract_onnx::pb::ModelProto;
@@ -24,8 +24,10 @@ impl FullWindows {
         let output = model.output_outlets().map_err(refused)?.get(output).copied();
         let output = output.ok_or_else(|| ModelError::Refused("it has no output".into()))?;
         model.select_output_outlets(&[output]).map_err(refused)?;
+        bounds::check_constants(&model)?;
         let typed = model.into_typed().map_err(refused)?;
-        let tags = check_shapes(&typed)?;
+        bounds::check_work(&typed)?;
+        let tags = tags(&typed)?;
         let plan = typed.into_optimized().and_then(|model| model.into_runnable()).map_err(refused)?;
         Ok(Self { plan, shape: shape.into(), tags })
     }
@@ -44,18 +46,8 @@ impl FullWindows {
     }
 }
 
-/// Checks that nothing the graph computes is larger than allowed and that its
-/// output is one row of floats; tells how many.
-fn check_shapes(model: &TypedModel) -> Result<usize, ModelError> {
-    let volume = |fact: &TypedFact| {
-        let dims = fact.shape.as_concrete()?;
-        dims.iter().try_fold(1_u64, |volume, dim| volume.checked_mul(*dim as u64))
-    };
-    for fact in model.nodes().iter().flat_map(|node| &node.outputs).map(|outlet| &outlet.fact) {
-        if volume(fact).is_none_or(|volume| volume > check::MAX_ELEMENTS) {
-            return Err(ModelError::Refused("it computes tensors that are too large or of no fixed size".into()));
-        }
-    }
+/// Checks that a graph's output is one row of floats; tells how many.
+fn tags(model: &TypedModel) -> Result<usize, ModelError> {
     let output = model.output_fact(0).map_err(|error| ModelError::Refused(one_line(&error)))?;
     match output.shape.as_concrete() {
         Some([1, tags]) if output.datum_type == f32::datum_type() && (1..=MAX_TAGS).contains(tags) => Ok(*tags),

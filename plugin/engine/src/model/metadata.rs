@@ -34,7 +34,8 @@ impl Metadata {
     /// Reads the properties of an ONNX file alone, without building its graph; nothing
     /// is told where the bytes are no ONNX file.
     pub fn peek(bytes: &[u8]) -> Self {
-        ModelProto::decode(bytes).map_or_else(|_| Self::default(), |model| Self::of(&model))
+        let model = super::wire::check(bytes).ok().and_then(|()| ModelProto::decode(bytes).ok());
+        model.map_or_else(Self::default, |model| Self::of(&model))
     }
 
     /// The properties of a decoded file.

@@ -1,10 +1,12 @@
 //! A tagger, read from an ONNX file and run by tract.
 
+mod bounds;
 mod check;
 mod full;
 mod hearing;
 mod metadata;
 mod sliding;
+mod wire;
 
 pub use hearing::Hearing;
 pub use metadata::{FORMAT, Metadata};
@@ -38,7 +40,7 @@ pub enum ModelError {
     #[error("the model file cannot be read: {0}")]
     Io(#[from] std::io::Error),
     /// The file is longer than any tagger.
-    #[error("the model file is too large (at most 256 MB are allowed)")]
+    #[error("the model file is too large (at most 64 MB are allowed)")]
     TooLarge,
     /// The bytes are no ONNX model, or end early.
     #[error("this is no ONNX model, or it is cut off; export it again")]
@@ -87,7 +89,7 @@ impl WeakModel {
 }
 
 impl Model {
-    /// Reads a model file of at most 256 MB, as [`with`](Self::with) does.
+    /// Reads a model file of at most 64 MB, as [`with`](Self::with) does.
     ///
     /// # Errors
     /// [`ModelError`], whose text does not repeat the path.
@@ -111,10 +113,11 @@ impl Model {
 
     /// The bytes of a model file, at most as many as are allowed.
     pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
-        let file = std::fs::File::open(path)?;
-        if !file.metadata()?.is_file() {
+        // Asked before it is opened: a pipe would have its reader wait.
+        if !std::fs::metadata(path)?.is_file() {
             return Err(ModelError::Refused("it is not a file".into()));
         }
+        let file = std::fs::File::open(path)?;
         // A file may grow, or hold more than it says: one byte too many is enough to know.
         let mut bytes = Vec::new();
         file.take(check::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
@@ -131,6 +134,7 @@ impl Model {
         if bytes.len() > check::MAX_BYTES {
             return Err(ModelError::TooLarge);
         }
+        wire::check(bytes)?;
         let proto = ModelProto::decode(bytes).map_err(|_| ModelError::NotOnnx)?;
         catch_unwind(AssertUnwindSafe(|| build(&proto, inference, hop)))
             .unwrap_or_else(|_| Err(ModelError::Refused("its graph makes no sense".into())))
