@@ -2,6 +2,7 @@
 //! hosts are, and music to send through.
 #![forbid(unsafe_code)]
 
+pub mod again;
 #[cfg(target_os = "linux")]
 pub mod screen;
 

@@ -1,5 +1,6 @@
 //! A screen without a monitor, for windows to be opened on.
 
+use crate::again;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -33,27 +34,14 @@ impl Drop for Screen {
     }
 }
 
-/// The variable that tells a test that it has its screen.
-const HAS_SCREEN: &str = "TAGVANE_TEST_HAS_SCREEN";
-
-/// Runs the test of this name again in a process of its own, on a screen of its own, with further
-/// options for Xvfb and further variables; in that process it is told to go on. Windows find their display by a variable
-/// of the process, which a test that shares its process must not change.
+/// As [`again::goes_on`], on a screen of its own, with further options for Xvfb.
 ///
 /// # Panics
-/// Where the test fails there.
+/// Where the test fails there, or there is no Xvfb.
 pub fn goes_on(test: &str, options: &[&str], variables: &[(&str, &str)]) -> bool {
-    if std::env::var_os(HAS_SCREEN).is_some() {
+    if again::is_again() {
         return true;
     }
     let screen = Screen::start(options);
-    let status = Command::new(std::env::current_exe().expect("a test has a program"))
-        .args([test, "--exact", "--nocapture", "--include-ignored"])
-        .env("DISPLAY", &screen.display)
-        .envs(variables.iter().copied())
-        .env(HAS_SCREEN, "1")
-        .status()
-        .expect("the test's program starts again");
-    assert!(status.success(), "{test}, on its screen: {status}");
-    false
+    again::goes_on(test, &[&[("DISPLAY", screen.display.as_str())], variables].concat())
 }

@@ -187,7 +187,7 @@ fn a_window_can_be_closed_in_the_middle_of_anything() {
         drop(opened);
         let before = (threads(), files());
 
-        for round in 0..12_u8 {
+        for round in 0..9_u8 {
             let opened = show(session.as_mut(), 1.0);
             match round % 3 {
                 // While it is being drawn for the first time.
@@ -220,8 +220,9 @@ fn a_window_can_be_closed_in_the_middle_of_anything() {
         while threads() > before.0 && started.elapsed() < Duration::from_secs(20) {
             sleep(Duration::from_millis(50));
         }
-        assert_eq!(threads(), before.0, "{format}: threads linger");
-        assert_eq!(files(), before.1, "{format}: files linger");
+        let after = (threads(), files());
+        assert!(after.0 <= before.0, "{format}: threads linger: {after:?}, {before:?} before");
+        assert!(after.1 <= before.1, "{format}: files linger: {after:?}, {before:?} before");
         // Nothing of the drag lingers either: what was drawn before is drawn again.
         let opened = show(session.as_mut(), 1.0);
         opened.picture(session.as_mut());
