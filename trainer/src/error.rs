@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum TrainerError {
     /// A file or folder cannot be read or written.
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {cause}{}", path.display(), remedy(cause))]
     File {
         /// The file or folder.
         path: PathBuf,
@@ -42,6 +42,14 @@ impl TrainerError {
     /// What is wrong with the content of `path`.
     pub fn content(path: &Path, what: impl Into<String>) -> Self {
         Self::Content { path: path.to_owned(), what: what.into() }
+    }
+}
+
+/// What to do about what the system said, where that is known.
+fn remedy(cause: &std::io::Error) -> &'static str {
+    match cause.kind() {
+        std::io::ErrorKind::StorageFull => "; make room and give the command again: it goes on where it was",
+        _ => "",
     }
 }
 

@@ -1,6 +1,8 @@
 //! Writing files so that a half-written one is never taken for a whole one.
 
 use crate::error::{Result, TrainerError};
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Writes `bytes` to `path` under a temporary name beside it and renames it, so
@@ -10,7 +12,16 @@ use std::path::{Path, PathBuf};
 /// [`TrainerError::File`], with nothing changed at `path`.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let partial = with_suffix(path, ".partial");
-    std::fs::write(&partial, bytes).map_err(TrainerError::file(&partial))?;
+    let written = File::create(&partial).and_then(|mut file| {
+        file.write_all(bytes)?;
+        // On the disk before it has its name: a machine may go down between the two.
+        file.sync_all()
+    });
+    if let Err(error) = written {
+        // A full disk is not to be fuller for it.
+        let _ = std::fs::remove_file(&partial);
+        return Err(TrainerError::file(&partial)(error));
+    }
     std::fs::rename(&partial, path).map_err(TrainerError::file(path))
 }
 
@@ -31,7 +42,7 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
         .map_err(|error| TrainerError::content(path, format!("this is not the JSON it should be: {error}")))
 }
 
-/// Writes `value` as JSON, like [`write`].
+/// Writes `value` as JSON, like [`write()`].
 ///
 /// # Errors
 /// [`TrainerError::File`].

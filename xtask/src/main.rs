@@ -54,6 +54,12 @@ enum Task {
         /// Instead, the plugin under AddressSanitizer, called in every order: 10 minutes to build
         #[arg(long)]
         sanitizer: bool,
+        /// Instead, both bundles in any order of calls: an hour
+        #[arg(long)]
+        soak: bool,
+        /// Instead, coverage-guided fuzzing of each target for so many minutes
+        #[arg(long, value_name = "MINUTES")]
+        fuzz: Option<u32>,
     },
 }
 
@@ -67,12 +73,18 @@ fn main() -> Result<()> {
         Task::Install => bundle::install(),
         Task::Play { arguments } => play(&here, arguments),
         Task::Bench { what } => bench::run(what),
-        Task::Test { hosts: false, sanitizer: false } => test::test(),
-        Task::Test { hosts, sanitizer } => {
+        Task::Test { hosts: false, sanitizer: false, soak: false, fuzz: None } => test::test(),
+        Task::Test { hosts, sanitizer, soak, fuzz } => {
             if sanitizer {
                 slow::sanitizer()?;
             }
-            if hosts { slow::hosts() } else { Ok(()) }
+            if let Some(minutes) = fuzz {
+                slow::fuzz(minutes)?;
+            }
+            if hosts {
+                slow::hosts()?;
+            }
+            if soak { slow::soak() } else { Ok(()) }
         }
     }
 }

@@ -16,6 +16,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("cc", "gcc"),
 ];
 
+/// What is built where the compiler adds something to watch the program by.
+const PLATFORM: &str = "x86_64-unknown-linux-gnu";
+
 /// Records a slot and plays it back in Ardour and qtractor, on a screen without a monitor.
 ///
 /// # Errors
@@ -42,11 +45,11 @@ pub(crate) fn hosts() -> Result<()> {
 /// Where the toolchain has no sanitizer for this machine, or a test fails.
 pub(crate) fn sanitizer() -> Result<()> {
     ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "AddressSanitizer is run on x86-64 Linux only");
-    let (platform, folder) = ("x86_64-unknown-linux-gnu", run::target_folder()?.join("sanitizer"));
+    let folder = run::target_folder()?.join("sanitizer");
     let bundles = folder.join("bundles");
     let cargo = |arguments: &[&str]| {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(arguments).args(["--release", "--target", platform]).env("CARGO_TARGET_DIR", &folder);
+        cargo.args(arguments).args(["--release", "--target", PLATFORM]).env("CARGO_TARGET_DIR", &folder);
         // The flag below is a nightly's; the stable compiler has what it needs all the same.
         cargo.env("RUSTC_BOOTSTRAP", "1").env("TAGVANE_BUNDLES", &bundles);
         // The library finds the sanitizer's functions in the program that loads it.
@@ -55,8 +58,56 @@ pub(crate) fn sanitizer() -> Result<()> {
     };
     cargo(&["build", "--package", "tagvane", "--lib"])?;
     fs::create_dir_all(&bundles).with_context(|| format!("{} cannot be made", bundles.display()))?;
-    let library = folder.join(platform).join("release/libtagvane.so");
+    let library = folder.join(PLATFORM).join("release/libtagvane.so");
     fs::copy(&library, bundles.join("Tagvane.clap"))
         .with_context(|| format!("{} cannot be copied", library.display()))?;
     cargo(&["test", "--package", "tagvane-host", "--test", "lifecycle"])
+}
+
+/// What the fuzzer finds its way by: how often each edge of the program was taken.
+const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Clink-dead-code -Ccodegen-units=1";
+
+/// What is fuzzed, how long an input may take in seconds, and how long inputs are.
+const FUZZED: &[(&str, u32, u32)] = &[("model", 10, 65_536), ("wiring", 2, 16_384)];
+
+/// Fuzzes each target for so many minutes, from the kept corpus on; what is found that is new is
+/// kept too.
+///
+/// # Errors
+/// Where a target cannot be built, or an input breaks its promise: libFuzzer says where that lies.
+pub(crate) fn fuzz(minutes: u32) -> Result<()> {
+    ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "fuzzing is done on x86-64 Linux only");
+    let (fuzz, folder) = (root().join("tests/fuzz"), run::target_folder()?.join("fuzz"));
+    let mut cargo = Command::new(env!("CARGO"));
+    // With a target, so that build scripts are built without the instrumentation.
+    cargo.args(["build", "--release", "--target", PLATFORM, "--manifest-path"]).arg(fuzz.join("Cargo.toml"));
+    run::command(cargo.env("CARGO_TARGET_DIR", &folder).env("RUSTFLAGS", COVERAGE))?;
+    for (target, seconds, length) in FUZZED {
+        println!("== {target}");
+        let corpus = fuzz.join("corpus").join(target);
+        let found = folder.join("found").join(target);
+        fs::create_dir_all(&corpus).with_context(|| format!("{} cannot be made", corpus.display()))?;
+        fs::create_dir_all(&found).with_context(|| format!("{} cannot be made", found.display()))?;
+        let mut fuzzer = Command::new(folder.join(PLATFORM).join("release").join(target));
+        fuzzer.arg(format!("-max_total_time={}", 60 * minutes)).arg(format!("-timeout={seconds}"));
+        fuzzer.arg(format!("-max_len={length}")).args(["-rss_limit_mb=512", "-print_final_stats=1"]);
+        fuzzer.arg(format!("-artifact_prefix={}/", found.display())).arg(&corpus);
+        run::command(&mut fuzzer)?;
+    }
+    Ok(())
+}
+
+/// Calls both bundles in any order for an hour.
+///
+/// # Errors
+/// Where the tests cannot be built, or one fails.
+pub(crate) fn soak() -> Result<()> {
+    ensure!(cfg!(target_os = "linux"), "the bundles are soaked on Linux only");
+    system::ensure_screen()?;
+    run::cargo(&["build", "--release", "--workspace", "--all-targets"])?;
+    let mut tests = Command::new(env!("CARGO"));
+    tests.args(["test", "--release", "--workspace", "--test", "any_order", "--", "--nocapture"]);
+    run::command(tests.env("TAGVANE_BUNDLES", bundle::pack()?).env("TAGVANE_MINUTES", "60"))
 }

@@ -26,6 +26,18 @@ pub(crate) fn ensure_packages() -> Result<()> {
     ensure_compiler()
 }
 
+/// Makes sure that windows can be opened without a monitor, on Linux: an X server in memory, and
+/// OpenGL by the processor.
+///
+/// # Errors
+/// As [`ensure_packages`].
+pub(crate) fn ensure_screen() -> Result<()> {
+    if cfg!(target_os = "linux") && !has("Xvfb") {
+        install(&["xvfb", "libgl1-mesa-dri"])?;
+    }
+    Ok(())
+}
+
 /// The packages of the libraries that the system's linker does not know. A system
 /// without `ldconfig` keeps its libraries elsewhere; it is taken to have them.
 fn missing_libraries() -> Vec<&'static str> {

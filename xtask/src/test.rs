@@ -15,6 +15,10 @@ pub(crate) fn test() -> Result<()> {
     system::ensure_packages()?;
     step("lints");
     run::cargo(&["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    step("documentation");
+    let mut docs = Command::new(env!("CARGO"));
+    docs.args(["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+    run::command(&mut docs)?;
     step("build");
     // All at once: built alone, the plugin would have its dependencies with other
     // features, and each would be compiled twice.
@@ -25,6 +29,7 @@ pub(crate) fn test() -> Result<()> {
     let musicnn = materials::musicnn(&python)?;
     let font = materials::sound_font()?;
     materials::voices();
+    system::ensure_screen()?;
     step("tests");
     let mut tests = Command::new(env!("CARGO"));
     tests.args(["test", "--release", "--workspace", "--no-fail-fast"]);

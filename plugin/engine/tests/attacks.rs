@@ -29,6 +29,13 @@ const BYTES: usize = 256 << 20;
 
 /// Reads a file under the limits; gives the sentence, or `None` where it was accepted.
 fn read(name: &str, file: &[u8]) -> Option<String> {
+    if let Some(folder) = std::env::var_os("TAGVANE_SEEDS").filter(|_| file.len() < 4_096) {
+        // The fuzzer begins with these.
+        let mut hash = std::hash::DefaultHasher::new();
+        std::hash::Hash::hash(file, &mut hash);
+        let name = format!("{:016x}", std::hash::Hasher::finish(&hash));
+        std::fs::write(std::path::Path::new(&folder).join(name), file).unwrap();
+    }
     let before = MEMORY.allocated();
     // A breach of the limit ends the process: the last name is the culprit.
     eprintln!("{name}: {} bytes", file.len());
@@ -329,6 +336,20 @@ fn no_path_is_opened() {
     assert!(matches!(Model::open(&pipe, Inference::Sliding), Err(ModelError::Refused(_))));
     assert!(matches!(Model::open("/dev/zero".as_ref(), Inference::Sliding), Err(ModelError::Refused(_))));
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// What the fuzzer began with and what it found: tests/fuzz.
+#[test]
+fn the_fuzzers_files_are_survived() {
+    let _turn = alone();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fuzz/corpus/model");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        read(&path.display().to_string(), &std::fs::read(&path).unwrap());
+        count += 1;
+    }
+    assert!(count > 20, "{count} files");
 }
 
 #[test]

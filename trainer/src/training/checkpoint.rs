@@ -9,7 +9,7 @@ use super::config::Config;
 use crate::error::{Result, TrainerError};
 use crate::files;
 use burn::module::Module;
-use burn::record::{FullPrecisionSettings, NamedMpkFileRecorder, Record, Recorder as _};
+use burn::record::{FullPrecisionSettings, NamedMpkBytesRecorder, NamedMpkFileRecorder, Record, Recorder as _};
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -129,10 +129,8 @@ pub fn save<B: Backend, M: Module<B>>(run: &Path, state: &State, network: M, opt
         std::fs::remove_dir_all(&partial).map_err(TrainerError::file(&partial))?;
     }
     std::fs::create_dir_all(&partial).map_err(TrainerError::file(&partial))?;
-    let recorder = Recorder::default();
-    let failed = |error: burn::record::RecorderError| TrainerError::content(&partial, error.to_string());
-    recorder.record(network.into_record(), partial.join("network")).map_err(failed)?;
-    recorder.record(optimiser, partial.join("optimiser")).map_err(failed)?;
+    write(&partial, "network", network.into_record())?;
+    write(&partial, "optimiser", optimiser)?;
     files::write_json(&partial.join("state.json"), state)?;
     std::fs::rename(&partial, &whole).map_err(TrainerError::file(&whole))?;
     let kept = [whole, folder(run, state.best())];
@@ -140,6 +138,14 @@ pub fn save<B: Backend, M: Module<B>>(run: &Path, state: &State, network: M, opt
         std::fs::remove_dir_all(&old).map_err(TrainerError::file(&old))?;
     }
     Ok(())
+}
+
+/// Writes a record. Not by burn, which does not tell of a full disk.
+fn write<B: Backend>(folder: &Path, name: &str, record: impl Record<B>) -> Result<()> {
+    let path = folder.join(name).with_extension("mpk");
+    let bytes = NamedMpkBytesRecorder::<FullPrecisionSettings>::default().record(record, ());
+    let bytes = bytes.map_err(|error| TrainerError::content(&path, error.to_string()))?;
+    files::write(&path, &bytes)
 }
 
 /// Reads the network of a checkpoint into `network`, which has its architecture.

@@ -5,6 +5,7 @@
 //! for.
 
 use super::{ModelError, SAMPLE_RATE};
+use std::collections::{HashMap, HashSet};
 use tract_onnx::pb::{
     GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto, tensor_shape_proto::dimension, type_proto,
 };
@@ -109,6 +110,51 @@ pub(super) fn check(model: &ModelProto) -> Result<&GraphProto, ModelError> {
         check_tensor(tensor)?;
     }
     Ok(graph)
+}
+
+/// Leaves of a graph only what the answer `output` depends on: what else there is, tract would look
+/// at too, and compute some of it.
+///
+/// # Errors
+/// [`ModelError::Refused`] where something is needed that nothing makes.
+pub(super) fn keep_what_counts(graph: &mut GraphProto, output: &str) -> Result<(), ModelError> {
+    let makers: HashMap<&str, usize> = graph
+        .node
+        .iter()
+        .enumerate()
+        .flat_map(|(at, node)| node.output.iter().map(move |name| (&**name, at)))
+        .collect();
+    let given = graph.initializer.iter().map(|tensor| &*tensor.name);
+    let given: HashSet<&str> = given.chain(graph.input.iter().map(|input| &*input.name)).collect();
+    let (mut counts, mut needed) = (vec![false; graph.node.len()], HashSet::new());
+    let mut open = vec![output];
+    while let Some(name) = open.pop() {
+        if name.is_empty() || !needed.insert(name.to_owned()) {
+            continue;
+        }
+        match makers.get(name) {
+            Some(at) if !counts[*at] => {
+                counts[*at] = true;
+                open.extend(graph.node[*at].input.iter().map(String::as_str));
+            }
+            Some(_) => {}
+            None if given.contains(name) => {}
+            None => {
+                let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+                return Err(ModelError::Refused(format!("it needs \"{name}\", which nothing in it makes")));
+            }
+        }
+    }
+    let mut counts = counts.into_iter();
+    graph.node.retain(|_| counts.next() == Some(true));
+    graph.initializer.retain(|tensor| needed.contains(&tensor.name));
+    // Older files list weights among the inputs.
+    let stored: HashSet<&str> = graph.initializer.iter().map(|tensor| &*tensor.name).collect();
+    graph.input.retain(|input| !stored.contains(&*input.name));
+    graph.output.retain(|kept| kept.name == output);
+    // Hints that a file gives of its own shapes are not needed, and may lie.
+    graph.value_info.clear();
+    Ok(())
 }
 
 /// The shape of the one input, for a single window: `[1, window]` or `[1, 1, window]`.

@@ -1,7 +1,6 @@
 //! Any tagger, run by tract over one whole window after another.
 
-use super::bounds;
-use super::{MAX_TAGS, ModelError, one_line};
+use super::{MAX_TAGS, ModelError, bounds, check, one_line};
 use std::sync::Arc;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
@@ -14,16 +13,15 @@ pub(super) struct FullWindows {
 }
 
 impl FullWindows {
-    /// Plans a graph whose input has the shape `shape`; its answer is the output at the
-    /// place `output`. Every promise is checked on the way.
-    pub(super) fn of(proto: &ModelProto, shape: &[usize], output: usize) -> Result<Self, ModelError> {
+    /// Plans a graph whose input has the shape `shape`; its answer is the output of the name
+    /// `output`. Every promise is checked on the way.
+    pub(super) fn of(mut proto: ModelProto, shape: &[usize], output: &str) -> Result<Self, ModelError> {
         let refused = |error: TractError| ModelError::Refused(one_line(&error));
-        let mut model = tract_onnx::onnx().parse(proto, None).map_err(refused)?.model;
+        let graph = proto.graph.as_mut().ok_or(ModelError::NotOnnx)?;
+        check::keep_what_counts(graph, output)?;
+        let mut model = tract_onnx::onnx().parse(&proto, None).map_err(refused)?.model;
         let fact = InferenceFact::dt_shape(f32::datum_type(), shape);
         model.set_input_fact(0, fact).map_err(refused)?;
-        let output = model.output_outlets().map_err(refused)?.get(output).copied();
-        let output = output.ok_or_else(|| ModelError::Refused("it has no output".into()))?;
-        model.select_output_outlets(&[output]).map_err(refused)?;
         bounds::check_constants(&model)?;
         let typed = model.into_typed().map_err(refused)?;
         bounds::check_work(&typed)?;

@@ -136,7 +136,7 @@ impl Model {
         }
         wire::check(bytes)?;
         let proto = ModelProto::decode(bytes).map_err(|_| ModelError::NotOnnx)?;
-        catch_unwind(AssertUnwindSafe(|| build(&proto, inference, hop)))
+        catch_unwind(AssertUnwindSafe(|| build(proto, inference, hop)))
             .unwrap_or_else(|_| Err(ModelError::Refused("its graph makes no sense".into())))
     }
 
@@ -199,28 +199,28 @@ impl Model {
 }
 
 /// From a decoded file to a model, every promise checked on the way.
-fn build(proto: &ModelProto, inference: Inference, hop: Option<usize>) -> Result<Model, ModelError> {
-    let graph = check::check(proto)?;
+fn build(proto: ModelProto, inference: Inference, hop: Option<usize>) -> Result<Model, ModelError> {
+    let graph = check::check(&proto)?;
     let shape = check::waveform(graph)?;
     let window = shape[shape.len() - 1];
-    let mut metadata = Metadata::of(proto);
+    let mut metadata = Metadata::of(&proto);
     metadata.sample_rate = metadata.sample_rate.filter(|rate| crate::resample::RATES.contains(&f64::from(*rate)));
 
-    let output = graph.output.iter().position(|output| output.name == "probabilities").unwrap_or(0);
-    let sliding =
-        graph.output.get(output).filter(|_| inference == Inference::Sliding).and_then(|output| {
-            Sliding::of(proto, &output.name, window, metadata.sample_rate.unwrap_or(SAMPLE_RATE), hop)
-        });
+    let output = graph.output.iter().find(|output| output.name == "probabilities").or(graph.output.first());
+    let output = output.ok_or_else(|| ModelError::Refused("it has no output".into()))?.name.clone();
+    let rate = metadata.sample_rate.unwrap_or(SAMPLE_RATE);
+    let slides = inference == Inference::Sliding;
+    let sliding = if slides { Sliding::of(&proto, &output, window, rate, hop) } else { None };
     let (way, tags, hop) = match (sliding, hop) {
         (Some(sliding), _) => {
             let (tags, hop) = (sliding.tags(), sliding.hop());
             (Way::Sliding(sliding), tags, hop)
         }
-        (None, Some(hop)) if inference == Inference::Sliding => {
+        (None, Some(hop)) if slides => {
             return Err(ModelError::Refused(format!("it cannot slide by {hop} samples")));
         }
         (None, hop) => {
-            let full = FullWindows::of(proto, &shape, output)?;
+            let full = FullWindows::of(proto, &shape, &output)?;
             let tags = full.tags();
             (Way::Full(full), tags, hop.unwrap_or(HOP))
         }
