@@ -4,6 +4,8 @@
 
 pub mod again;
 #[cfg(target_os = "linux")]
+pub mod process;
+#[cfg(target_os = "linux")]
 pub mod screen;
 
 use std::path::PathBuf;

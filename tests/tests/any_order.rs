@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tagvane_host::player::same_bits;
 use tagvane_host::window::Window;
 use tagvane_host::{Session, Setup};
-use tagvane_tests::{FORMATS, changed_state, open, screen, wiring};
+use tagvane_tests::{FORMATS, changed_state, open, process, screen, wiring};
 
 /// Walks in each format, unless minutes are asked for.
 const WALKS: u64 = 40;
@@ -49,17 +49,9 @@ fn watch_for_hangs(start: Instant) {
     });
 }
 
-/// Memory of this process that is resident, in MB.
-fn resident() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1_024.0
-}
-
 #[test]
 fn any_order_of_calls_is_taken_in_both_formats() {
-    let variables = [("MALLOC_ARENA_MAX", "1"), ("MALLOC_TRIM_THRESHOLD_", "0"), ("MALLOC_MMAP_THRESHOLD_", "65536")];
-    if !screen::goes_on("any_order_of_calls_is_taken_in_both_formats", &[], &variables) {
+    if !screen::goes_on("any_order_of_calls_is_taken_in_both_formats", &[], &process::GIVES_BACK) {
         return;
     }
     let one = from_environment("TAGVANE_SEED");
@@ -74,7 +66,7 @@ fn any_order_of_calls_is_taken_in_both_formats() {
             walks += 1;
         }
         if seed % 50 == 49 {
-            memory.push(resident());
+            memory.push(process::resident());
         }
         if one.is_some() || lasts.map_or(seed + 1 >= WALKS, |lasts| start.elapsed() > lasts) {
             break;

@@ -7,6 +7,7 @@ use serde_json::json;
 use std::fs;
 use std::time::{Duration, Instant};
 use tagvane_host::{Session, Setup};
+use tagvane_tests::process::{self, resident, threads};
 use tagvane_tests::{FORMATS, again, changed_state, open, send};
 
 /// Instances at once, at most.
@@ -14,18 +15,6 @@ const INSTANCES: usize = 64;
 
 /// Steps of a storm: each creates, plays, has another model loaded, or closes.
 const STEPS: usize = 600;
-
-/// The threads of this process.
-fn threads() -> usize {
-    fs::read_dir("/proc/self/task").unwrap().count()
-}
-
-/// Memory of this process that is resident, in MB.
-fn resident() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1_024.0
-}
 
 /// Whether a library of ours is loaded.
 fn is_loaded() -> bool {
@@ -82,9 +71,7 @@ fn unload_something() {
 
 #[test]
 fn a_storm_of_instances_leaves_nothing_behind() {
-    // What is freed goes back to the system, so that what is not shows.
-    let variables = [("MALLOC_ARENA_MAX", "1"), ("MALLOC_TRIM_THRESHOLD_", "0"), ("MALLOC_MMAP_THRESHOLD_", "65536")];
-    if !again::goes_on("a_storm_of_instances_leaves_nothing_behind", &variables) {
+    if !again::goes_on("a_storm_of_instances_leaves_nothing_behind", &process::GIVES_BACK) {
         return;
     }
     for format in FORMATS {

@@ -8,6 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tagvane_host::window::{Picture, Window};
 use tagvane_host::{Session, Size};
+use tagvane_tests::process::{files, threads};
 use tagvane_tests::{FORMATS, bounce, changed_state, clip, open, screen, send};
 
 /// The first and the smallest size of the window on a screen that is not scaled.
@@ -160,16 +161,6 @@ fn the_window_takes_every_size_within_its_limits() {
         }
         session.close_window();
     }
-}
-
-/// The threads of this process.
-fn threads() -> usize {
-    fs::read_dir("/proc/self/task").unwrap().count()
-}
-
-/// The open files of this process.
-fn files() -> usize {
-    fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tagvane_outputs::{SLOTS, Wiring};
 /// The longest state that is loaded, in bytes; what is saved is shorter.
 pub(crate) const LONGEST: usize = 64 << 10;
 
-/// Looks at a state: eight bytes of length, and JSON. Gives a sentence where a part of it is to be
+/// Looks at a state: eight bytes of length, that of the JSON behind them. Gives a sentence where a part of it is to be
 /// left out.
 ///
 /// # Errors
@@ -18,14 +18,14 @@ pub(crate) fn examine(bytes: &[u8]) -> Result<Option<String>, String> {
         let kept = "what was set before stays; load the project again, or set this instance up anew";
         Err(format!("The project's settings cannot be read: {why}; {kept}"))
     };
-    if bytes.len() > LONGEST {
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else { return refuse("they end early") };
+    let length = u64::from_le_bytes(*length);
+    if length > (LONGEST - 8) as u64 {
         return refuse("they are longer than any that Tagvane saves");
     }
-    let Some((length, json)) = bytes.split_first_chunk::<8>() else { return refuse("they end early") };
-    // nice-plug reads as much as there is, and so takes a state whose end is lost for another.
-    if u64::from_le_bytes(*length) != json.len() as u64 {
-        return refuse("they end early, or go on too long");
-    }
+    // nice-plug reads as much as there is, and so takes a state whose end is lost for another. What a
+    // host has behind it is its own.
+    let Some(json) = rest.get(..length as usize) else { return refuse("they end early") };
     let Ok(state) = serde_json::from_slice::<PluginState>(json) else { return refuse("they are damaged") };
     let unread: Vec<&str> = [
         ("model", reads::<Choice>(&state, "model")),
@@ -89,9 +89,11 @@ mod tests {
             let said = examine(&whole[..cut]).unwrap_err();
             assert!(said.contains("end early"), "cut at {cut}: {said}");
         }
+        let padded = [&whole[..], &[0; 100]].concat();
+        assert_eq!(examine(&padded), Ok(None), "a host may fill up");
         let long = state("0.1.0", json!({ "view": "x".repeat(LONGEST) }));
         for (bytes, words) in [
-            (&b"nonsense and more"[..], "go on too long"),
+            (&b"nonsense and more"[..], "longer"),
             (&encoded(&json!(null)), "damaged"),
             (&encoded(&json!({ "version": 3 })), "damaged"),
             (&long, "longer"),

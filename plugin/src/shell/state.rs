@@ -41,7 +41,7 @@ unsafe extern "C" fn load(plugin: *const clap_plugin, stream: *const clap_istrea
     })
 }
 
-/// What is in a stream, up to one byte more than a state can have; `None` where the host fails.
+/// What is in a stream, as far as a state can reach; `None` where the host fails.
 ///
 /// # Safety
 /// `stream` is the host's, valid for the call.
@@ -49,7 +49,7 @@ unsafe fn read(stream: &clap_istream) -> Option<Vec<u8>> {
     let read = stream.read?;
     let mut bytes = Vec::new();
     let mut part = [0_u8; 4_096];
-    while bytes.len() <= LONGEST_STATE {
+    while bytes.len() < LONGEST_STATE {
         // SAFETY: the host's function, with memory of the length that it is told.
         let count = unsafe { read(stream, part.as_mut_ptr().cast(), part.len() as u64) };
         match usize::try_from(count) {
