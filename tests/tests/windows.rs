@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tagvane_host::window::{Picture, Window};
 use tagvane_host::{Session, Size};
-use tagvane_tests::process::{files, threads};
+use tagvane_tests::process::{self, files, threads};
 use tagvane_tests::{FORMATS, bounce, changed_state, clip, open, screen, send};
 
 /// The first and the smallest size of the window on a screen that is not scaled.
@@ -218,6 +218,28 @@ fn a_window_can_be_closed_in_the_middle_of_anything() {
         let opened = show(session.as_mut(), 1.0);
         opened.picture(session.as_mut());
         session.close_window();
+    }
+}
+
+#[test]
+fn windows_that_were_closed_leave_no_memory_behind() {
+    if !screen::goes_on("windows_that_were_closed_leave_no_memory_behind", &[], &process::GIVES_BACK) {
+        return;
+    }
+    for format in FORMATS {
+        let mut session = listened(format);
+        let mut memory = Vec::new();
+        for round in 0..60 {
+            let opened = show(session.as_mut(), 1.0);
+            sleep(Duration::from_millis(120));
+            session.close_window();
+            drop(opened);
+            if round % 20 == 19 {
+                memory.push(process::resident());
+            }
+        }
+        println!("{format}: resident MB every 20 windows: {memory:.1?}");
+        assert!(memory[2] < memory[0] + 20.0, "{format}: memory grows: {memory:.1?}");
     }
 }
 
