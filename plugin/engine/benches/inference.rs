@@ -2,7 +2,6 @@
 //! it and puts the figures side by side.
 
 #[path = "../tests/support/mod.rs"]
-#[allow(dead_code)]
 mod support;
 
 use cpu_time::{ProcessTime, ThreadTime};

@@ -3,11 +3,12 @@
 use crate::engine::ModelSource;
 use crate::model::{Inference, MAX_TAGS, Metadata};
 use crate::observer::{Moment, Observer};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Instant, Mutex, MutexGuard};
 use crate::workers::lock;
 use atomic_float::AtomicF32;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// The latest probability of every tag, written by the [`Listener`] and read by
 /// the outputs, the editor and the host, on any thread.

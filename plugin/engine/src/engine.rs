@@ -5,14 +5,15 @@ use crate::listener::{Listener, Pace};
 use crate::model::{Inference, Metadata};
 use crate::observer::Observer;
 use crate::resample::RateError;
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::{Condvar, Mutex, PoisonError};
 use crate::tap::{Tap, tap};
 use crate::workers::{Workers, lock};
 use cpu_time::ThreadTime;
 use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long to wait at least for audio that should be there: hosts deliver in blocks.
@@ -186,7 +187,7 @@ impl Engine {
     pub fn wait_until_loaded(&self) {
         let mut wanted = lock(&self.shared.wanted);
         while wanted.is_some() {
-            wanted = self.shared.loaded.wait(wanted).unwrap_or_else(|poisoned| poisoned.into_inner());
+            wanted = self.shared.loaded.wait(wanted).unwrap_or_else(PoisonError::into_inner);
         }
     }
 

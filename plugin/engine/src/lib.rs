@@ -19,8 +19,8 @@ mod observer;
 pub mod resample;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
-#[allow(dead_code)]
 mod support;
+mod sync;
 mod tap;
 mod workers;
 

@@ -204,6 +204,47 @@ mod tests {
         assert_eq!(drain(&mut feed).0.len(), CAPACITY - 1 - 1_000);
     }
 
+    /// Each sample has a number, so that the listener knows what it did not get.
+    #[test]
+    fn two_threads_agree_where_audio_was_lost() {
+        const SAMPLES: u32 = 60 * SAMPLE_RATE;
+        let value = |number: u32| (number + 1) as f32 / (1 << 20) as f32;
+        let (mut tap, mut feed) = tap(f64::from(SAMPLE_RATE)).unwrap();
+        let (overflows, overflowed) = std::sync::mpsc::channel();
+        let audio = std::thread::spawn(move || {
+            let numbers: Vec<f32> = (0..SAMPLES).map(value).collect();
+            let (first, rest) = numbers.split_at(2 * CAPACITY);
+            tap.hear(&[first]);
+            overflows.send(()).unwrap();
+            for (block, samples) in rest.chunks(700).enumerate() {
+                tap.hear(&[samples]);
+                if block % 64 == 0 {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+            }
+            tap
+        });
+        overflowed.recv().unwrap();
+        let (mut next, mut gaps, mut taken, mut buffer) = (0, 0, 0_u32, [0.0; 300]);
+        let mut lost_before = false;
+        while next < SAMPLES {
+            match feed.take(&mut buffer) {
+                Heard::Samples(count) => {
+                    let first = (buffer[0] * (1 << 20) as f32) as u32 - 1;
+                    assert_eq!(first > next, lost_before, "{next} is followed by {first}");
+                    assert!(buffer[..count].iter().zip(first..).all(|(sample, number)| *sample == value(number)));
+                    (next, taken, lost_before) = (first + count as u32, taken + count as u32, false);
+                }
+                Heard::Gap => (gaps, lost_before) = (gaps + 1, true),
+                Heard::Afresh => assert_eq!(next, 0),
+                Heard::Nothing if audio.is_finished() && feed.waiting() == 0 => break,
+                Heard::Nothing => {}
+            }
+        }
+        assert!(gaps > 0 && taken < SAMPLES, "{gaps} gaps, {taken} samples");
+        drop(audio.join().unwrap());
+    }
+
     /// What a moment says must not depend on how the host cuts its blocks, nor on how the
     /// resampler does.
     #[test]

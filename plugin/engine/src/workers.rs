@@ -6,12 +6,12 @@
 
 use crate::engine::Shared;
 use crate::loader;
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Condvar, Instant, Mutex, MutexGuard, PoisonError, available_parallelism, wait_at_most};
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
-use std::thread::JoinHandle;
-use std::time::Instant;
+use std::sync::{Arc, Weak};
 
 /// The most threads that listen, however many cores there are: each serves hundreds of
 /// instances of the shipped model.
@@ -73,7 +73,7 @@ impl Workers {
         });
         let loader = {
             let pool = Arc::clone(&pool);
-            std::thread::Builder::new().name("tagvane loader".into()).spawn(move || load(&pool))?
+            thread::Builder::new().name("tagvane loader".into()).spawn(move || load(&pool))?
         };
         let workers = Arc::new(Self { pool, threads: Mutex::default(), loader: Some(loader) });
         *known = Arc::downgrade(&workers);
@@ -91,10 +91,10 @@ impl Workers {
             state.instances.len()
         };
         let mut threads = lock(&self.threads);
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = available_parallelism().map_or(1, usize::from);
         if threads.len() < instances.min(cores).min(MOST_THREADS) {
             let pool = Arc::clone(&self.pool);
-            let thread = std::thread::Builder::new().name("tagvane listener".into()).spawn(move || listen(&pool));
+            let thread = thread::Builder::new().name("tagvane listener".into()).spawn(move || listen(&pool));
             match thread {
                 Ok(thread) => threads.push(thread),
                 Err(error) if threads.is_empty() => {
@@ -124,7 +124,7 @@ impl Workers {
     pub(crate) fn remove(&self, shared: &Arc<Shared>) {
         let mut state = lock(&self.pool.state);
         while state.find(shared).is_some_and(|instance| instance.served_now) {
-            state = self.pool.served.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+            state = self.pool.served.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.instances.retain(|instance| !Arc::ptr_eq(&instance.shared, shared));
     }
@@ -190,12 +190,11 @@ fn listen(pool: &Pool) {
             }
             Some((due, _)) if watched.is_none_or(|until| due < until) => {
                 state.watched = Some(due);
-                let woken = pool.due.wait_timeout(state, due - now);
-                state = woken.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
+                state = wait_at_most(&pool.due, &pool.state, state, due - now);
                 // Another may still sleep until later; at worst two do.
                 state.watched = None;
             }
-            _ => state = pool.due.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner()),
+            _ => state = pool.due.wait(state).unwrap_or_else(PoisonError::into_inner),
         }
     }
 }
@@ -215,11 +214,11 @@ fn load(pool: &Pool) {
                 }
                 state = lock(&pool.state);
             }
-            None => state = pool.load.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner()),
+            None => state = pool.load.wait(state).unwrap_or_else(PoisonError::into_inner),
         }
     }
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,5 @@
 //! Many instances in one process.
 
-#[allow(dead_code)]
 mod support;
 
 use std::sync::Mutex;

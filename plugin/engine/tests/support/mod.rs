@@ -1,6 +1,6 @@
 //! Small taggers made on the spot, whose answers can be worked out by hand.
+#![allow(dead_code, reason = "each test uses some of them")]
 
-#[allow(dead_code)]
 pub(crate) mod network;
 
 use prost::Message as _;
@@ -73,7 +73,6 @@ pub(crate) fn bytes(model: &ModelProto) -> Vec<u8> {
 }
 
 /// A weight with as many values as its size says.
-#[allow(dead_code)]
 pub(crate) fn weight(name: &str, dims: &[i64], values: Vec<f32>) -> TensorProto {
     TensorProto {
         name: name.into(),

@@ -5,7 +5,6 @@ mod cost;
 mod painter;
 mod pictures;
 // The models that the engine's own tests make.
-#[allow(dead_code)]
 #[path = "../../../engine/tests/support/mod.rs"]
 mod support;
 mod using;
