@@ -89,9 +89,4 @@ impl NiceEguiApp for Editor {
     fn resized(&mut self, size: baseview::WindowSize) {
         self.parts.extent.note_scale(size.scale_factor);
     }
-
-    fn editor_closed(&mut self) {
-        self.window.forget_pictures();
-        self.host = None;
-    }
 }
