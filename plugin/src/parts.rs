@@ -1,8 +1,7 @@
 //! What the halves of an instance share: nice-plug's plugin, the shell and the editor.
 
-use crate::editor::{self, Extent, Threads};
+use crate::editor::{self, Extent, Repaint, Threads};
 use crate::params::{Choice, Controls, inference};
-use nice_plug_egui::RepaintNotifier;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tagvane_engine::{Engine, Moment, Observer, Status};
@@ -26,7 +25,7 @@ pub(crate) struct Parts {
     /// What there is to say of the project that was loaded last.
     project: Arc<Mutex<Option<String>>>,
     /// Tells the window that there is something new to draw.
-    pub(crate) repaint: RepaintNotifier,
+    pub(crate) repaint: Repaint,
     /// How large the window is.
     pub(crate) extent: Extent,
     /// The threads that draw it.
@@ -37,25 +36,25 @@ pub(crate) struct Parts {
 /// and rests when there is not.
 struct Listeners {
     outputs: Arc<Outputs>,
-    repaint: RepaintNotifier,
+    repaint: Repaint,
 }
 
 impl Observer for Listeners {
     fn changed(&self, status: &Status) {
         self.outputs.changed(status);
-        self.repaint.request_repaint();
+        self.repaint.request();
     }
 
     fn judged(&self, moment: Moment, probabilities: &[f32]) {
         self.outputs.judged(moment, probabilities);
-        self.repaint.request_repaint();
+        self.repaint.request();
     }
 }
 
 impl Parts {
     pub(crate) fn new() -> Self {
         let outputs = Arc::new(Outputs::new());
-        let repaint = RepaintNotifier::default();
+        let repaint = Repaint::default();
         let listeners = Listeners { outputs: Arc::clone(&outputs), repaint: repaint.clone() };
         let engine = Arc::new(Engine::observed(Choice::Usual.of_project(), inference(), Arc::new(listeners)));
         let controls = Arc::new(Controls::new(Arc::clone(&engine), Arc::clone(&outputs)));
@@ -94,7 +93,7 @@ impl Parts {
             tracing::warn!("{notice}");
         }
         *self.project.lock().unwrap_or_else(PoisonError::into_inner) = notice;
-        self.repaint.request_repaint();
+        self.repaint.request();
     }
 
     /// What there is to say, in sentences: of the project, of the model.

@@ -1,5 +1,5 @@
 //! What the open window costs while music plays: the whole process's share of a core with the
-//! window and without it, in turns, as a line of JSON. `cargo xtask bench window` calls it. The
+//! window, hidden by the host, and without it, in turns, as a line of JSON. `cargo xtask bench window` calls it. The
 //! screen has no graphics card, so the pictures are made by the processor as well.
 
 #[cfg(target_os = "linux")]
@@ -41,20 +41,22 @@ fn main() {
         }
         cpu.elapsed().as_secs_f64() / started.elapsed().as_secs_f64()
     };
-    let (mut with, mut without) = (Vec::new(), Vec::new());
+    let (mut with, mut hidden, mut without) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..3 {
         without.push(play(session.as_mut()));
         let window = Window::open("bench").expect("a window");
         session.open_window(window.id(), 1.0).expect("the plugin's window");
         window.resize(session.resize_window(SIZE).expect("it takes the size"));
         with.push(play(session.as_mut()));
+        session.hide_window(true).expect("it is hidden");
+        hidden.push(play(session.as_mut()));
         session.close_window();
     }
     let median = |mut all: Vec<f64>| {
         all.sort_by(f64::total_cmp);
         all[all.len() / 2]
     };
-    println!("{}", serde_json::json!({ "with": median(with), "without": median(without) }));
+    println!("{}", serde_json::json!({ "with": median(with), "hidden": median(hidden), "without": median(without) }));
 }
 
 #[cfg(not(target_os = "linux"))]

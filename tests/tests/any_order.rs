@@ -173,6 +173,8 @@ fn call(
             session.close_window();
             *window = None;
         }
+        // Only a CLAP's can be hidden.
+        14 if window.is_some() && random.random_bool(0.3) => drop(session.hide_window(random.random())),
         14 if window.is_some() => {
             let size = (random.random_range(1..4_000), random.random_range(1..3_000));
             session.resize_window(size).unwrap();

@@ -113,6 +113,31 @@ fn distance(a: &[[f64; 3]], b: &[[f64; 3]]) -> f64 {
     differences.sum::<f64>() / (3 * a.len()) as f64
 }
 
+/// A CLAP's can be hidden and stay open: nothing of it is on the screen then, and what was heard
+/// meanwhile is there when it is shown again.
+#[test]
+fn a_window_that_was_hidden_shows_what_is_new() {
+    if !screen::goes_on("a_window_that_was_hidden_shows_what_is_new", &[], &[]) {
+        return;
+    }
+    let mut session = listened("clap");
+    let opened = show(session.as_mut(), 1.0);
+    let before = mosaic(&opened.picture(session.as_mut()), 8.0);
+    session.hide_window(true).unwrap();
+    let music = clip("electronic");
+    for block in music.channels[0][..6 * music.sample_rate as usize].chunks(4_096) {
+        session.process(&[block.to_vec(), block.to_vec()], &mut vec![vec![0.0; block.len()]; 2]).unwrap();
+    }
+    sleep(Duration::from_millis(300));
+    let hidden = opened.window.picture(opened.size).unwrap();
+    assert_ne!(Opened::at(&hidden, 1, 1), BACKGROUND, "it is still on the screen");
+    session.hide_window(false).unwrap();
+    let after = mosaic(&opened.picture(session.as_mut()), 8.0);
+    let apart = distance(&before, &after);
+    println!("{apart:.2} apart");
+    assert!(apart > 0.5, "it shows what it showed before: {apart:.2} apart");
+}
+
 #[test]
 fn a_scaled_screen_shows_the_same_window_larger_in_both_formats() {
     if !screen::goes_on("a_scaled_screen_shows_the_same_window_larger_in_both_formats", &[], &[]) {

@@ -10,6 +10,7 @@ mod files;
 mod groups;
 mod models;
 mod outputs;
+mod repaint;
 mod rows;
 mod slots;
 mod status;
@@ -29,6 +30,7 @@ use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::dpi::LogicalSize;
 use nice_plug::editor::{ResizeHint, SizeConstraints};
 use nice_plug_egui::{EguiEditor, EguiNiceSettings, Frame, NiceEguiApp, baseview, create_egui_editor};
+pub(crate) use repaint::Repaint;
 pub(crate) use threads::Threads;
 use window::Window;
 
@@ -54,7 +56,7 @@ pub(crate) fn create(parts: &Parts) -> Option<EguiEditor<Editor>> {
     };
     let settings = EguiNiceSettings::new().with_tile("Tagvane").with_resize_hint(resize);
     let editor = Editor { parts: parts.clone(), window: Window::default(), host: None };
-    create_egui_editor(parts.extent.state(), parts.repaint.clone(), settings, editor)
+    create_egui_editor(parts.extent.state(), parts.repaint.notifier(), settings, editor)
 }
 
 /// How large the window of a new instance is.
@@ -81,7 +83,8 @@ impl NiceEguiApp for Editor {
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut Frame) {
-        if let Some(host) = &self.host {
+        // Hidden, it has nothing to show, and does not ask to be drawn again.
+        if let Some(host) = self.host.as_ref().filter(|_| !self.parts.repaint.is_hidden()) {
             self.window.show(ui, &self.parts, &host.param_setter());
         }
     }

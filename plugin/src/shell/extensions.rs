@@ -25,7 +25,14 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// nice-plug's window, whose opening and closing the shell hears of, and whose size it knows
 /// better.
 pub(super) fn gui(inner: &clap_plugin_gui) -> clap_plugin_gui {
-    clap_plugin_gui { create: Some(create), get_size: Some(get_size), destroy: Some(destroy), ..*inner }
+    clap_plugin_gui {
+        create: Some(create),
+        get_size: Some(get_size),
+        show: Some(show),
+        hide: Some(hide),
+        destroy: Some(destroy),
+        ..*inner
+    }
 }
 
 impl Shell {
@@ -51,9 +58,29 @@ unsafe extern "C" fn create(plugin: *const clap_plugin, api: *const c_char, floa
             // Now the screen's scale is known.
             let (width, height) = extent.pixels(size);
             shell.inner_gui().set_size.map(|set_size| set_size(shell.inner, width, height));
+            shell.parts.repaint.hide(false);
             shell.editor_is_open(true);
         }
         created
+    })
+}
+
+unsafe extern "C" fn show(plugin: *const clap_plugin) -> bool {
+    // SAFETY: by the contract; forwarded as it came.
+    guarded(false, || unsafe {
+        let shell = shell(plugin);
+        shell.parts.repaint.hide(false);
+        shell.inner_gui().show.is_some_and(|show| show(shell.inner))
+    })
+}
+
+unsafe extern "C" fn hide(plugin: *const clap_plugin) -> bool {
+    // SAFETY: by the contract; forwarded as it came.
+    guarded(false, || unsafe {
+        let shell = shell(plugin);
+        let hidden = shell.inner_gui().hide.is_some_and(|hide| hide(shell.inner));
+        shell.parts.repaint.hide(hidden);
+        hidden
     })
 }
 

@@ -194,6 +194,13 @@ pub trait Session {
     #[cfg(target_os = "linux")]
     fn resize_window(&mut self, size: Size) -> Result<Size, HostError>;
 
+    /// Hides the window, which stays open, or shows it again.
+    ///
+    /// # Errors
+    /// [`HostError`] where it is not open, or the format has no such call.
+    #[cfg(target_os = "linux")]
+    fn hide_window(&mut self, hidden: bool) -> Result<(), HostError>;
+
     /// Closes the window, if it is open.
     #[cfg(target_os = "linux")]
     fn close_window(&mut self);

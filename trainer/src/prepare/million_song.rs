@@ -5,7 +5,7 @@ use super::{Source, some};
 use crate::error::{Result, TrainerError};
 use npyz::{DType, NpyFile};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
 /// The previews' length that is taken, in seconds.
@@ -43,12 +43,27 @@ pub fn sources(split: &Path, audio: &Path, tags: usize) -> Result<Vec<Source>> {
     some(sources, split)
 }
 
+/// numpy's own are of some hundred bytes; npyz makes room for as many as the file says.
+const LONGEST_HEADER: u32 = 1 << 16;
+
+/// How long the header of a numpy array says that it is, in bytes, by the file's beginning.
+fn header_length(start: &[u8]) -> u32 {
+    match *start {
+        [_, _, _, _, _, _, 1, _, a, b, ..] => u32::from_le_bytes([a, b, 0, 0]),
+        [_, _, _, _, _, _, _, _, a, b, c, d, ..] => u32::from_le_bytes([a, b, c, d]),
+        _ => 0,
+    }
+}
+
 /// The labels of a numpy file `[songs, tags]`, of whichever type of number.
 fn labels(path: &Path, songs: usize, tags: usize) -> Result<Vec<f32>> {
     let wrong = |what: String| TrainerError::content(path, what);
-    let file = File::open(path).map_err(TrainerError::file(path))?;
-    let array =
-        NpyFile::new(BufReader::new(file)).map_err(|error| wrong(format!("this is no numpy array: {error}")))?;
+    let mut file = BufReader::new(File::open(path).map_err(TrainerError::file(path))?);
+    let header = header_length(file.fill_buf().map_err(TrainerError::file(path))?);
+    if header > LONGEST_HEADER {
+        return Err(wrong(format!("this is no numpy array: its header would be {header} bytes long")));
+    }
+    let array = NpyFile::new(file).map_err(|error| wrong(format!("this is no numpy array: {error}")))?;
     if array.shape() != [songs as u64, tags as u64] {
         return Err(wrong(format!(
             "the array is {:?}, and {songs} songs with {tags} tags were expected",

@@ -25,8 +25,13 @@ pub(super) fn run() -> Result<()> {
     println!("from events to shapes {layout:.2}, to triangles {triangles:.2}; {FRAME} are allowed in all");
 
     let share = figures(Command::new(open).env("TAGVANE_BUNDLES", bundles))?;
-    let (with, without) = (number(&share, "with")?, number(&share, "without")?);
+    let [with, hidden, without] = ["with", "hidden", "without"].map(|name| number(&share, name));
     println!("\nMusic in real time, share of a core, pictures made by the processor (llvmpipe)");
-    println!("with the window {:.1} %, without {:.1} %", with * 100.0, without * 100.0);
+    println!(
+        "with the window {:.1} %, hidden {:.1} %, without {:.1} %",
+        with? * 100.0,
+        hidden? * 100.0,
+        without? * 100.0
+    );
     Ok(())
 }

@@ -392,6 +392,11 @@ impl Session for ClapSession {
     }
 
     #[cfg(target_os = "linux")]
+    fn hide_window(&mut self, hidden: bool) -> Result<(), HostError> {
+        window::hide(&self.instance.plugin_handle(), hidden).map_err(|what| self.failed(what))
+    }
+
+    #[cfg(target_os = "linux")]
     fn close_window(&mut self) {
         if std::mem::take(&mut self.has_window) {
             window::close(&self.instance.plugin_handle());

@@ -35,6 +35,12 @@ pub(super) fn resize(plugin: &PluginMainThreadHandle<'_>, (width, height): Size)
     Ok((size.width, size.height))
 }
 
+pub(super) fn hide(plugin: &PluginMainThreadHandle<'_>, hidden: bool) -> Result<(), String> {
+    let gui = gui(plugin)?;
+    let done = if hidden { gui.hide(plugin) } else { gui.show(plugin) };
+    done.map_err(|error| error.to_string())
+}
+
 pub(super) fn close(plugin: &PluginMainThreadHandle<'_>) {
     if let Ok(gui) = gui(plugin) {
         gui.destroy(plugin);

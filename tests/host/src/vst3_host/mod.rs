@@ -319,6 +319,11 @@ impl Session for Vst3Session {
     }
 
     #[cfg(target_os = "linux")]
+    fn hide_window(&mut self, _hidden: bool) -> Result<(), HostError> {
+        Err(HostError { bundle: self.bundle.clone(), what: "a VST3's window is open or closed, never hidden".into() })
+    }
+
+    #[cfg(target_os = "linux")]
     fn close_window(&mut self) {
         self.view = None;
     }

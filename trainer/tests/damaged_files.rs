@@ -1,0 +1,277 @@
+//! Files by others, damaged at random: whatever the trainer reads, it makes what it can of or tells
+//! in one sentence; it does not break down, hang, or take memory for what is not there.
+//!
+//! `TAGVANE_CASES` says how many of each kind, and `TAGVANE_SEED` where chance starts.
+
+mod support;
+
+use cap::Cap;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use std::alloc::System;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use support::{magnatagatune, tone};
+use tagvane_trainer::corpus::packages::List;
+use tagvane_trainer::data::{Cache, CacheInfo, Labels, PartWriter, Segment};
+use tagvane_trainer::evaluation::{Counting, read_predictions, read_weak};
+use tagvane_trainer::prepare::folder::{HoldOut, from_csv};
+use tagvane_trainer::prepare::{magnatagatune as mtat, million_song};
+use tagvane_trainer::render::scores::Score;
+use tagvane_trainer::training::config::Config;
+use tagvane_trainer::{Result, TrainerError};
+
+/// Counts what is allocated.
+#[global_allocator]
+static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
+
+/// Damaged files of each kind.
+const CASES: usize = 300;
+
+/// What one of them may take.
+const TIME: Duration = Duration::from_secs(10);
+const BYTES: usize = 512 << 20;
+
+/// A file and what reads it.
+struct Kind {
+    name: &'static str,
+    file: PathBuf,
+    read: Box<dyn Fn() -> Result<()>>,
+}
+
+fn number(variable: &str, otherwise: usize) -> usize {
+    std::env::var(variable).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+}
+
+/// Numbers at which something may give way.
+const EDGES: [&str; 9] =
+    ["0", "-1", "1e400", "NaN", "", "4294967296", "18446744073709551615", "0.5", "99999999999999999999"];
+
+fn damaged(whole: &[u8], random: &mut StdRng) -> Vec<u8> {
+    let mut bytes = whole.to_vec();
+    for _ in 0..random.random_range(1..4) {
+        let at = random.random_range(0..bytes.len().max(1));
+        match random.random_range(0..7) {
+            0 => bytes.truncate(at),
+            1 if at < bytes.len() => bytes[at] = random.random(),
+            2 if at < bytes.len() => bytes[at] ^= 1 << random.random_range(0..8),
+            3 if at + 4 <= bytes.len() => {
+                let edges: [u32; 6] = [0, 1, u32::MAX, i32::MAX as u32, 1 << 31, 1 << 24];
+                let edge = edges.choose(random).copied().unwrap_or(0);
+                bytes[at..at + 4].copy_from_slice(&if random.random() {
+                    edge.to_le_bytes()
+                } else {
+                    edge.to_be_bytes()
+                });
+            }
+            4 => {
+                // A number in a text becomes another.
+                let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+                if let Some(start) = (at..bytes.len()).find(|&start| digits(start) > 0) {
+                    let length = digits(start);
+                    let edge = EDGES.choose(random).copied().unwrap_or_default();
+                    bytes.splice(start..start + length, edge.bytes());
+                }
+            }
+            5 => {
+                // A part comes twice.
+                let end = (at + random.random_range(1..200)).min(bytes.len());
+                let part = bytes[at.min(end)..end].to_vec();
+                bytes.splice(at.min(end)..at.min(end), part);
+            }
+            _ => {
+                // A part is lost.
+                let end = (at + random.random_range(1..200)).min(bytes.len());
+                bytes.drain(at.min(end)..end);
+            }
+        }
+    }
+    bytes
+}
+
+/// A cache of two tracks, one with labels of its own and one with segments, as their own caches.
+fn cache(root: &Path, segments: bool) {
+    let info = CacheInfo::new(vec!["guitar".into(), "drums".into()]);
+    let mut writer = PartWriter::open(root, &info, 1, 1).unwrap();
+    for track in 0..3_u16 {
+        let samples: Vec<f32> = (0..5_000).map(|sample| (sample * (track + 3) % 100) as f32 / 100.0).collect();
+        let segment = |start| Segment { start, length: 1_000, probabilities: vec![0.25, 0.75] };
+        let labels =
+            if segments { Labels::Segments(vec![segment(0), segment(3_000)]) } else { Labels::Clip(vec![0.0, 1.0]) };
+        writer.keep(&format!("track {track}"), "training", &samples, labels).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+/// Reads all that a cache has, as training does.
+fn whole_cache(root: &Path) -> Result<()> {
+    let cache = Cache::open(root, |_| true)?;
+    let mut window = vec![0.0; 729];
+    for example in cache.examples(window.len()) {
+        cache.read(example.track, example.start, &mut window)?;
+        assert_eq!(cache.labels(example).len(), cache.info.tags.len());
+    }
+    Ok(())
+}
+
+/// A score of notes, one after another.
+fn score() -> Vec<u8> {
+    let mut track: Vec<u8> = vec![0, 0xff, 0x51, 3, 0x07, 0xa1, 0x20];
+    for key in 40..80 {
+        track.extend([0, 0x90 | key % 3, key, 100, 96, 0x80 | key % 3, key, 0]);
+    }
+    track.extend([0, 0xff, 0x2f, 0]);
+    let mut file = b"MThd\0\0\0\x06\0\0\0\x01\0\x60MTrk".to_vec();
+    file.extend((track.len() as u32).to_be_bytes());
+    file.extend(track);
+    file
+}
+
+/// An array of numpy's, of floats.
+fn array(rows: usize, columns: usize) -> Vec<u8> {
+    let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}\n");
+    let mut file = b"\x93NUMPY\x01\0".to_vec();
+    file.extend((text.len() as u16).to_le_bytes());
+    file.extend(text.bytes());
+    file.extend((0..rows * columns).flat_map(|place| ((place % 2) as f32).to_le_bytes()));
+    file
+}
+
+/// Every kind of file, whole, in a folder, and how it is read.
+fn kinds(desk: &Path) -> Vec<Kind> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut kinds = Vec::new();
+    let mut kind = |name, file: PathBuf, read: Box<dyn Fn() -> Result<()>>| kinds.push(Kind { name, file, read });
+
+    let (annotations, audio) =
+        magnatagatune(&desk.join("mtat"), &[("0/a.mp3", &["guitar"], 0.1), ("c/b.mp3", &["harp"], 0.1)]);
+    let of = annotations.clone();
+    kind("annotations", annotations, Box::new(move || mtat::sources(&of, &audio, false).map(drop)));
+
+    let split = desk.join("split");
+    fs::create_dir_all(&split).unwrap();
+    for part in ["train", "valid", "test"] {
+        fs::write(split.join(format!("{part}_y.npy")), array(2, 50)).unwrap();
+        fs::write(split.join(format!("{part}_x_filename.txt")), "1/2/one.npy\n3/4/two.npy\n").unwrap();
+    }
+    for file in ["train_y.npy", "valid_x_filename.txt"] {
+        let of = split.clone();
+        kind(file, split.join(file), Box::new(move || million_song::sources(&of, Path::new("audio"), 50).map(drop)));
+    }
+
+    let list = desk.join("list.csv");
+    fs::write(&list, "path,group,tag\none.wav,training,guitar;slow\n\"two, too.wav\",test,drums\n").unwrap();
+    let of = list.clone();
+    let nothing = HoldOut { validation: 0.0, test: 0.0 };
+    kind("list", list, Box::new(move || from_csv(&of, Path::new("audio"), nothing).map(drop)));
+
+    for name in ["free-music.toml", "corpus.toml"] {
+        let file = desk.join(name);
+        fs::copy(root.join("configs").join(name), &file).unwrap();
+        let of = file.clone();
+        let config = name == "free-music.toml";
+        let read = move || if config { Config::read(&of, &[]).map(drop) } else { List::read(&of).map(drop) };
+        kind(name, file, Box::new(read));
+    }
+
+    let (predictions, labels) = (desk.join("predictions.csv"), desk.join("labels.csv"));
+    fs::write(&predictions, "clip,guitar,drums\none,0.25,0.5\ntwo,0.75,0.125\n").unwrap();
+    fs::write(&labels, "clip,drums,guitar\ntwo,1,0\none,0,1\n").unwrap();
+    let of = [predictions.clone(), labels];
+    let figures =
+        move || read_predictions(&of[0], &of[1], Counting::default()).map(|(scores, _)| drop(scores.by_tag()));
+    kind("predictions", predictions, Box::new(figures));
+
+    let weak = desk.join("figures.json");
+    fs::write(&weak, "{\"tags\": [{\"tag\": \"harp\", \"weak\": true}, {\"tag\": \"guitar\", \"weak\": false}]}")
+        .unwrap();
+    let of = weak.clone();
+    kind("figures", weak, Box::new(move || read_weak(&of).map(drop)));
+
+    for segments in [false, true] {
+        let of = desk.join(if segments { "segments" } else { "clips" });
+        cache(&of, segments);
+        for file in ["cache.json", "part-00001-of-00001/tracks.jsonl", "part-00001-of-00001/audio.pcm"] {
+            let root = of.clone();
+            kind(file, of.join(file), Box::new(move || whole_cache(&root)));
+        }
+    }
+
+    let midi = desk.join("score.mid");
+    fs::write(&midi, score()).unwrap();
+    let of = midi.clone();
+    let excerpts = move || {
+        let score = Score::open(&of)?;
+        let mut random = StdRng::seed_from_u64(1);
+        (0..5).for_each(|_| drop(score.excerpt(&mut random, 10.0, Some(46))));
+        Ok(())
+    };
+    kind("score", midi, Box::new(excerpts));
+
+    // The beginnings of recordings: what follows is more of the same.
+    let wav = desk.join("tone.wav");
+    tone(&wav, 440.0, 0.3);
+    fs::copy(root.join("audio/tests/tones.opus"), desk.join("tones.opus")).unwrap();
+    let vorbis = fs::read(root.join("../tests/clips/rock.ogg")).unwrap();
+    fs::write(desk.join("rock.ogg"), &vorbis[..60_000]).unwrap();
+    for name in ["tone.wav", "tones.opus", "rock.ogg"] {
+        let file = desk.join(name);
+        let of = file.clone();
+        let decode = move || {
+            let decoded = tagvane_audio::read(&of).map(drop);
+            decoded.map_err(|error| TrainerError::Request(error.to_string()))
+        };
+        kind(name, file, Box::new(decode));
+    }
+    kinds
+}
+
+#[test]
+fn whatever_is_read_may_be_damaged() {
+    let (seed, cases) = (number("TAGVANE_SEED", 7_001) as u64, number("TAGVANE_CASES", CASES));
+    println!("seed {seed}, {cases} of each kind");
+    let desk = tempfile::tempdir().unwrap();
+    for Kind { name, file, read } in kinds(desk.path()) {
+        let whole = fs::read(&file).unwrap();
+        read().unwrap_or_else(|error| panic!("{name}, whole: {error}"));
+        let (mut refused, mut slowest) = (0, Duration::ZERO);
+        for case in 0..cases as u64 {
+            let damaged = damaged(&whole, &mut StdRng::seed_from_u64(seed + case));
+            fs::write(&file, &damaged).unwrap();
+            // A breach of the limit ends the process: the last name is the culprit.
+            eprintln!("{name}, seed {}", seed + case);
+            let (before, started) = (MEMORY.allocated(), Instant::now());
+            MEMORY.set_limit(before + BYTES).unwrap();
+            let answer = catch_unwind(AssertUnwindSafe(&read));
+            MEMORY.set_limit(usize::MAX).unwrap();
+            let taken = started.elapsed();
+            slowest = slowest.max(taken);
+            assert!(taken < TIME, "{name}, seed {}: {taken:?}", seed + case);
+            let Ok(answer) = answer else { panic!("{name}, seed {}: it broke down", seed + case) };
+            if let Err(error) = answer {
+                let said = error.to_string();
+                assert!(said.len() < 2_000 && !said.is_empty(), "{name}, seed {}: {said}", seed + case);
+                refused += 1;
+            }
+        }
+        fs::write(&file, &whole).unwrap();
+        println!("{name}: {refused} of {cases} refused, the slowest took {slowest:.1?}");
+    }
+}
+
+/// Found by the damage above, some fifteen thousand cases on: room was made for what the file said.
+#[test]
+fn an_array_that_says_its_header_is_gigabytes_long_is_refused() {
+    let desk = tempfile::tempdir().unwrap();
+    for part in ["train", "valid", "test"] {
+        let mut file = array(1, 50);
+        (file[6], file[11]) = (2, 0x7f);
+        fs::write(desk.path().join(format!("{part}_y.npy")), file).unwrap();
+        fs::write(desk.path().join(format!("{part}_x_filename.txt")), "1/2/one.npy\n").unwrap();
+    }
+    let said = million_song::sources(desk.path(), Path::new("audio"), 50).unwrap_err().to_string();
+    assert!(said.contains("train_y.npy") && said.contains("header"), "{said}");
+}
