@@ -121,7 +121,7 @@ fn whole_cache(root: &Path) -> Result<()> {
 fn score() -> Vec<u8> {
     let mut track: Vec<u8> = vec![0, 0xff, 0x51, 3, 0x07, 0xa1, 0x20];
     for key in 40..80 {
-        track.extend([0, 0x90 | key % 3, key, 100, 96, 0x80 | key % 3, key, 0]);
+        track.extend([0, 0x90 | (key % 3), key, 100, 96, 0x80 | (key % 3), key, 0]);
     }
     track.extend([0, 0xff, 0x2f, 0]);
     let mut file = b"MThd\0\0\0\x06\0\0\0\x01\0\x60MTrk".to_vec();
