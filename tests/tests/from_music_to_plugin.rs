@@ -35,6 +35,7 @@ fn config(epochs: usize) -> Config {
         training: Training {
             batch: 8,
             accumulate: 1,
+            begin_with: Vec::new(),
             seed: 7,
             checkpoint_every: 0,
             precision: Precision::Single,
@@ -58,12 +59,12 @@ fn prepared(folder: &Path) -> std::path::PathBuf {
     std::fs::write(audio.join("rock/broken.ogg"), b"this is no audio").unwrap();
     let teacher = folder.join("teacher.onnx");
     std::fs::write(&teacher, to_onnx(&network(4_374), &architecture(4_374), &Metadata::default())).unwrap();
-    let teachers = Teachers::open(&[teacher.clone(), teacher], 6_561, 12, 3).unwrap();
+    let teachers = Teachers::open(&[teacher.clone(), teacher], 6_561, 12).unwrap();
     let found = sources(&audio, &[]).unwrap();
     let request = Request { cache: cache.clone(), shard: Shard::WHOLE, shortest: 5.0, longest: None, jobs: 1 };
     let tags: Vec<String> = TAGS.iter().map(|tag| (*tag).to_owned()).collect();
     let prepare = || {
-        run(&request, tags.clone(), &found, |source, samples| teachers.label(source, samples, Precision::Single))
+        run(&request, tags.clone(), &found, |source, samples| teachers.label(source, samples, 3, Precision::Single))
             .unwrap()
     };
     let outcome = prepare();

@@ -42,6 +42,39 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
         .map_err(|error| TrainerError::content(path, format!("this is not the JSON it should be: {error}")))
 }
 
+/// Reads the TOML file at `path`. `overrides` are values in the form `section.key=value`, which
+/// stand in for the file's.
+///
+/// # Errors
+/// [`TrainerError`], which names the file and the line or value.
+pub fn read_toml<T: serde::de::DeserializeOwned>(path: &Path, overrides: &[String]) -> Result<T> {
+    let wrong = |error: toml::de::Error| TrainerError::content(path, error.to_string());
+    let text = std::fs::read_to_string(path).map_err(TrainerError::file(path))?;
+    let mut table: toml::Table = toml::from_str(&text).map_err(wrong)?;
+    for text in overrides {
+        set(&mut table, text)?;
+    }
+    // Through text again, so that what is wrong is shown with its line.
+    let text = if overrides.is_empty() { text } else { table.to_string() };
+    toml::from_str(&text).map_err(wrong)
+}
+
+/// Puts one `path.to.key=value` into a table; what is not TOML is a string.
+fn set(table: &mut toml::Table, text: &str) -> Result<()> {
+    let refuse = |what: &str| TrainerError::Request(format!("--set {text}: {what}"));
+    let (path, value) = text.split_once('=').ok_or_else(|| refuse("this is not of the form section.key=value"))?;
+    let parsed = toml::from_str::<toml::Table>(&format!("value = {value}")).ok();
+    let value = parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| value.into());
+    let (sections, key) = path.rsplit_once('.').map_or((None, path), |(sections, key)| (Some(sections), key));
+    let mut table = table;
+    for section in sections.into_iter().flat_map(|sections| sections.split('.')) {
+        let entry = table.entry(section).or_insert_with(|| toml::Table::new().into());
+        table = entry.as_table_mut().ok_or_else(|| refuse("there is a value where a section should be"))?;
+    }
+    table.insert(key.trim().into(), value);
+    Ok(())
+}
+
 /// Writes `value` as JSON, like [`write()`].
 ///
 /// # Errors

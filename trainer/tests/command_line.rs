@@ -1,6 +1,7 @@
 //! The commands as they are typed, on a data set in miniature: from a folder to a
 //! model, figures and a report, and what is said where something is wrong.
 
+#[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
 
 use std::path::Path;

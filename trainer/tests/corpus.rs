@@ -163,6 +163,7 @@ fn a_recipe_fills_a_cache_and_leaves_what_measures_as_it_is() {
         pieces: 0,
         seconds: 20.0,
         seed: 1,
+        learnt_seed: None,
         half: true,
         measured: vec!["measured-music".into()],
     };
@@ -187,6 +188,10 @@ fn a_recipe_fills_a_cache_and_leaves_what_measures_as_it_is() {
     assert_eq!(filled(), outcome);
 
     let cache = Cache::open(&cache, |_| true).unwrap();
+    let places = |cache: &Cache, track: usize| {
+        let Labels::Segments(segments) = &cache.track(track).labels else { panic!("segments") };
+        segments.iter().map(|segment| segment.start).collect::<Vec<_>>()
+    };
     assert_eq!(cache.info.tags, ["vocabulary 1: rock", "vocabulary 1: jazz", "vocabulary 2: rock"]);
     let names: Vec<String> =
         (0..cache.len()).map(|track| cache.track(track).source.replace("/usr/share", "")).collect();
@@ -198,4 +203,16 @@ fn a_recipe_fills_a_cache_and_leaves_what_measures_as_it_is() {
         let Labels::Segments(segments) = &cache.track(track).labels else { panic!("segments") };
         assert!(segments.iter().all(|segment| segment.length == 59_049 && segment.probabilities.len() == 3));
     }
+
+    // Another seed draws anew what is learnt from, and nothing else.
+    let mut anew = list;
+    anew.recipe.as_mut().unwrap().learnt_seed = Some(2);
+    let request = Request { cache: folder.path().join("further"), ..request };
+    fill(&anew, &corpus, &recordings, &teachers, &request).unwrap();
+    let further = Cache::open(&request.cache, |_| true).unwrap();
+    assert_eq!(further.len(), 7);
+    for (track, name) in names[..6].iter().enumerate() {
+        assert_ne!(places(&cache, track), places(&further, track), "{name}");
+    }
+    assert_eq!(places(&cache, 6), places(&further, 6));
 }

@@ -3,8 +3,11 @@
 //!
 //! `TAGVANE_CASES` says how many of each kind, and `TAGVANE_SEED` where chance starts.
 
+#[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
 
+use burn::backend::Flex;
+use burn::module::Module as _;
 use cap::Cap;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -15,12 +18,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use support::{magnatagatune, tone};
+use tagvane_engine::Metadata;
+use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::corpus::packages::List;
 use tagvane_trainer::data::{Cache, CacheInfo, Labels, PartWriter, Segment};
 use tagvane_trainer::evaluation::{Counting, read_predictions, read_weak};
+use tagvane_trainer::export::{from_onnx, to_onnx};
+use tagvane_trainer::network::Network;
 use tagvane_trainer::prepare::folder::{HoldOut, from_csv};
 use tagvane_trainer::prepare::{magnatagatune as mtat, million_song};
+use tagvane_trainer::render::pieces::Pieces;
 use tagvane_trainer::render::scores::Score;
+use tagvane_trainer::training::checkpoint::{State, UnderWay, latest, load_network, save};
 use tagvane_trainer::training::config::Config;
 use tagvane_trainer::{Result, TrainerError};
 
@@ -140,6 +149,64 @@ fn array(rows: usize, columns: usize) -> Vec<u8> {
     file
 }
 
+/// A chunk of a RIFF file.
+fn chunk(name: &str, content: &[u8]) -> Vec<u8> {
+    [name.as_bytes(), &(content.len() as u32).to_le_bytes(), content].concat()
+}
+
+/// A sound font of one looped tone.
+fn font() -> Vec<u8> {
+    let record = |name: &str, numbers: &[u16]| -> Vec<u8> {
+        let mut bytes = name.as_bytes().to_vec();
+        bytes.resize(20, 0);
+        bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+        bytes
+    };
+    let words = |numbers: &[u16]| -> Vec<u8> { numbers.iter().flat_map(|number| number.to_le_bytes()).collect() };
+    let samples: Vec<u16> =
+        (0..2_000_u16).map(|place| (8_000.0 * (f32::from(place) / 8.0).sin()) as i16 as u16).collect();
+    let list = |kind: &str, chunks: &[Vec<u8>]| chunk("LIST", &[kind.as_bytes().to_vec(), chunks.concat()].concat());
+    // The generator that names an instrument is 41, a sample 53, how it loops 54.
+    let parts = [
+        list("INFO", &[chunk("ifil", &words(&[2, 1])), chunk("isng", b"EMU8000\0"), chunk("INAM", b"one tone\0\0")]),
+        list("sdta", &[chunk("smpl", &words(&samples))]),
+        list(
+            "pdta",
+            &[
+                chunk("phdr", &[record("tone", &[0; 9]), record("EOP", &[0, 0, 1, 0, 0, 0, 0, 0, 0])].concat()),
+                chunk("pbag", &words(&[0, 0, 1, 0])),
+                chunk("pmod", &words(&[0; 5])),
+                chunk("pgen", &words(&[41, 0, 0, 0])),
+                chunk("inst", &[record("tone", &[0]), record("EOI", &[1])].concat()),
+                chunk("ibag", &words(&[0, 0, 2, 0])),
+                chunk("imod", &words(&[0; 5])),
+                chunk("igen", &words(&[54, 1, 53, 0, 0, 0])),
+                // Its beginning, end and loop, its rate, key 60, one channel.
+                chunk(
+                    "shdr",
+                    &[
+                        record("tone", &[0, 0, 1_900, 0, 100, 0, 1_800, 0, 22_050, 0, 60, 0, 1]),
+                        record("EOS", &[0; 13]),
+                    ]
+                    .concat(),
+                ),
+            ],
+        ),
+    ];
+    chunk("RIFF", &[b"sfbk".to_vec(), parts.concat()].concat())
+}
+
+/// An untrained network, and the run of one epoch that it is in.
+fn run(desk: &Path) -> (Network<Flex>, PathBuf) {
+    let config = Config::of_paper(Architecture::SampleLevel(SampleLevel::new(3, 2, 27, vec![4, 4, 4])), 23);
+    let network = Network::<Flex>::new(&config.architecture.plan(2).unwrap(), &Default::default());
+    let tags = vec!["guitar".to_owned(), "drums".to_owned()];
+    let state = State { config, tags, epochs: Vec::new(), under_way: UnderWay::default() };
+    let record = network.clone().into_record();
+    save(&desk.join("run"), &state, network.clone(), record).unwrap();
+    (network, desk.join("run"))
+}
+
 /// Every kind of file, whole, in a folder, and how it is read.
 fn kinds(desk: &Path) -> Vec<Kind> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -173,7 +240,7 @@ fn kinds(desk: &Path) -> Vec<Kind> {
         fs::copy(root.join("configs").join(name), &file).unwrap();
         let of = file.clone();
         let config = name == "free-music.toml";
-        let read = move || if config { Config::read(&of, &[]).map(drop) } else { List::read(&of).map(drop) };
+        let read = move || if config { Config::read(&of, &[]).map(drop) } else { List::read(&of, &[]).map(drop) };
         kind(name, file, Box::new(read));
     }
 
@@ -210,6 +277,36 @@ fn kinds(desk: &Path) -> Vec<Kind> {
         Ok(())
     };
     kind("score", midi, Box::new(excerpts));
+
+    let sound_font = desk.join("tone.sf2");
+    fs::write(&sound_font, font()).unwrap();
+    let of = sound_font.clone();
+    let play = move || {
+        let pieces = Pieces::open(std::slice::from_ref(&of), &[], 2, 3.0, 1)?;
+        pieces.sources().iter().try_for_each(|piece| {
+            pieces.samples(&piece.name).map_err(TrainerError::Request).map(|samples| assert!(!samples.is_empty()))
+        })
+    };
+    kind("sound font", sound_font, Box::new(play));
+
+    let (network, run) = run(desk);
+    for file in ["state.json", "network.mpk"] {
+        let (network, run) = (network.clone(), run.clone());
+        let resume = move || {
+            let Some((folder, _)) = latest(&run)? else { return Ok(()) };
+            load_network(&folder, network.clone(), &Default::default()).map(drop)
+        };
+        kind(file, desk.join("run/epoch-000").join(file), Box::new(resume));
+    }
+    let model = desk.join("model.onnx");
+    let architecture = Architecture::SampleLevel(SampleLevel::new(3, 2, 27, vec![4, 4, 4]));
+    fs::write(&model, to_onnx(&network, &architecture, &Metadata::default())).unwrap();
+    let of = model.clone();
+    let read_back = move || {
+        let bytes = fs::read(&of).unwrap();
+        from_onnx::<Flex>(&bytes, &architecture, 2, &Default::default()).map(drop)
+    };
+    kind("model", model, Box::new(read_back));
 
     // The beginnings of recordings: what follows is more of the same.
     let wav = desk.join("tone.wav");

@@ -1,6 +1,7 @@
 //! Data sets become caches: the right clips with the right labels, whatever is broken,
 //! interrupted or spread over machines.
 
+#[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
 
 use std::path::Path;

@@ -6,7 +6,7 @@ mod support;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use support::tone;
+use support::low_and_high;
 
 fn trainer() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
@@ -37,18 +37,7 @@ fn checkpoints(run: &Path) -> Vec<String> {
 fn the_same_losses_follow_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    for index in 0..12 {
-        let kind = if index % 2 == 0 { "low" } else { "high" };
-        let hertz = 80.0 + 17.0 * index as f32 + if index % 2 == 0 { 0.0 } else { 2_000.0 };
-        tone(&folder.join(format!("audio/{kind}/{index}.wav")), hertz, 6.0);
-    }
-    let list: String = (0..12)
-        .map(|index| {
-            let kind = if index % 2 == 0 { "low" } else { "high" };
-            format!("{kind}/{index}.wav,{},{kind}\n", if index < 8 { "training" } else { "validation" })
-        })
-        .collect();
-    std::fs::write(folder.join("list.csv"), format!("path,group,tag\n{list}")).unwrap();
+    low_and_high(folder, "high");
     let mut prepare = trainer();
     prepare.args(["prepare", "folder", "--csv"]).arg(folder.join("list.csv"));
     prepare.arg("--audio").arg(folder.join("audio")).arg("--cache").arg(folder.join("cache"));

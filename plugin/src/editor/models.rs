@@ -4,7 +4,8 @@ use super::files::Files;
 use super::theme;
 use crate::params::{Choice, SHIPPED};
 use crate::parts::Parts;
-use egui::{RichText, ScrollArea, TextEdit, Ui};
+use egui::{Event, RichText, ScrollArea, TextEdit, Ui};
+use percent_encoding::percent_decode_str;
 use std::path::PathBuf;
 use tagvane_engine::{Inference, ModelSource, Status};
 use tagvane_outputs::PUBLISHED;
@@ -83,7 +84,9 @@ impl Models {
         ui.horizontal(|ui| {
             let width = (ui.available_width() - 130.0).max(80.0);
             let field = TextEdit::singleline(&mut self.path).hint_text("Path of an .onnx file").desired_width(width);
-            let typed = ui.add(field).on_hover_text("The path of an ONNX tagger");
+            let typed = ui.add(field).on_hover_text(
+                "The path of an ONNX tagger; a file that was copied can also be pasted anywhere in this window",
+            );
             let entered = typed.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
             if ui.button("Load").clicked() || entered {
                 wanted = Some(PathBuf::from(self.path.trim()));
@@ -94,10 +97,40 @@ impl Models {
         });
         wanted = wanted.filter(|path| !path.as_os_str().is_empty());
         if let Some(file) = wanted.or_else(|| files.model()) {
-            self.path = file.display().to_string();
-            parts.choose_model(Choice::File { file, sha256: None });
+            self.load(file, parts);
         }
     }
+
+    /// Has a file listen, and shows its path.
+    pub(crate) fn load(&mut self, file: PathBuf, parts: &Parts) {
+        self.path = file.display().to_string();
+        parts.choose_model(Choice::File { file, sha256: None });
+    }
+}
+
+/// A model's file that was copied elsewhere and pasted into the window, while nothing was being
+/// typed: a file that is dropped onto the window does not reach it.
+pub(crate) fn pasted(ui: &Ui) -> Option<PathBuf> {
+    if ui.ctx().egui_wants_keyboard_input() {
+        return None;
+    }
+    ui.input(|input| {
+        input.events.iter().find_map(|event| match event {
+            Event::Text(text) | Event::Paste(text) => model_path(text),
+            _ => None,
+        })
+    })
+}
+
+/// The path in what a file manager copies: the path itself, or an address of it.
+fn model_path(text: &str) -> Option<PathBuf> {
+    let text = text.trim();
+    let path = match text.strip_prefix("file://") {
+        Some(address) => PathBuf::from(percent_decode_str(address).decode_utf8().ok()?.into_owned()),
+        None => PathBuf::from(text),
+    };
+    let is_model = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"));
+    (path.is_absolute() && is_model && !text.contains('\n')).then_some(path)
 }
 
 /// What is unusual about a model's tags, in sentences.

@@ -3,7 +3,7 @@
 
 use super::export::Export;
 use super::files::Files;
-use super::models::Models;
+use super::models::{self, Models};
 use super::rows::Rows;
 use super::status::{self, Meters};
 use super::taggram::{self, Taggram};
@@ -96,6 +96,10 @@ impl Window {
         moves |= self.meters.look(parts, seconds);
         self.traces.note(parts, time);
         self.keys(ui);
+        if let Some(file) = models::pasted(ui) {
+            self.models.load(file, parts);
+            self.page = Page::Model;
+        }
 
         let palette = theme::palette(ui);
         ui.painter().rect_filled(ui.ctx().content_rect(), egui::CornerRadius::ZERO, palette.background);

@@ -20,6 +20,9 @@ pub(crate) struct Arguments {
     /// The packages and their versions
     #[arg(long, default_value = "trainer/configs/corpus.toml")]
     list: PathBuf,
+    /// A value that stands in for the list's, such as recipe.copies=2; give several
+    #[arg(long = "set")]
+    overrides: Vec<String>,
     /// Then fill this cache, as the list's recipe says: with recordings, varied copies, voices over
     /// them and rendered pieces, all labelled by the four teachers
     #[arg(long, requires = "wheel")]
@@ -34,7 +37,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let list = List::read(&arguments.list)?;
+    let list = List::read(&arguments.list, &arguments.overrides)?;
     let recordings = gather(&list, &arguments.corpus, arguments.jobs)?;
     print(&recordings);
     let (Some(cache), Some(wheel)) = (&arguments.cache, &arguments.wheel) else { return Ok(()) };

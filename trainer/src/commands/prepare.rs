@@ -185,14 +185,14 @@ pub(crate) fn run(dataset: Dataset) -> Result<()> {
 
 fn taught(teaching: &Teaching) -> Result<Outcome> {
     let Teaching { teachers, segments, window, shortest, exclude, recordings, varied, voices, seed, common } = teaching;
-    let teachers = Teachers::open(teachers, *window, *segments, *seed)?;
+    let teachers = Teachers::open(teachers, *window, *segments)?;
     let mut sources = teachers::sources(&common.audio, exclude)?;
     if let Some(list) = recordings {
         let kept = corpus::kept(list)?;
         sources.retain(|source| kept.contains(&source.name));
     }
     let request = common.filling.request(*shortest, None)?;
-    let label = |source: &Source, samples: &[f32]| teachers.label(source, samples, Precision::Single);
+    let label = |source: &Source, samples: &[f32]| teachers.label(source, samples, *seed, Precision::Single);
     let Some(count) = varied else { return prepare::run(&request, teachers.tags(), &sources, label) };
     let voices = voices.then(Voices::find).transpose()?;
     let copies = Copies::new(&request, &sources, voices.as_ref(), *seed);
@@ -211,8 +211,8 @@ fn rendered(rendering: &Rendering) -> Result<Outcome> {
         return prepare::run_with(&request, tags.clone(), &pieces.sources(), samples, truth);
     }
     // Segments that follow each other, as many as fit.
-    let teachers = Teachers::open(teachers, 59_049, usize::MAX, *seed)?;
-    let label = |source: &Source, samples: &[f32]| teachers.label(source, samples, Precision::Single);
+    let teachers = Teachers::open(teachers, 59_049, usize::MAX)?;
+    let label = |source: &Source, samples: &[f32]| teachers.label(source, samples, *seed, Precision::Single);
     prepare::run_with(&request, teachers.tags(), &pieces.sources(), samples, label)
 }
 

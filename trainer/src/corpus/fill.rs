@@ -31,6 +31,10 @@ pub struct Recipe {
     pub seconds: f64,
     /// Draws segments, variations and pieces.
     pub seed: u64,
+    /// Draws them instead where they are learnt from: another number gives a further cache of the
+    /// same music, that measures by the same segments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learnt_seed: Option<u64>,
     /// Whether what is learnt from is labelled in half precision, where there is OpenVINO and a
     /// processor that computes in it. What is measured by never is.
     #[serde(default)]
@@ -58,10 +62,13 @@ pub fn fill(
     let none =
         || TrainerError::Request("the list has no section [recipe], which says what to fill a cache with".into());
     let recipe = list.recipe.as_ref().ok_or_else(none)?;
-    let teachers = Teachers::open(teachers, SEGMENT, recipe.segments, recipe.seed)?;
+    let teachers = Teachers::open(teachers, SEGMENT, recipe.segments)?;
+    let learnt_seed = recipe.learnt_seed.unwrap_or(recipe.seed);
     let label = |source: &Source, samples: &[f32]| {
-        let half = recipe.half && !recipe.measured.contains(&source.group);
-        teachers.label(source, samples, if half { Precision::Half } else { Precision::Single })
+        if recipe.measured.contains(&source.group) {
+            return teachers.label(source, samples, recipe.seed, Precision::Single);
+        }
+        teachers.label(source, samples, learnt_seed, if recipe.half { Precision::Half } else { Precision::Single })
     };
 
     println!("recordings");
@@ -75,7 +82,7 @@ pub fn fill(
         println!("varied copies");
         sources.retain(|source| !recipe.measured.contains(&source.group));
         let voices = recipe.voices.then(Voices::find).transpose()?;
-        let copies = Copies::new(request, &sources, voices.as_ref(), recipe.seed);
+        let copies = Copies::new(request, &sources, voices.as_ref(), learnt_seed);
         let varied = Copies::sources(&sources, recipe.copies);
         outcome = run_with(request, teachers.tags(), &varied, |source| copies.samples(source), label)?;
     }
@@ -83,7 +90,7 @@ pub fn fill(
     if recipe.pieces > 0 {
         println!("pieces");
         let (fonts, scores) = (unpacked(list, folder, "sf2")?, unpacked(list, folder, "mid")?);
-        let pieces = Pieces::open(&fonts, &scores, recipe.pieces, recipe.seconds, recipe.seed)?;
+        let pieces = Pieces::open(&fonts, &scores, recipe.pieces, recipe.seconds, learnt_seed)?;
         let samples = |source: &Source| pieces.samples(&source.name);
         outcome = run_with(request, teachers.tags(), &pieces.sources(), samples, label)?;
     }

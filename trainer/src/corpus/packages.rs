@@ -2,6 +2,7 @@
 
 use super::fill::Recipe;
 use crate::error::{Result, TrainerError};
+use crate::files;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
@@ -41,13 +42,13 @@ pub struct Package {
 }
 
 impl List {
-    /// Reads a list.
+    /// Reads a list. `overrides` are values in the form `recipe.copies=2`, which stand in for the
+    /// file's.
     ///
     /// # Errors
     /// [`TrainerError`] where it cannot be read, or is none.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(TrainerError::file(path))?;
-        toml::from_str(&text).map_err(|error| TrainerError::content(path, error.to_string()))
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
+        files::read_toml(path, overrides)
     }
 }
 

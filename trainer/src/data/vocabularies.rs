@@ -144,15 +144,23 @@ pub fn part(joined: &[String], name: &str) -> Option<(Range<usize>, Vec<String>)
     Some((first..first + tags.len(), tags))
 }
 
+/// The places in `joined` of each vocabulary's tags, and these without its name; all of them where they
+/// are of one.
+pub fn parts(joined: &[String]) -> Vec<(Range<usize>, Vec<String>)> {
+    let mut names: Vec<&str> = joined.iter().filter_map(|tag| Some(tag.split_once(BETWEEN)?.0)).collect();
+    names.dedup();
+    let parts: Vec<_> = names.iter().filter_map(|name| part(joined, name)).collect();
+    let covered: usize = parts.iter().map(|(places, _)| places.len()).sum();
+    if covered == joined.len() { parts } else { vec![(0..joined.len(), joined.to_vec())] }
+}
+
 /// The places in `all` of these tags, which are all of it or one of its vocabularies; `None` where
 /// they are neither.
 pub fn places(all: &[String], tags: &[String]) -> Option<Range<usize>> {
     if all == tags {
         return Some(0..all.len());
     }
-    let names = all.iter().filter_map(|tag| Some(tag.split_once(BETWEEN)?.0));
-    let mut parts = names.filter_map(|name| part(all, name));
-    parts.find_map(|(places, own)| (own == tags).then_some(places))
+    parts(all).into_iter().find_map(|(places, own)| (own == tags).then_some(places))
 }
 
 #[cfg(test)]
@@ -173,5 +181,9 @@ mod tests {
         assert_eq!(places(&all, &all), Some(0..101));
         assert_eq!(places(&all, &first[1..]), None);
         assert_eq!(joined(&[&first]), first);
+        assert_eq!(parts(&all), [(0..50, first.clone()), (50..100, second), (100..101, third)]);
+        // A colon alone makes no vocabulary.
+        let colons = ["drums".to_owned(), "mood: calm".to_owned()];
+        assert_eq!(parts(&colons), [(0..2, colons.to_vec())]);
     }
 }

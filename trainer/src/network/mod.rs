@@ -6,6 +6,7 @@ mod picture;
 mod prominence;
 mod recurrent;
 mod residual;
+mod settle;
 mod stage;
 
 pub(crate) use dense::DenseLayer;

@@ -66,7 +66,7 @@ impl<B: Backend> PictureStage<B> {
         }
     }
 
-    fn forward(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
+    pub(crate) fn forward(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
         let image = self.norm.forward(self.convolution.forward(image));
         let image = match self.activation {
             Activation::None => image,

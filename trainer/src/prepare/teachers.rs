@@ -24,8 +24,6 @@ pub struct Teachers {
     pub window: usize,
     /// At most so many segments a track.
     pub segments: usize,
-    /// Places the segments.
-    pub seed: u64,
 }
 
 impl Teachers {
@@ -33,7 +31,7 @@ impl Teachers {
     ///
     /// # Errors
     /// [`TrainerError`] where there is none, or one cannot be used.
-    pub fn open(paths: &[PathBuf], window: usize, segments: usize, seed: u64) -> Result<Self> {
+    pub fn open(paths: &[PathBuf], window: usize, segments: usize) -> Result<Self> {
         if paths.is_empty() {
             return Err(TrainerError::Request("give at least one --teacher".into()));
         }
@@ -45,7 +43,7 @@ impl Teachers {
                 None => vocabularies.push(vec![teacher]),
             }
         }
-        Ok(Self { vocabularies, window, segments, seed })
+        Ok(Self { vocabularies, window, segments })
     }
 
     /// The tags of all vocabularies, in the order of the labels; where there are several, after
@@ -55,7 +53,8 @@ impl Teachers {
         vocabularies::joined(&lists)
     }
 
-    /// Segments of a track and what the teachers say of each; silent ones are left out.
+    /// Segments of a track, placed by `seed`, and what the teachers say of each; silent ones are
+    /// left out.
     ///
     /// # Errors
     /// [`TrainerError`] where a teacher fails. In words why there are no labels.
@@ -63,6 +62,7 @@ impl Teachers {
         &self,
         source: &Source,
         samples: &[f32],
+        seed: u64,
         precision: Precision,
     ) -> Result<std::result::Result<Labels, String>> {
         let rate = f64::from(tagvane_engine::SAMPLE_RATE);
@@ -72,7 +72,7 @@ impl Teachers {
         };
         let for_teachers = resampler.resample_all(samples);
         let mut segments = Vec::new();
-        for start in self.places(&source.name, samples.len()) {
+        for start in self.places(&source.name, samples.len(), seed) {
             let window = &samples[start..start + self.window];
             if !window.iter().any(|sample| sample.abs() > 1e-3) {
                 continue;
@@ -89,9 +89,9 @@ impl Teachers {
 
     /// Where a track's segments start: one at random in each of as many equal parts as
     /// segments are wanted and fit without overlapping.
-    fn places(&self, source: &str, samples: usize) -> Vec<usize> {
+    fn places(&self, source: &str, samples: usize, seed: u64) -> Vec<usize> {
         let mut hasher = DefaultHasher::new();
-        (self.seed, source).hash(&mut hasher);
+        (seed, source).hash(&mut hasher);
         let mut random = StdRng::seed_from_u64(hasher.finish());
         let count = (samples / self.window).min(self.segments);
         let room = |index: usize| index * (samples - self.window) / count.max(1);

@@ -2,6 +2,7 @@
 //! the instruments of a sound font.
 
 pub mod compose;
+mod font;
 pub mod pieces;
 pub mod scores;
 pub mod truth;
@@ -10,7 +11,6 @@ pub mod voices;
 use crate::error::{Result, TrainerError};
 use compose::{DRUMS, Piece};
 use rustysynth::{SoundFont, Synthesizer, SynthesizerSettings};
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,16 +25,19 @@ impl Renderer {
     /// # Errors
     /// [`TrainerError`] where it cannot be read, or is none.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut file = File::open(path).map_err(TrainerError::file(path))?;
-        let font = SoundFont::new(&mut file).map_err(|error| TrainerError::content(path, error.to_string()))?;
-        Ok(Self { font: Arc::new(font) })
+        Ok(Self { font: Arc::new(font::open(path)?) })
     }
 
     /// The sound of a piece: mono, at the engine's rate, its peak at `peak`.
     ///
     /// # Errors
-    /// [`TrainerError::Request`] where the synthesizer refuses to work at that rate.
+    /// [`TrainerError::Request`] where the synthesizer refuses to work at that rate, or the font is
+    /// damaged.
     pub fn render(&self, piece: &Piece, peak: f32) -> Result<Vec<f32>> {
+        font::unbroken(|| self.play(piece, peak)).map_err(TrainerError::Request)?
+    }
+
+    fn play(&self, piece: &Piece, peak: f32) -> Result<Vec<f32>> {
         let rate = tagvane_engine::SAMPLE_RATE;
         let settings = SynthesizerSettings::new(rate as i32);
         let refused = |error: rustysynth::SynthesizerError| TrainerError::Request(error.to_string());

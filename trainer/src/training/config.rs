@@ -5,9 +5,10 @@ use crate::architecture::Architecture;
 use crate::data::Augmentation;
 use crate::error::{Result, TrainerError};
 use crate::evaluation::Counting;
+use crate::files;
 use crate::network::Precision;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Everything that decides what a run learns, but for the cache itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +54,10 @@ pub struct Training {
     /// Batches whose gradients are added up before a step.
     #[serde(default = "one")]
     pub accumulate: usize,
+    /// Exported models of the same network whose weights a run begins with, instead of fresh ones:
+    /// one, or several parts of one run. Tags of the cache that they do not know begin fresh.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub begin_with: Vec<PathBuf>,
     /// Seeds the weights, the order, the variations and the dropout.
     pub seed: u64,
     /// Besides after each epoch, a checkpoint is left every so many batches; 0 is never.
@@ -104,15 +109,7 @@ impl Config {
     /// # Errors
     /// [`TrainerError`], which names the file and the line or value.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(TrainerError::file(path))?;
-        let mut table: toml::Table =
-            toml::from_str(&text).map_err(|error| TrainerError::content(path, error.to_string()))?;
-        for text in overrides {
-            set(&mut table, text)?;
-        }
-        // Through text again, so that what is wrong is shown with its line.
-        let text = if overrides.is_empty() { text } else { table.to_string() };
-        let config: Self = toml::from_str(&text).map_err(|error| TrainerError::content(path, error.to_string()))?;
+        let config: Self = files::read_toml(path, overrides)?;
         config.check().map_err(|what| TrainerError::content(path, what))?;
         Ok(config)
     }
@@ -127,6 +124,7 @@ impl Config {
             training: Training {
                 batch,
                 accumulate: 1,
+                begin_with: Vec::new(),
                 seed: 1,
                 checkpoint_every: 1_000,
                 precision: Precision::Single,
@@ -164,22 +162,6 @@ impl Config {
         }
         schedule.check()
     }
-}
-
-/// Puts one `path.to.key=value` into a table; what is not TOML is a string.
-fn set(table: &mut toml::Table, text: &str) -> Result<()> {
-    let refuse = |what: &str| TrainerError::Request(format!("--set {text}: {what}"));
-    let (path, value) = text.split_once('=').ok_or_else(|| refuse("this is not of the form section.key=value"))?;
-    let parsed = toml::from_str::<toml::Table>(&format!("value = {value}")).ok();
-    let value = parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| value.into());
-    let (sections, key) = path.rsplit_once('.').map_or((None, path), |(sections, key)| (Some(sections), key));
-    let mut table = table;
-    for section in sections.into_iter().flat_map(|sections| sections.split('.')) {
-        let entry = table.entry(section).or_insert_with(|| toml::Table::new().into());
-        table = entry.as_table_mut().ok_or_else(|| refuse("there is a value where a section should be"))?;
-    }
-    table.insert(key.trim().into(), value);
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Training: from a cache to a run's checkpoints.
 
+mod begin;
 pub mod checkpoint;
 pub mod config;
 mod log;
@@ -130,14 +131,17 @@ where
             return Err(TrainerError::Request(what.into()));
         }
         let tags = data.training.cache.info.tags.clone();
-        let plan = config.architecture.plan(tags.len())?;
         let device = &devices[0];
         B::seed(device, config.training.seed);
-        let network = Network::<B>::new(&plan, device);
+        let found = checkpoint::latest(run)?;
+        let network = match found {
+            Some(_) => Network::<B>::new(&config.architecture.plan(tags.len())?, device),
+            None => begin::network(config, &data.training, device)?,
+        };
         let steps = Steps::new(network, config.training.optimiser, devices).in_precision(config.training.precision);
         let state = State { config: config.clone(), tags, epochs: Vec::new(), under_way: UnderWay::default() };
         let mut trainer = Self { run, data, config, devices, state, steps };
-        match checkpoint::latest(run)? {
+        match found {
             Some((folder, found)) => {
                 if found.config != *config || found.tags != trainer.state.tags {
                     return Err(TrainerError::content(
@@ -151,7 +155,8 @@ where
                 // The last interruption may have come between the two.
                 log::write(run, &trainer.state)?;
             }
-            None => trainer.measure_front_end()?,
+            None if config.training.begin_with.is_empty() => trainer.measure_front_end()?,
+            None => {}
         }
         Ok(trainer)
     }

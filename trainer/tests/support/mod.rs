@@ -16,6 +16,18 @@ pub(crate) fn tone(path: &Path, hertz: f32, seconds: f32) {
     writer.finalize().unwrap();
 }
 
+/// Low tones and high ones in `audio`, and `list.csv` with their tags and groups: the low ones are
+/// called low, the others as asked.
+pub(crate) fn low_and_high(folder: &Path, high: &str) {
+    let mut list = String::from("path,group,tag\n");
+    for index in 0..12 {
+        let (tag, above) = if index % 2 == 0 { ("low", 0.0) } else { (high, 2_000.0) };
+        tone(&folder.join(format!("audio/{index}.wav")), 80.0 + 17.0 * index as f32 + above, 6.0);
+        list += &format!("{index}.wav,{},{tag}\n", if index < 8 { "training" } else { "validation" });
+    }
+    std::fs::write(folder.join("list.csv"), list).unwrap();
+}
+
 /// A tree like MagnaTagATune's: `annotations.csv` and `mp3/`, with `clips` given by
 /// their path, their tags and their length. The columns are in the order of the
 /// alphabet, with tags besides that do not count.

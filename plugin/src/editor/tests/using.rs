@@ -211,6 +211,39 @@ fn what_is_no_model_gets_a_sentence_and_the_old_one_listens_on() {
 }
 
 #[test]
+fn a_file_that_was_copied_is_pasted_anywhere_and_listens() {
+    let folder = std::env::temp_dir().join(format!("tagvane pasted {}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mine = folder.join("mine.ONNX");
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/models/million-song.onnx"), &mine).unwrap();
+    let address = format!("file://{}", mine.display().to_string().replace(' ', "%20"));
+    for text in [mine.display().to_string(), address] {
+        let mut harness = desk();
+        // What else is pasted or typed is none.
+        for other in ["mine.ONNX", "/some/poem.txt", "a\n/b.onnx", "l"] {
+            harness.event(egui::Event::Text(other.into()));
+            harness.run_steps(2);
+        }
+        assert_eq!(choice(&harness), Choice::Shipped { shipped: SHIPPED[0].name.into() });
+        harness.event(egui::Event::Text(text));
+        harness.run_steps(2);
+        harness.state().parts.engine.wait_until_loaded();
+        let Choice::File { file, .. } = choice(&harness) else { panic!("{:?}", choice(&harness)) };
+        assert_eq!(file, mine);
+        harness.run_steps(2);
+        assert!(harness.query_by_label("A file of your own").is_some(), "the page of the model is shown");
+    }
+    // While something is being typed, a path is text like any other.
+    let mut harness = desk();
+    harness.get_by_role(Role::TextInput).focus();
+    harness.run_steps(2);
+    harness.event(egui::Event::Text(mine.display().to_string()));
+    harness.run_steps(2);
+    assert_eq!(choice(&harness), Choice::Shipped { shipped: SHIPPED[0].name.into() });
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn five_hundred_tags_without_names_are_all_shown_and_said_to_be_more_than_the_host_sees() {
     let folder = std::env::temp_dir().join(format!("tagvane-many-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
