@@ -1,5 +1,6 @@
 //! What can go wrong in the trainer, each in one sentence for a person.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// An error of any of the trainer's commands.
@@ -55,3 +56,8 @@ fn remedy(cause: &std::io::Error) -> &'static str {
 
 /// The result of the trainer's functions.
 pub type Result<T> = std::result::Result<T, TrainerError>;
+
+/// What a library makes of a file by others, or `None` where it broke down over it.
+pub(crate) fn unbroken<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}

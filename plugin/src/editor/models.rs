@@ -111,7 +111,7 @@ impl Models {
 /// A model's file that was copied elsewhere and pasted into the window, while nothing was being
 /// typed: a file that is dropped onto the window does not reach it.
 pub(crate) fn pasted(ui: &Ui) -> Option<PathBuf> {
-    if ui.ctx().egui_wants_keyboard_input() {
+    if ui.ctx().text_edit_focused() {
         return None;
     }
     ui.input(|input| {

@@ -1,9 +1,8 @@
 //! Sound fonts by others. The library that reads and plays them trusts what they say of
 //! themselves: here a damaged one is refused instead.
 
-use crate::error::{Result, TrainerError};
+use crate::error::{self, Result, TrainerError};
 use rustysynth::SoundFont;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// Reads a .sf2 file.
@@ -22,7 +21,7 @@ pub(super) fn open(path: &Path) -> Result<SoundFont> {
 
 /// What the library gives, or in words that the font broke it.
 pub(super) fn unbroken<T>(work: impl FnOnce() -> T) -> std::result::Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|_| "this sound font is damaged; get it anew".into())
+    error::unbroken(work).ok_or_else(|| "this sound font is damaged; get it anew".into())
 }
 
 /// Whether each chunk fits into what is left of the file: room is made for it before it is read.

@@ -6,7 +6,7 @@
 //! and the best epoch's are kept.
 
 use super::config::Config;
-use crate::error::{Result, TrainerError};
+use crate::error::{self, Result, TrainerError};
 use crate::files;
 use burn::module::Module;
 use burn::record::{FullPrecisionSettings, NamedMpkBytesRecorder, NamedMpkFileRecorder, Record, Recorder as _};
@@ -153,7 +153,13 @@ fn write<B: Backend>(folder: &Path, name: &str, record: impl Record<B>) -> Resul
 /// # Errors
 /// [`TrainerError`] where the file is missing or damaged.
 pub fn load_network<B: Backend, M: Module<B>>(folder: &Path, network: M, device: &B::Device) -> Result<M> {
-    Ok(network.load_record(load(folder, "network", device)?))
+    let wanted = network.num_params();
+    let network = network.load_record(load(folder, "network", device)?);
+    if network.num_params() == wanted {
+        Ok(network)
+    } else {
+        Err(damaged(&folder.join("network"), "its size is another"))
+    }
 }
 
 /// Reads a record, such as the optimiser's, of a checkpoint.
@@ -162,7 +168,13 @@ pub fn load_network<B: Backend, M: Module<B>>(folder: &Path, network: M, device:
 /// [`TrainerError`] where the file is missing or damaged.
 pub fn load<B: Backend, R: Record<B>>(folder: &Path, name: &str, device: &B::Device) -> Result<R> {
     let path = folder.join(name);
-    Recorder::default().load(path.clone(), device).map_err(|error| {
-        TrainerError::content(&path, format!("this part of a checkpoint is damaged, delete its folder: {error}"))
-    })
+    match error::unbroken(|| Recorder::default().load(path.clone(), device)) {
+        Some(Ok(record)) => Ok(record),
+        Some(Err(error)) => Err(damaged(&path, &error.to_string())),
+        None => Err(damaged(&path, "it is of another form")),
+    }
+}
+
+fn damaged(path: &Path, why: &str) -> TrainerError {
+    TrainerError::content(path, format!("this part of a checkpoint is damaged, delete its folder: {why}"))
 }
