@@ -128,6 +128,8 @@ impl Listener {
                 Inference::FullWindows => "full windows",
             }
         );
+        // Before the names change: what stands there is other tags'.
+        self.board.clear();
         self.board.set_status(Status::Ready {
             tags: model.tags().to_vec(),
             weak: model.tags().iter().map(|tag| model.metadata().weak_tags.contains(tag)).collect(),
@@ -139,7 +141,6 @@ impl Listener {
         self.hearing = Some(Hearing::new(model));
         (self.origin, self.kept) = (self.since_start as f64 / f64::from(SAMPLE_RATE), 0);
         (self.since_hop, self.resting, self.quiet, self.behind) = (0, 0, false, true);
-        self.board.clear();
     }
 
     /// Goes without a model, because of `why`.

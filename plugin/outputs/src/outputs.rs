@@ -19,6 +19,8 @@ use tagvane_engine::{MAX_TAGS, Moment, Observer, Status};
 /// its judgements by way of [`Observer`].
 pub struct Outputs {
     tags: Box<[AtomicF32]>,
+    /// Which numbering of the tags `tags` speaks of.
+    numbered: AtomicU64,
     slots: [AtomicF32; SLOTS],
     live: [AtomicF32; SLOTS],
     heard: [AtomicF32; SLOTS],
@@ -58,6 +60,7 @@ impl Outputs {
         let (song, places) = places();
         Self {
             tags: (0..MAX_TAGS).map(|_| AtomicF32::new(0.0)).collect(),
+            numbered: AtomicU64::new(0),
             slots: [const { AtomicF32::new(0.0) }; SLOTS],
             live: [const { AtomicF32::new(0.0) }; SLOTS],
             heard: [const { AtomicF32::new(0.0) }; SLOTS],
@@ -75,8 +78,12 @@ impl Outputs {
         }
     }
 
-    /// The smoothed probability of the model's tag `tag`, 0..=1.
+    /// The smoothed probability of the model's tag `tag`, 0..=1; zero from a change of the model
+    /// on until the stage knows of it, since what stands there is another tag's.
     pub fn tag(&self, tag: usize) -> f32 {
+        if self.numbered.load(Acquire) != self.wired.tags_version() {
+            return 0.0;
+        }
         self.tags.get(tag).map_or(0.0, |value| value.load(Relaxed))
     }
 
@@ -205,6 +212,11 @@ impl Outputs {
 
     pub(crate) fn set_tag(&self, tag: usize, value: f32) {
         self.tags[tag].store(value, Relaxed);
+    }
+
+    /// The tags that are set from now on have the numbers of this version.
+    pub(crate) fn set_numbered(&self, tags_version: u64) {
+        self.numbered.store(tags_version, Release);
     }
 
     pub(crate) fn set_live(&self, slot: usize, heard: f32, live: f32) {

@@ -90,8 +90,10 @@ impl Stage {
     /// The one stage of these outputs; `None` if there is one already.
     pub fn new(outputs: Arc<Outputs>) -> Option<Self> {
         let Ends { judgements, osc, song } = outputs.take_ends()?;
+        let tags_version = outputs.wired.tags_version();
+        outputs.set_numbered(tags_version);
         Some(Self {
-            tags_version: outputs.wired.tags_version(),
+            tags_version,
             outputs,
             judgements,
             song,
@@ -359,6 +361,7 @@ impl Stage {
         if renumbered {
             self.tags_version = version;
             self.forget_tags();
+            self.outputs.set_numbered(version);
         }
         let mut taken = false;
         while let Some(judgement) = self.next.take().or_else(|| self.judgements.next()) {

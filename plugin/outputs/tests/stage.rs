@@ -342,6 +342,21 @@ fn of_a_large_model_the_chosen_tags_are_told_by_their_places() {
 }
 
 #[test]
+fn another_model_s_tags_stand_at_zero_at_once() {
+    let mut bench = Bench::new(50);
+    bench.judge(0.1, &[0.9; 50]);
+    bench.pass_seconds(0.5);
+    assert!(bench.outputs.tag(7) > 0.5 && bench.outputs.published(7) > 0.5);
+    bench.outputs.changed(&status(40));
+    assert_eq!((bench.outputs.tag(7), bench.outputs.published(7)), (0.0, 0.0), "before the stage knows");
+    bench.pass(480);
+    assert_eq!((bench.outputs.tag(7), bench.outputs.published(7)), (0.0, 0.0), "once it knows");
+    bench.judge(0.6, &[0.4; 40]);
+    bench.pass_seconds(0.5);
+    assert!(bench.outputs.tag(7) > 0.3, "{}", bench.outputs.tag(7));
+}
+
+#[test]
 fn nonsense_is_left_out() {
     let mut bench = Bench::new(3);
     bench.judge(0.1, &[f32::NAN, f32::INFINITY, -3.0]);

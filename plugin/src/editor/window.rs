@@ -33,7 +33,7 @@ const FOOTER: f32 = 20.0;
 /// What is on screen.
 #[derive(Default)]
 pub(crate) struct Window {
-    rows: Rows,
+    pub(super) rows: Rows,
     taggram: Taggram,
     traces: Traces,
     meters: Meters,

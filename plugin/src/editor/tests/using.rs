@@ -210,6 +210,25 @@ fn what_is_no_model_gets_a_sentence_and_the_old_one_listens_on() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// A change of model once left rock's peak under 00s, which has rock's place in the other one.
+#[test]
+fn another_model_s_peaks_are_forgotten() {
+    let mut harness = desk();
+    harness.state_mut().play(2.0, &[("rock", 0.9)]);
+    harness.run_steps(2);
+    assert!(harness.state().window.rows.iter().any(|row| row.name == "rock" && row.peak > 0.5));
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Num5);
+    harness.run_steps(3);
+    harness.get_by_label(SHIPPED[1].name).click();
+    harness.run_steps(2);
+    harness.state().parts.engine.wait_until_loaded();
+    // The host passes no audio between the change and the next frames.
+    harness.run_steps(2);
+    let rows = &harness.state().window.rows;
+    assert!(rows.iter().any(|row| row.name == "00s"), "the other model's tags are shown");
+    assert!(rows.iter().all(|row| row.shown == 0.0 && row.peak == 0.0), "{rows:?}");
+}
+
 #[test]
 fn a_file_that_was_copied_is_pasted_anywhere_and_listens() {
     let folder = std::env::temp_dir().join(format!("tagvane pasted {}", std::process::id()));
