@@ -1,6 +1,7 @@
 //! Writing files so that a half-written one is never taken for a whole one.
 
 use crate::error::{Result, TrainerError};
+use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -32,13 +33,25 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// The SHA-256 of `bytes`, as 64 hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Reads the JSON file at `path`.
 ///
 /// # Errors
 /// [`TrainerError`] where it cannot be read or is not of the form of `T`.
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes = std::fs::read(path).map_err(TrainerError::file(path))?;
-    serde_json::from_slice(&bytes)
+    from_json(path, &std::fs::read(path).map_err(TrainerError::file(path))?)
+}
+
+/// What the JSON in `bytes`, which were read from `path`, says.
+///
+/// # Errors
+/// [`TrainerError`] where they are not of the form of `T`.
+pub fn from_json<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes)
         .map_err(|error| TrainerError::content(path, format!("this is not the JSON it should be: {error}")))
 }
 

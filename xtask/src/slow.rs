@@ -3,6 +3,7 @@
 use crate::{CLIP, bundle, python, root, run, system};
 use anyhow::{Context as _, Result, ensure};
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The programs that the hosts' proofs need, and Debian's packages of them.
@@ -46,7 +47,7 @@ pub(crate) fn hosts() -> Result<()> {
 pub(crate) fn sanitizer() -> Result<()> {
     ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "AddressSanitizer is run on x86-64 Linux only");
     let folder = run::target_folder()?.join("sanitizer");
-    let bundles = folder.join("bundles");
+    let bundles = folder_at(folder.join("bundles"))?;
     let cargo = |arguments: &[&str]| {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(arguments).args(["--release", "--target", PLATFORM]).env("CARGO_TARGET_DIR", &folder);
@@ -57,46 +58,63 @@ pub(crate) fn sanitizer() -> Result<()> {
         run::command(&mut cargo)
     };
     cargo(&["build", "--package", "tagvane", "--lib"])?;
-    fs::create_dir_all(&bundles).with_context(|| format!("{} cannot be made", bundles.display()))?;
     let library = folder.join(PLATFORM).join("release/libtagvane.so");
     fs::copy(&library, bundles.join("Tagvane.clap"))
         .with_context(|| format!("{} cannot be copied", library.display()))?;
     cargo(&["test", "--package", "tagvane-host", "--test", "lifecycle"])
 }
 
-/// What the fuzzer finds its way by: how often each edge of the program was taken.
+/// What the fuzzer finds its way by: how often each edge of the program was taken, in the bundle that
+/// it loads too.
 const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Clink-dead-code -Ccodegen-units=1";
+    -Clink-dead-code -Ccodegen-units=1 -Clink-arg=-Wl,--export-dynamic";
 
 /// What is fuzzed, how long an input may take in seconds, and how long inputs are.
-const FUZZED: &[(&str, u32, u32)] = &[("model", 10, 65_536), ("wiring", 2, 16_384)];
+const FUZZED: &[(&str, u32, u32)] =
+    &[("model", 10, 65_536), ("state", 10, 66_000), ("trainer", 10, 65_536), ("wiring", 2, 16_384)];
 
-/// Fuzzes each target for so many minutes, from the kept corpus on; what is found that is new is
-/// kept too.
+/// Fuzzes each target for so many minutes, from the kept corpus and what was found before on.
 ///
 /// # Errors
 /// Where a target cannot be built, or an input breaks its promise: libFuzzer says where that lies.
 pub(crate) fn fuzz(minutes: u32) -> Result<()> {
     ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "fuzzing is done on x86-64 Linux only");
     let (fuzz, folder) = (root().join("tests/fuzz"), run::target_folder()?.join("fuzz"));
-    let mut cargo = Command::new(env!("CARGO"));
-    // With a target, so that build scripts are built without the instrumentation.
-    cargo.args(["build", "--release", "--target", PLATFORM, "--manifest-path"]).arg(fuzz.join("Cargo.toml"));
-    run::command(cargo.env("CARGO_TARGET_DIR", &folder).env("RUSTFLAGS", COVERAGE))?;
+    let build = |workspace: &Path, what: &[&str]| {
+        let mut cargo = Command::new(env!("CARGO"));
+        // With a target, so that build scripts are built without the instrumentation.
+        cargo.args(["build", "--release", "--target", PLATFORM]).args(what);
+        cargo.arg("--manifest-path").arg(workspace.join("Cargo.toml"));
+        run::command(cargo.env("CARGO_TARGET_DIR", &folder).env("RUSTFLAGS", COVERAGE))
+    };
+    build(root(), &["--package", "tagvane", "--lib"])?;
+    build(&fuzz, &[])?;
+    let built = folder.join(PLATFORM).join("release");
+    let bundles = folder_at(folder.join("bundles"))?;
+    let bundle = bundles.join("Tagvane.clap");
+    fs::copy(built.join("libtagvane.so"), &bundle)
+        .with_context(|| format!("{} cannot be written", bundle.display()))?;
     for (target, seconds, length) in FUZZED {
         println!("== {target}");
-        let corpus = fuzz.join("corpus").join(target);
-        let found = folder.join("found").join(target);
-        fs::create_dir_all(&corpus).with_context(|| format!("{} cannot be made", corpus.display()))?;
-        fs::create_dir_all(&found).with_context(|| format!("{} cannot be made", found.display()))?;
-        let mut fuzzer = Command::new(folder.join(PLATFORM).join("release").join(target));
+        let kept = fuzz.join("corpus").join(target);
+        let [new, seeds, broken] = ["corpus", "seeds", "found"].map(|name| folder_at(folder.join(name).join(target)));
+        let (new, seeds, broken) = (new?, seeds?, broken?);
+        let mut fuzzer = Command::new(built.join(target));
         fuzzer.arg(format!("-max_total_time={}", 60 * minutes)).arg(format!("-timeout={seconds}"));
         fuzzer.arg(format!("-max_len={length}")).args(["-rss_limit_mb=512", "-print_final_stats=1"]);
-        fuzzer.arg(format!("-artifact_prefix={}/", found.display())).arg(&corpus);
-        run::command(&mut fuzzer)?;
+        fuzzer.arg(format!("-artifact_prefix={}/", broken.display())).args([&new, &kept, &seeds]);
+        // The plugin says of each damaged state what is wrong with it.
+        fuzzer.env("NICE_LOG", "/dev/null");
+        run::command(fuzzer.env("TAGVANE_BUNDLES", &bundles).env("TAGVANE_SEEDS", &seeds))?;
     }
     Ok(())
+}
+
+/// A folder, made where there is none.
+fn folder_at(path: PathBuf) -> Result<PathBuf> {
+    fs::create_dir_all(&path).with_context(|| format!("{} cannot be made", path.display()))?;
+    Ok(path)
 }
 
 /// Calls both bundles in any order for an hour.

@@ -12,7 +12,6 @@ use crate::error::{Result, TrainerError};
 use crate::export::graph::Graph;
 use crate::files;
 use checkpoint::Checkpoint;
-use sha2::{Digest as _, Sha256};
 use std::io::{Cursor, Read as _};
 use std::path::{Path, PathBuf};
 use tagvane_engine::{Metadata, Model};
@@ -45,8 +44,7 @@ const TEACHERS: [(&str, &[&str; 50], Network); 4] = [
 /// written.
 pub fn convert(wheel: &Path, out: &Path) -> Result<Vec<PathBuf>> {
     let bytes = std::fs::read(wheel).map_err(TrainerError::file(wheel))?;
-    let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    if hash != WHEEL {
+    if files::sha256(&bytes) != WHEEL {
         let what = "this is not the wheel of musicnn 0.1.0; get it by `pip download --no-deps musicnn==0.1.0`";
         return Err(TrainerError::content(wheel, what));
     }

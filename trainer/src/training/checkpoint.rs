@@ -2,19 +2,27 @@
 //!
 //! A run is a folder of checkpoints, each a folder with the network, the optimiser's
 //! state and `state.json`: `epoch-003` after the third epoch, `epoch-003-step-000400`
-//! four hundred batches later. A checkpoint appears whole, by a rename; only the last
-//! and the best epoch's are kept.
+//! four hundred batches later. A checkpoint appears whole, by a rename, and
+//! `checksums.json` in it tells when a file of it is no longer what was written; only
+//! the last and the best epoch's are kept.
 
 use super::config::Config;
 use crate::error::{self, Result, TrainerError};
 use crate::files;
 use burn::module::Module;
-use burn::record::{FullPrecisionSettings, NamedMpkBytesRecorder, NamedMpkFileRecorder, Record, Recorder as _};
+use burn::record::{FullPrecisionSettings, NamedMpkBytesRecorder, Record, Recorder as _};
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-type Recorder = NamedMpkFileRecorder<FullPrecisionSettings>;
+type Recorder = NamedMpkBytesRecorder<FullPrecisionSettings>;
+
+/// The files of a checkpoint whose SHA-256 are kept.
+const FILES: [&str; 3] = ["network.mpk", "optimiser.mpk", "state.json"];
+
+/// Where they are kept.
+const CHECKSUMS: &str = "checksums.json";
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,7 +123,11 @@ fn checkpoints(run: &Path) -> Result<Vec<PathBuf>> {
 /// [`TrainerError`] where its state cannot be read.
 pub fn latest(run: &Path) -> Result<Option<(PathBuf, State)>> {
     let last = checkpoints(run)?.pop();
-    last.map(|folder| Ok((folder.clone(), files::read_json(&folder.join("state.json"))?))).transpose()
+    let read = |folder: PathBuf| {
+        let state = files::from_json(&folder.join("state.json"), &unchanged(&folder, "state.json")?)?;
+        Ok((folder, state))
+    };
+    last.map(read).transpose()
 }
 
 /// Writes a checkpoint and removes those that are neither the last nor the best.
@@ -132,6 +144,13 @@ pub fn save<B: Backend, M: Module<B>>(run: &Path, state: &State, network: M, opt
     write(&partial, "network", network.into_record())?;
     write(&partial, "optimiser", optimiser)?;
     files::write_json(&partial.join("state.json"), state)?;
+    let sum = |name: &str| {
+        let path = partial.join(name);
+        let bytes = std::fs::read(&path).map_err(TrainerError::file(&path))?;
+        Ok((name.to_owned(), files::sha256(&bytes)))
+    };
+    let sums = FILES.into_iter().map(sum).collect::<Result<BTreeMap<_, _>>>()?;
+    files::write_json(&partial.join(CHECKSUMS), &sums)?;
     std::fs::rename(&partial, &whole).map_err(TrainerError::file(&whole))?;
     let kept = [whole, folder(run, state.best())];
     for old in checkpoints(run)?.into_iter().filter(|old| !kept.contains(old)) {
@@ -143,9 +162,21 @@ pub fn save<B: Backend, M: Module<B>>(run: &Path, state: &State, network: M, opt
 /// Writes a record. Not by burn, which does not tell of a full disk.
 fn write<B: Backend>(folder: &Path, name: &str, record: impl Record<B>) -> Result<()> {
     let path = folder.join(name).with_extension("mpk");
-    let bytes = NamedMpkBytesRecorder::<FullPrecisionSettings>::default().record(record, ());
+    let bytes = Recorder::default().record(record, ());
     let bytes = bytes.map_err(|error| TrainerError::content(&path, error.to_string()))?;
     files::write(&path, &bytes)
+}
+
+/// Reads a file of a checkpoint, as it was written.
+fn unchanged(folder: &Path, name: &str) -> Result<Vec<u8>> {
+    let path = folder.join(name);
+    let sums: BTreeMap<String, String> = files::read_json(&folder.join(CHECKSUMS))?;
+    let bytes = std::fs::read(&path).map_err(TrainerError::file(&path))?;
+    if sums.get(name) == Some(&files::sha256(&bytes)) {
+        Ok(bytes)
+    } else {
+        Err(damaged(&path, &format!("it is not what {CHECKSUMS} says was written")))
+    }
 }
 
 /// Reads the network of a checkpoint into `network`, which has its architecture.
@@ -158,7 +189,7 @@ pub fn load_network<B: Backend, M: Module<B>>(folder: &Path, network: M, device:
     if network.num_params() == wanted {
         Ok(network)
     } else {
-        Err(damaged(&folder.join("network"), "its size is another"))
+        Err(damaged(&folder.join("network.mpk"), "its size is another"))
     }
 }
 
@@ -167,8 +198,9 @@ pub fn load_network<B: Backend, M: Module<B>>(folder: &Path, network: M, device:
 /// # Errors
 /// [`TrainerError`] where the file is missing or damaged.
 pub fn load<B: Backend, R: Record<B>>(folder: &Path, name: &str, device: &B::Device) -> Result<R> {
-    let path = folder.join(name);
-    match error::unbroken(|| Recorder::default().load(path.clone(), device)) {
+    let path = folder.join(name).with_extension("mpk");
+    let bytes = unchanged(folder, &format!("{name}.mpk"))?;
+    match error::unbroken(|| Recorder::default().load(bytes, device)) {
         Some(Ok(record)) => Ok(record),
         Some(Err(error)) => Err(damaged(&path, &error.to_string())),
         None => Err(damaged(&path, "it is of another form")),
