@@ -72,6 +72,24 @@ fn damaged_projects_leave_a_working_plugin() {
     }
 }
 
+/// What the fuzzer kept.
+#[test]
+fn what_fuzzing_kept_leaves_a_working_plugin() {
+    for format in FORMATS {
+        let mut session = open(format);
+        let whole = session.save().unwrap();
+        let mut count = 0;
+        for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/state")).unwrap() {
+            session.load(&std::fs::read(entry.unwrap().path()).unwrap());
+            count += 1;
+        }
+        assert!(count > 50, "{count} files are kept");
+        assert!(session.load(&whole), "{format}");
+        assert_eq!(session.save().unwrap(), whole, "{format}: something stayed of them");
+        works(session.as_mut(), format);
+    }
+}
+
 #[test]
 fn hostile_projects_leave_a_working_plugin() {
     for format in FORMATS {

@@ -133,6 +133,29 @@ fn a_checkpoint_that_is_not_what_was_written_is_refused() {
     }
 }
 
+/// What the fuzzer kept: the first byte says which kind.
+#[test]
+fn what_fuzzing_kept_is_read_or_refused() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let desk = tempfile::tempdir().unwrap();
+    let kinds = kinds(desk.path(), root);
+    let mut count = 0;
+    for entry in fs::read_dir(root.join("../tests/fuzz/corpus/trainer")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        let (number, content) = bytes.split_first().unwrap();
+        let Some(Kind { name, file, read }) = kinds.get(usize::from(*number)) else { continue };
+        let whole = fs::read(file).unwrap();
+        fs::write(file, content).unwrap();
+        let answer = catch_unwind(AssertUnwindSafe(read));
+        fs::write(file, whole).unwrap();
+        let answer = answer.unwrap_or_else(|_| panic!("{name}, {}: it broke down", path.display()));
+        assert!(answer.is_ok() || answer.is_err_and(|error| !error.to_string().is_empty()));
+        count += 1;
+    }
+    assert!(count > 100, "{count} files are kept");
+}
+
 /// Found by the damage above, some fifteen thousand cases on: room was made for what the file said.
 #[test]
 fn an_array_that_says_its_header_is_gigabytes_long_is_refused() {
