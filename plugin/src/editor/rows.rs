@@ -39,7 +39,8 @@ pub(crate) struct Row {
     pub(crate) shown: f32,
     /// The longest it was of late.
     pub(crate) peak: f32,
-    /// Where it is drawn, in rows from the top; whole once it has arrived.
+    /// Where it is drawn, in rows from the top; whole once it has arrived, no number before it is
+    /// shown.
     pub(crate) place: f32,
     group: Group,
     held: f32,
@@ -105,7 +106,7 @@ impl Rows {
             visible: false,
             shown: 0.0,
             peak: 0.0,
-            place: 0.0,
+            place: f32::NAN,
             held: 0.0,
             strength: 0.0,
         };
@@ -243,6 +244,13 @@ mod tests {
         rest(&mut rows, &View::default(), "", &[0.1, 0.0, 0.9, 0.4]);
         assert_eq!(by_place(&rows), ["c", "d", "a", "b"]);
         assert!(rows.iter().all(|row| row.place.fract() == 0.0));
+    }
+
+    #[test]
+    fn rows_of_another_model_appear_where_they_belong() {
+        let mut rows = rows(&["a", "b", "c"]);
+        rows.step(FRAME, &View::default(), "", |_| 0.0);
+        assert_eq!(rows.iter().map(|row| row.place).collect::<Vec<_>>(), [0.0, 1.0, 2.0]);
     }
 
     #[test]

@@ -92,7 +92,8 @@ fn tags_are_searched_pinned_hidden_grouped_and_folded() {
     harness.get_by_role(Role::TextInput).focus();
     harness.run_steps(2);
     harness.get_by_role(Role::TextInput).type_text("no v");
-    harness.run_steps(4);
+    // They come from further down.
+    harness.run_steps(60);
     assert!(is_there(&harness, "no voice") && is_there(&harness, "no vocal") && !is_there(&harness, "rock"));
     let view = || harness.state().parts.controls.view.lock().clone();
     assert!(!view().folded);
