@@ -3,7 +3,6 @@ and end with it, and OSC that is listened to."""
 
 import bisect
 import os
-import re
 import shutil
 import socket
 import struct
@@ -81,20 +80,34 @@ class Desk:
     def click(self, x, y, times=1):
         self.ask("xdotool", "mousemove", str(x), str(y), "click", "--repeat", str(times), "--delay", "100", "1")
 
-    def color(self, x, y):
-        """A pixel's red, green and blue."""
-        crop = self.ask("import", "-window", "root", "-crop", f"1x1+{x}+{y}", "-depth", "8", "txt:-")
-        return [int(number) for number in re.findall(r"\d+", crop.splitlines()[-1])[2:5]]
+    def write_button(self, editor):
+        """Where Write is in Tagvane's editor, whose window stands at `editor`, and whether it is red all over; None
+        where it cannot be seen. Hosts put bars of their own above the editor, and its layout may change."""
+        width, height = 960, 160
+        picture = self.path("write.rgb")
+        self.ask("import", "-window", "root", "-crop", f"{width}x{height}+{editor[0]}+{editor[1]}", "-depth", "8", picture)
+        pixels = open(picture, "rb").read()
+        width = len(pixels) // (3 * height)
+        red = [[pixel for pixel in range(width) if self.is_red(pixels, 3 * (row * width + pixel))] for row in range(height)]
+        # Its upper and lower edge, at least: longer than any word.
+        rows = [row for row in range(height) if len(red[row]) >= 60]
+        if not rows:
+            return None
+        middle = sum(red[rows[0]]) // len(red[rows[0]])
+        return editor[0] + middle, editor[1] + (rows[0] + rows[-1]) // 2, len(rows) > 10
+
+    @staticmethod
+    def is_red(pixels, place):
+        red, green, blue = pixels[place:place + 3]
+        return red > 150 and green < 110 and blue < 110
 
     def write(self, editor, wanted):
         """Clicks on Write in Tagvane's editor, whose window stands at `editor`."""
-        def armed():
-            # The button is red then, and longer than otherwise.
-            red, green, _ = self.color(editor[0] + 334, editor[1] + 77)
-            return red > 150 and green < 130
-        if armed() != wanted:
-            self.click(editor[0] + 399, editor[1] + 77)
-        self.until("Write " + ("armed" if wanted else "off"), lambda: armed() == wanted, 6)
+        x, y, armed = self.until("the button Write", lambda: self.write_button(editor), 6)
+        if armed != wanted:
+            self.click(x, y)
+        is_so = lambda: (button := self.write_button(editor)) and button[2] == wanted
+        self.until("Write " + ("armed" if wanted else "off"), is_so, 6)
 
 
 class Slot(threading.Thread):

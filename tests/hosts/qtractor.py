@@ -160,6 +160,8 @@ def play(desk, bundle, slot, name, record, curve=EMPTY):
                 # The plugin in the track's list.
                 desk.click(main[0] + 180, main[1] + 179, 2)
             time.sleep(1)
+            # All of it has to be on the screen.
+            desk.ask("xdotool", "search", "--onlyvisible", "--name", "^Tagvane - Music", "windowmove", "0", "0")
             return desk.window("^Tagvane - Music")
         window = desk.until("the plugin's editor", editor)
         time.sleep(1.5)
