@@ -1,7 +1,7 @@
 //! Scores that people wrote: MIDI files, whose parts go to instruments drawn anew.
 
 use super::compose::{DRUMS, Note, Part, Piece, instruments};
-use crate::error::{Result, TrainerError};
+use crate::error::{self, Result, TrainerError};
 use midly::{MetaMessage, MidiMessage, Smf, Timing, TrackEventKind};
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -62,7 +62,10 @@ impl Score {
 
 /// The notes of a MIDI file, in seconds.
 fn notes(bytes: &[u8]) -> std::result::Result<Vec<Note>, String> {
-    let file = Smf::parse(bytes).map_err(|error| format!("this is no MIDI file: {error}"))?;
+    let broken = |why: String| format!("this is no MIDI file: {why}");
+    // Where overflows are watched, midly breaks down over 128 frames a second.
+    let file = error::unbroken(|| Smf::parse(bytes)).ok_or_else(|| broken("its header is of another form".into()))?;
+    let file = file.map_err(|error| broken(error.to_string()))?;
     let mut events = Vec::new();
     for track in &file.tracks {
         let mut tick = 0_u64;
