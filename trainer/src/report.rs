@@ -1,6 +1,6 @@
 //! The paper's tables from finished runs, its figures beside ours.
 
-use crate::architecture::catalogue::{Published, Row, Table, rows};
+use crate::architecture::catalogue::{Row, Table, rows};
 use crate::error::Result;
 use crate::files;
 use crate::training::checkpoint;
@@ -67,9 +67,6 @@ pub fn report(folders: &[PathBuf]) -> Result<Report> {
             let _ = writeln!(text, "{}\n", lines.join("\n"));
         }
     }
-    if text.contains('~') {
-        text += "~ as remembered, not checked against the paper.\n";
-    }
     Ok(Report { text, left_out })
 }
 
@@ -121,9 +118,7 @@ fn line(row: &Row, runs: &[&Finished]) -> String {
         (false, [first, .., last]) => format!("{first} to {last}"),
         (false, widths) => format!("{widths:?}"),
     };
-    let published = row
-        .magnatagatune
-        .map_or("-".into(), |Published { auc, checked }| format!("{}{auc:.4}", if checked { "" } else { "~" }));
+    let published = row.magnatagatune.map_or("-".into(), |auc| format!("{auc:.4}"));
     let aucs: Vec<f64> = runs.iter().filter_map(|run| run.evaluation.roc_auc).collect();
     let precisions: Vec<f64> = runs.iter().filter_map(|run| run.evaluation.average_precision).collect();
     let mean = |values: &[f64]| {

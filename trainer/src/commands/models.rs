@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use tagvane_trainer::Result;
 use tagvane_trainer::TrainerError;
-use tagvane_trainer::architecture::catalogue::{Published, Row, find, rows};
+use tagvane_trainer::architecture::catalogue::{Row, find, rows};
 use tagvane_trainer::training::config::Config;
 
 #[derive(Args)]
@@ -61,14 +61,12 @@ fn print_table() -> Result<()> {
             notes.push(format!("* {name}: {note}"));
         }
     }
-    println!(
-        "\nMTAT, MSD: published mean ROC-AUC; ~ as remembered, not checked against the paper. 50 tags; layers with"
-    );
-    println!("weights counted with the mel spectrogram; parameters with batch normalisation.");
+    println!("\nMTAT, MSD: published mean ROC-AUC. 50 tags; layers with weights counted with the mel spectrogram;");
+    println!("parameters with batch normalisation.");
     notes.iter().for_each(|note| println!("{note}"));
     Ok(())
 }
 
-fn published(figure: Option<Published>) -> String {
-    figure.map_or("-".into(), |Published { auc, checked }| format!("{}{auc:.4}", if checked { "" } else { "~" }))
+fn published(auc: Option<f64>) -> String {
+    auc.map_or("-".into(), |auc| format!("{auc:.4}"))
 }
