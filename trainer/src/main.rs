@@ -44,6 +44,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    sigpipe::reset();
     let done = match Arguments::parse().command {
         Command::Models(arguments) => models::run(&arguments),
         Command::Corpus(arguments) => corpus::run(&arguments),

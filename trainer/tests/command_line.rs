@@ -157,3 +157,23 @@ fn a_full_disk_is_named_and_nothing_half_written_is_taken() {
         assert!((crossings - (90 + 10 * track as i64)).abs() <= 1, "{track}: {crossings}");
     }
 }
+
+/// `trainer models | head` once ended in a panic and a backtrace.
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_ends_every_command_quietly() {
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::Stdio;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("runs")).unwrap();
+    for arguments in ["models", "models 3^9-59049", "report runs", "help", "train --help", "--version"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut trainer = Command::new(env!("CARGO_BIN_EXE_trainer"));
+        trainer.current_dir(folder.path()).args(arguments.split(' ')).stdout(writer).stderr(Stdio::piped());
+        let output = trainer.output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments}");
+        // SIGPIPE ends it; what prints nothing ends as ever.
+        assert!(matches!(output.status.signal(), Some(13) | None), "{arguments}: {}", output.status);
+    }
+}

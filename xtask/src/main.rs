@@ -64,6 +64,7 @@ enum Task {
 }
 
 fn main() -> Result<()> {
+    sigpipe::reset();
     let arguments = Arguments::parse();
     let here = std::env::current_dir().context("the current folder is gone")?;
     std::env::set_current_dir(root())

@@ -175,3 +175,18 @@ fn another_model_can_be_named_and_its_tags_show() {
     let (moments, _) = json(&seen);
     assert!(moments[0]["tags"].get("guitar").is_some());
 }
+
+/// As `cargo xtask play --fast | head` does.
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_ends_the_host_quietly() {
+    use std::os::unix::process::ExitStatusExt as _;
+    for arguments in [&["--fast", "--seconds", "1"][..], &["--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = host(arguments, None).stdout(writer).stderr(std::process::Stdio::piped()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.signal(), Some(13), "{arguments:?}: {} {said}", output.status);
+        assert!(!said.contains("panicked") && !said.contains("Broken pipe"), "{arguments:?}: {said}");
+    }
+}
