@@ -12,11 +12,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
-use tagvane_engine::{Pace, Tap};
+use tagvane_engine::{MAX_CHANNELS, Pace, Tap};
 use tagvane_outputs::{Bar, Block, Place, Song, Stage};
-
-/// The most channels of a layout.
-const MOST_CHANNELS: usize = 8;
 
 /// Frames that a bounce listens to at a time: less than the ring holds, however long the
 /// host's blocks are.
@@ -82,12 +79,12 @@ impl Tagvane {
     fn hear_part(&mut self, buffer: &mut Buffer<'_>, part: std::ops::Range<usize>, offline: bool) {
         self.start.1 += part.len() as u64;
         let Some(tap) = self.tap.as_mut().filter(|_| !self.bypassed) else { return };
-        let mut channels = [&[][..]; MOST_CHANNELS];
+        let mut channels = [&[][..]; MAX_CHANNELS];
         let whole = buffer.as_slice_immutable();
         for (channel, whole) in channels.iter_mut().zip(whole) {
             *channel = &whole[part.clone()];
         }
-        tap.hear(&channels[..whole.len().min(MOST_CHANNELS)]);
+        tap.hear(&channels[..whole.len().min(MAX_CHANNELS)]);
         self.start = tap.start();
         if offline {
             nice_plug::util::permit_alloc(|| self.parts.engine.catch_up());

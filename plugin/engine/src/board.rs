@@ -3,12 +3,15 @@
 use crate::engine::ModelSource;
 use crate::model::{Inference, MAX_TAGS, Metadata};
 use crate::observer::{Moment, Observer};
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Instant, Mutex, MutexGuard};
 use crate::workers::lock;
 use atomic_float::AtomicF32;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// In the place of a channel: the mean of all of them.
+const MEAN: usize = usize::MAX;
 
 /// The latest probability of every tag, written by the [`Listener`] and read by
 /// the outputs, the editor and the host, on any thread.
@@ -29,6 +32,8 @@ pub struct TagBoard {
     written: AtomicU64,
     status: Mutex<Status>,
     about: Mutex<About>,
+    /// The channel that is listened to alone, or [`MEAN`].
+    channel: AtomicUsize,
     /// Processor time that listening took, in nanoseconds.
     busy: AtomicU64,
     /// Counts the changes of the tags' names.
@@ -58,6 +63,10 @@ pub enum Status {
         hop: Duration,
         /// How it is run.
         inference: Inference,
+        /// The rate that it listens at, in hertz.
+        sample_rate: u32,
+        /// Whether that rate is assumed, since the model's file does not tell it.
+        is_sample_rate_assumed: bool,
     },
     /// The model cannot be used, and why, in one sentence; tags stay at zero.
     Failed(String),
@@ -111,6 +120,7 @@ impl TagBoard {
             written: AtomicU64::new(0),
             status: Mutex::new(Status::Loading { tags: Vec::new() }),
             about: Mutex::default(),
+            channel: AtomicUsize::new(MEAN),
             busy: AtomicU64::new(0),
             names_version: AtomicU64::new(0),
         }
@@ -161,6 +171,12 @@ impl TagBoard {
     /// Which model is loaded. Takes a lock.
     pub fn about(&self) -> About {
         lock(&self.about).clone()
+    }
+
+    /// The channel that is listened to alone, from 0, because the channels cancel so that their mean
+    /// has lost more than 12 dB against it; `None` while it is the mean of all.
+    pub fn channel(&self) -> Option<usize> {
+        Some(self.channel.load(Ordering::Relaxed)).filter(|channel| *channel != MEAN)
     }
 
     /// Processor time that listening took since the board was made.
@@ -218,6 +234,10 @@ impl TagBoard {
 
     pub(crate) fn count_skip(&self) {
         self.skips.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_channel(&self, channel: Option<usize>) {
+        self.channel.store(channel.unwrap_or(MEAN), Ordering::Relaxed);
     }
 
     pub(crate) fn add_busy(&self, time: Duration) {

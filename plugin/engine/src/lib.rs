@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod board;
+mod downmix;
 mod engine;
 mod listener;
 mod loader;
@@ -25,6 +26,7 @@ mod tap;
 mod workers;
 
 pub use board::{About, Status, TagBoard};
+pub use downmix::MAX_CHANNELS;
 pub use engine::{Engine, ModelSource, Request};
 pub use listener::{Listener, Pace};
 pub use model::{FORMAT, Hearing, Inference, MAX_TAGS, Metadata, Model, ModelError, SAMPLE_RATE};

@@ -94,6 +94,7 @@ impl Listener {
     /// Listens to another tap from now on, or to none, and at this pace alone.
     pub(crate) fn attach(&mut self, feed: Option<Feed>, pace: Pace) {
         (self.feed, self.pace) = (feed, pace);
+        self.board.set_channel(None);
         (self.start, self.since_start, self.origin, self.kept) = (0, 0, 0.0, 0);
         self.start_afresh();
     }
@@ -120,9 +121,10 @@ impl Listener {
         }
         let seconds = |samples: usize| Duration::from_secs_f64(samples as f64 / f64::from(rate));
         tracing::info!(
-            "{name}: {} tags, windows of {:.2} s, {}",
+            "{name}: {} tags, windows of {:.2} s at {}{rate} Hz, {}",
             model.tags().len(),
             seconds(model.window()).as_secs_f64(),
+            if model.is_sample_rate_assumed() { "an assumed " } else { "" },
             match model.inference() {
                 Inference::Sliding => "sliding",
                 Inference::FullWindows => "full windows",
@@ -137,6 +139,8 @@ impl Listener {
             window: seconds(model.window()),
             hop: seconds(model.hop()),
             inference: model.inference(),
+            sample_rate: rate,
+            is_sample_rate_assumed: model.is_sample_rate_assumed(),
         });
         self.hearing = Some(Hearing::new(model));
         (self.origin, self.kept) = (self.since_start as f64 / f64::from(SAMPLE_RATE), 0);
@@ -159,6 +163,9 @@ impl Listener {
     pub fn advance(&mut self, pace: Pace) -> bool {
         if pace != self.pace {
             return false;
+        }
+        if let Some(feed) = &self.feed {
+            self.board.set_channel(feed.channel());
         }
         let mut buffer = [0.0; 512];
         let before = self.board.inferences();

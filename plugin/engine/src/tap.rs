@@ -1,9 +1,12 @@
 //! From the audio thread into the ring.
 
+use crate::downmix::Downmix;
 use crate::model::SAMPLE_RATE;
 use crate::resample::{RateError, Resampler};
 use ringbuf::traits::{Consumer as _, Observer as _, Producer as _, Split as _};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What the ring holds: six seconds at [`SAMPLE_RATE`].
 const CAPACITY: usize = 6 * SAMPLE_RATE as usize;
@@ -11,9 +14,8 @@ const CAPACITY: usize = 6 * SAMPLE_RATE as usize;
 /// Frames that are mixed down at a time, on the stack.
 const CHUNK: usize = 128;
 
-/// Louder samples than this are taken for this: four times full scale, far above
-/// any music and far below what upsets a float.
-const LOUDEST: f32 = 4.0;
+/// In the place of a channel: the mean of all of them.
+const MEAN: usize = usize::MAX;
 
 /// In the ring between samples, which are always finite: audio was lost here.
 const LOST: f32 = f32::NAN;
@@ -25,6 +27,9 @@ const AFRESH: f32 = f32::INFINITY;
 ///
 /// Once it is made, nothing here locks, allocates, waits or calls the system.
 pub struct Tap {
+    downmix: Downmix,
+    /// The channel that is listened to, or [`MEAN`].
+    channel: Arc<AtomicUsize>,
     resampler: Resampler,
     ring: HeapProd<f32>,
     /// A mark to be left before the next samples.
@@ -38,6 +43,7 @@ pub struct Tap {
 /// The listener's end of the ring.
 pub(crate) struct Feed {
     ring: HeapCons<f32>,
+    channel: Arc<AtomicUsize>,
 }
 
 /// Makes the two ends, for a host that runs at `rate` hertz.
@@ -47,30 +53,33 @@ pub(crate) struct Feed {
 pub(crate) fn tap(rate: f64) -> Result<(Tap, Feed), RateError> {
     let resampler = Resampler::new(rate, f64::from(SAMPLE_RATE))?;
     let (producer, consumer) = HeapRb::new(CAPACITY).split();
-    let tap = Tap { resampler, ring: producer, mark: Some(AFRESH), start: 0, since_start: 0 };
-    Ok((tap, Feed { ring: consumer }))
+    let channel = Arc::new(AtomicUsize::new(MEAN));
+    let tap = Tap {
+        downmix: Downmix::new(rate),
+        channel: Arc::clone(&channel),
+        resampler,
+        ring: producer,
+        mark: Some(AFRESH),
+        start: 0,
+        since_start: 0,
+    };
+    Ok((tap, Feed { ring: consumer, channel }))
 }
 
 impl Tap {
-    /// Hears one block: any number of channels, all of one length. Channels are
-    /// averaged; a sample that is not finite counts as silence.
+    /// Hears one block: any number of channels, all of one length. Channels are averaged, or the
+    /// loudest is taken where they cancel (see [`TagBoard::channel`](crate::TagBoard::channel)); of more
+    /// than [`MAX_CHANNELS`](crate::MAX_CHANNELS) the first ones count. A sample that is not finite
+    /// counts as silence.
     pub fn hear<C: AsRef<[f32]>>(&mut self, channels: &[C]) {
         let frames = channels.iter().map(|channel| channel.as_ref().len()).min().unwrap_or(0);
-        let scale = 1.0 / channels.len().max(1) as f32;
-        let Self { resampler, ring, mark, start: starts, since_start } = self;
+        let Self { downmix, channel: listened, resampler, ring, mark, start: starts, since_start } = self;
         let mut mono = [0.0; CHUNK];
-        for start in (0..frames).step_by(CHUNK) {
-            let mono = &mut mono[..CHUNK.min(frames - start)];
-            mono.fill(0.0);
-            for channel in channels {
-                for (sum, sample) in mono.iter_mut().zip(&channel.as_ref()[start..]) {
-                    *sum += sample;
-                }
-            }
-            for sample in mono.iter_mut() {
-                let mean = *sample * scale;
-                *sample = if mean.is_finite() { mean.clamp(-LOUDEST, LOUDEST) } else { 0.0 };
-            }
+        let mut first = 0;
+        while first < frames {
+            let count = downmix.process(channels, first, &mut mono[..CHUNK.min(frames - first)]);
+            let mono = &mono[..count];
+            first += count;
             let pending = *mark;
             resampler.push(mono, |run| deliver(ring, mark, run));
             if let (Some(sign), None) = (pending, *mark) {
@@ -82,11 +91,13 @@ impl Tap {
             }
             *since_start += mono.len() as u64;
         }
+        listened.store(downmix.channel().unwrap_or(MEAN), Ordering::Relaxed);
     }
 
     /// Says that what follows does not continue what was heard: a seek, a loop, a
     /// stop.
     pub fn start_afresh(&mut self) {
+        self.downmix.reset();
         self.resampler.reset();
         // At once, so that the tags go to zero even if no more audio comes.
         self.mark = self.ring.try_push(AFRESH).err();
@@ -148,6 +159,11 @@ impl Feed {
         }
     }
 
+    /// The channel that is listened to alone, from 0; `None` while it is the mean of all.
+    pub(crate) fn channel(&self) -> Option<usize> {
+        Some(self.channel.load(Ordering::Relaxed)).filter(|channel| *channel != MEAN)
+    }
+
     /// Samples (and marks) that wait to be taken.
     pub(crate) fn waiting(&self) -> usize {
         self.ring.occupied_len()
@@ -176,7 +192,7 @@ mod tests {
         tap.hear(&[[1.0, f32::NAN, f32::INFINITY, 1e30], [0.0, 0.5, 0.5, 1e30]]);
         tap.hear::<[f32; 1]>(&[]);
         let (samples, marks) = drain(&mut feed);
-        assert_eq!(samples, [0.5, 0.0, 0.0, LOUDEST]);
+        assert_eq!(samples, [0.5, 0.25, 0.25, 4.0]);
         assert_eq!(marks, [(0, Heard::Afresh)]);
     }
 

@@ -261,3 +261,32 @@ fn an_observer_hears_of_the_same_moments_at_any_rate_and_block() {
         assert!(moments(rate, block) == reference, "{rate} Hz, blocks of {block}");
     }
 }
+
+/// Once, stereo with one side inverted was heard as silence, without a word.
+#[test]
+fn stereo_that_cancels_is_heard_by_its_loudest_channel() {
+    let sides = |frame: usize| {
+        let left = 0.5 * (frame as f32 * 0.1).sin();
+        [left, -0.9 * left]
+    };
+    let heard = |block: usize| {
+        let (engine, mut tap) = engine(44_100.0);
+        for start in (0..80_000).step_by(block) {
+            let frames = start..(start + block).min(80_000);
+            let channels = [0, 1].map(|side| frames.clone().map(|frame| sides(frame)[side]).collect::<Vec<f32>>());
+            tap.hear(&channels);
+            engine.catch_up();
+        }
+        let seen = ([0, 1].map(|tag| engine.board().tag(tag)), engine.board().channel(), engine.board().inferences());
+        engine.disconnect();
+        assert_eq!(engine.board().channel(), None);
+        seen
+    };
+    let (tags, channel, judged) = heard(512);
+    assert_eq!((channel, judged), (Some(0), 16));
+    // A sine of 0.5.
+    assert!((tags[0] - 0.318).abs() < 0.005 && (tags[1] - 0.5).abs() < 0.02, "{tags:?}");
+    for block in [1, 100, 4_096] {
+        assert_eq!(heard(block), (tags, channel, judged), "blocks of {block}");
+    }
+}

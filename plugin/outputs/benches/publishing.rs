@@ -22,6 +22,8 @@ fn outputs(wiring: Wiring) -> Arc<Outputs> {
         window: Duration::from_secs(3),
         hop: Duration::from_millis(100),
         inference: Inference::Sliding,
+        sample_rate: 22_050,
+        is_sample_rate_assumed: false,
     });
     outputs.wire(wiring);
     outputs

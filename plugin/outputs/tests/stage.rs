@@ -20,6 +20,8 @@ fn status(tags: usize) -> Status {
         window: Duration::from_secs(3),
         hop: Duration::from_secs_f64(HOP),
         inference: Inference::Sliding,
+        sample_rate: 22_050,
+        is_sample_rate_assumed: false,
     }
 }
 

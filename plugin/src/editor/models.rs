@@ -42,7 +42,7 @@ impl Models {
             match status {
                 Status::Failed(why) => drop(ui.label(RichText::new(why).size(13.0).color(palette.warning))),
                 Status::Loading { .. } => drop(ui.label("Loading…")),
-                Status::Ready { tags, weak, name, window, hop, inference } => {
+                Status::Ready { tags, weak, name, window, hop, inference, sample_rate, is_sample_rate_assumed } => {
                     let metadata = &about.metadata;
                     let mut say = |what: &str, text: String| {
                         if !text.is_empty() {
@@ -60,9 +60,11 @@ impl Models {
                     say("Tags", format!("{}, of which it is weak in {doubted}", tags.len()));
                     say("To know", remarks(tags));
                     say("Window", format!("{:.2} s", window.as_secs_f64()));
+                    let assumed = if *is_sample_rate_assumed { ", assumed: the file does not tell it" } else { "" };
+                    say("Sample rate", format!("{sample_rate} Hz{assumed}"));
                     let rate = 1.0 / hop.as_secs_f64();
                     say(
-                        "Rate",
+                        "Updates",
                         match inference {
                             Inference::Sliding => format!("{rate:.1} times a second, sliding"),
                             Inference::FullWindows => format!("up to {rate:.1} times a second, by full windows"),

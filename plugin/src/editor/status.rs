@@ -99,14 +99,25 @@ pub(crate) fn show(ui: &mut Ui, parts: &Parts, meters: &Meters, status: &Status)
                 }
             }
         }
+        let mut warn = |text: &str, meaning: &str| {
+            ui.label(RichText::new(text).size(12.0).color(palette.warning)).on_hover_text(meaning);
+        };
+        if let Status::Ready { sample_rate, is_sample_rate_assumed: true, .. } = status {
+            let meaning = "The model's file does not tell its sample rate. At another rate its tags mean nothing";
+            warn(&format!("{sample_rate} Hz assumed"), meaning);
+        }
+        if let Some(channel) = board.channel() {
+            let meaning = "The channels cancel: their mean has lost more than 12 dB against the loudest of them";
+            warn(&format!("out of phase: channel {} alone", channel + 1), meaning);
+        }
         let gaps = board.gaps();
         if gaps > 0 {
             let text = if gaps == 1 { "1 gap".to_owned() } else { format!("{gaps} gaps") };
             let meaning = "Times that audio came faster than it could be taken, and the window began anew";
-            ui.label(RichText::new(text).size(12.0).color(palette.warning)).on_hover_text(meaning);
+            warn(&text, meaning);
         }
         for notice in parts.notices() {
-            ui.label(RichText::new(&notice).size(12.0).color(palette.warning)).on_hover_text(&notice);
+            warn(&notice, &notice);
         }
     });
 }

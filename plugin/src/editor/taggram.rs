@@ -346,6 +346,8 @@ mod tests {
             window: Duration::from_secs(2),
             hop: Duration::from_millis(100),
             inference: Inference::Sliding,
+            sample_rate: 22_050,
+            is_sample_rate_assumed: false,
         });
         outputs
     }

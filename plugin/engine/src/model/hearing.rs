@@ -4,6 +4,9 @@ use super::{Model, ModelError, Way, one_line, sliding::Frames};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tract_onnx::prelude::{TractError, TractResult};
 
+/// What may be meant as a probability: a float's error may leave 0..=1.
+const PROBABILITIES: std::ops::RangeInclusive<f32> = -1e-3..=1.001;
+
 /// Judges windows that follow one another, each [`Model::hop`] samples after the last.
 /// The model is shared; what is kept from window to window, a few megabytes, is not.
 ///
@@ -66,19 +69,29 @@ impl Hearing {
     ///
     /// # Errors
     /// [`ModelError::Failed`] where the model cannot run, its answer is not one number a
-    /// tag, or there was no step yet.
+    /// tag, a number is no probability, or there was no step yet.
     pub fn probabilities(&self, window: &[f32]) -> Result<Vec<f32>, ModelError> {
         let values = guarded(|| match (&self.model.0.way, &self.frames) {
-            (Way::Sliding(sliding), Some(frames)) => sliding.probabilities(frames),
+            (Way::Sliding(sliding), Some(frames)) => Ok(probabilities_of(sliding.logits(frames)?)),
+            (Way::Full(full), _) if self.model.0.is_logits => Ok(probabilities_of(full.run(window)?)),
             (Way::Full(full), _) => full.run(window),
             (Way::Sliding(_), None) => Err(TractError::msg("nothing was heard yet")),
         })?;
         if values.len() != self.model.tags().len() {
             return Err(ModelError::Failed("it gave another number of tags than it promised".into()));
         }
+        if let Some(value) = values.iter().find(|value| value.is_finite() && !PROBABILITIES.contains(*value)) {
+            let why = format!("its output is {value}, which is no probability; export it with a sigmoid at its end");
+            return Err(ModelError::Failed(why));
+        }
         let safe = |value: f32| if value.is_finite() { value.clamp(0.0, 1.0) } else { 0.0 };
         Ok(values.into_iter().map(safe).collect())
     }
+}
+
+/// The sigmoid of each logit.
+fn probabilities_of(logits: Vec<f32>) -> Vec<f32> {
+    logits.into_iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect()
 }
 
 /// Runs what a stranger's numbers may upset; a panic is an error like any other.

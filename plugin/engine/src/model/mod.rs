@@ -5,6 +5,7 @@ mod check;
 mod full;
 mod hearing;
 mod metadata;
+mod output;
 mod sliding;
 mod wire;
 
@@ -71,6 +72,8 @@ struct Inner {
     metadata: Metadata,
     window: usize,
     hop: usize,
+    /// The numbers of the output have yet to go through the sigmoid.
+    is_logits: bool,
 }
 
 enum Way {
@@ -101,9 +104,10 @@ impl Model {
     /// it is an m^n network, else by full windows.
     ///
     /// The model has one float input, `[batch, window]` or `[batch, 1, window]`, and
-    /// gives probabilities `[batch, tags]`, either as the output named
-    /// `probabilities` or as its first. No path that the file names is opened, and a
-    /// panic while reading it is an error like any other.
+    /// gives probabilities or logits `[batch, tags]`: as the output named `probabilities`, as the
+    /// one that is as wide as the tags that its metadata names, or as the only one. Logits go
+    /// through the sigmoid. No path that the file names is opened, and a panic while reading it is
+    /// an error like any other.
     ///
     /// # Errors
     /// [`ModelError`] where any of that does not hold.
@@ -169,9 +173,15 @@ impl Model {
         }
     }
 
-    /// The rate the window is expected at, in hertz.
+    /// The rate the window is expected at, in hertz: what the metadata says, or
+    /// [`SAMPLE_RATE`].
     pub fn sample_rate(&self) -> u32 {
         self.0.metadata.sample_rate.unwrap_or(SAMPLE_RATE)
+    }
+
+    /// Whether [`sample_rate`](Self::sample_rate) is assumed, since the file does not tell it.
+    pub fn is_sample_rate_assumed(&self) -> bool {
+        self.0.metadata.sample_rate.is_none()
     }
 
     /// What the model says about itself.
@@ -206,8 +216,8 @@ fn build(proto: ModelProto, inference: Inference, hop: Option<usize>) -> Result<
     let mut metadata = Metadata::of(&proto);
     metadata.sample_rate = metadata.sample_rate.filter(|rate| crate::resample::RATES.contains(&f64::from(*rate)));
 
-    let output = graph.output.iter().find(|output| output.name == "probabilities").or(graph.output.first());
-    let output = output.ok_or_else(|| ModelError::Refused("it has no output".into()))?.name.clone();
+    let (named, several) = (metadata.tags.len(), graph.output.len() > 1);
+    let output = output::choose(graph, named)?;
     let rate = metadata.sample_rate.unwrap_or(SAMPLE_RATE);
     let slides = inference == Inference::Sliding;
     let sliding = if slides { Sliding::of(&proto, &output, window, rate, hop) } else { None };
@@ -220,7 +230,7 @@ fn build(proto: ModelProto, inference: Inference, hop: Option<usize>) -> Result<
             return Err(ModelError::Refused(format!("it cannot slide by {hop} samples")));
         }
         (None, hop) => {
-            let full = FullWindows::of(proto, &shape, &output)?;
+            let full = FullWindows::of(proto, &shape, &output.name)?;
             let tags = full.tags();
             (Way::Full(full), tags, hop.unwrap_or(HOP))
         }
@@ -228,11 +238,14 @@ fn build(proto: ModelProto, inference: Inference, hop: Option<usize>) -> Result<
     if !(1..=MAX_TAGS).contains(&tags) {
         return Err(ModelError::Refused(format!("it has {tags} tags; at most {MAX_TAGS} are allowed")));
     }
+    if several && named > 0 && tags != named {
+        return Err(ModelError::Refused(format!("it names {named} tags, and none of its outputs is as wide")));
+    }
     metadata.tags.resize(tags, String::new());
     for (index, tag) in metadata.tags.iter_mut().enumerate().filter(|(_, tag)| tag.trim().is_empty()) {
         *tag = format!("tag {}", index + 1);
     }
-    Ok(Model(Arc::new(Inner { way, metadata, window, hop })))
+    Ok(Model(Arc::new(Inner { way, metadata, window, hop, is_logits: output.is_logits })))
 }
 
 /// The innermost cause of a tract error, as one short line.

@@ -4,6 +4,7 @@
 //! m^n networks are made of. Whatever else stands in the way makes the graph another
 //! kind of model, which is no error: it is run by full windows.
 
+use crate::model::output::Output;
 use std::collections::HashMap;
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto};
 
@@ -47,7 +48,7 @@ impl Layer {
 }
 
 /// The layers of a network that leave a single frame of its window, the tags' logits.
-pub(super) fn chain(model: &ModelProto, output: &str, window: usize) -> Option<Vec<Layer>> {
+pub(super) fn chain(model: &ModelProto, output: &Output, window: usize) -> Option<Vec<Layer>> {
     let graph = model.graph.as_ref()?;
     // Before opset 9 some operators had attributes that mean other things.
     model.opset_import.iter().find(|set| matches!(set.domain.as_str(), "" | "ai.onnx") && set.version >= 9)?;
@@ -114,14 +115,17 @@ pub(super) fn chain(model: &ModelProto, output: &str, window: usize) -> Option<V
 
 /// The nodes from the answer back to the waveform, without the sigmoid at the end and
 /// those that do nothing; `None` where the way forks or does not end at the waveform.
-fn path<'a>(graph: &'a GraphProto, output: &'a str, weights: &Weights<'a>) -> Option<Vec<&'a NodeProto>> {
+fn path<'a>(graph: &'a GraphProto, output: &'a Output, weights: &Weights<'a>) -> Option<Vec<&'a NodeProto>> {
     let makers: HashMap<&str, &NodeProto> =
         graph.node.iter().filter_map(|node| Some((node.output.first()?.as_str(), node))).collect();
     let mut inputs = graph.input.iter().map(|input| input.name.as_str()).filter(|name| !weights.knows(name));
     let waveform = inputs.next()?;
 
-    let sigmoid = makers.get(output).filter(|node| node.op_type == "Sigmoid")?;
-    let mut name = sigmoid.input.first()?.as_str();
+    let mut name = output.name.as_str();
+    if !output.is_logits {
+        let sigmoid = makers.get(name).filter(|node| node.op_type == "Sigmoid")?;
+        name = sigmoid.input.first()?.as_str();
+    }
     let mut nodes = Vec::new();
     while name != waveform {
         let node = *makers.get(name)?;

@@ -22,6 +22,7 @@ mod product;
 mod ring;
 
 use super::check::MAX_ELEMENTS;
+use super::output::Output;
 use chain::{Layer, chain};
 use layer::{Part, Runner};
 use plan::{Step, plan};
@@ -88,7 +89,13 @@ impl Sliding {
     /// Takes a model apart that is an m^n network with the output `output`; `None` for
     /// any other. Of the hops that its layers allow, it takes `hop`, or if none is given
     /// the longest up to 150 ms.
-    pub(super) fn of(model: &ModelProto, output: &str, window: usize, rate: u32, hop: Option<usize>) -> Option<Self> {
+    pub(super) fn of(
+        model: &ModelProto,
+        output: &Output,
+        window: usize,
+        rate: u32,
+        hop: Option<usize>,
+    ) -> Option<Self> {
         let layers = chain(model, output, window)?;
         let longest = (f64::from(rate) * LONGEST_HOP) as usize;
         // A frame of the first layer, of the second, … lasts so many samples.
@@ -175,11 +182,11 @@ impl Sliding {
         Ok(())
     }
 
-    /// The probability of every tag, of the window that the last step ended.
+    /// The logit of every tag, of the window that the last step ended.
     ///
     /// # Errors
     /// Where there was no step since the start or since silence.
-    pub(super) fn probabilities(&self, frames: &Frames) -> TractResult<Vec<f32>> {
+    pub(super) fn logits(&self, frames: &Frames) -> TractResult<Vec<f32>> {
         let given = frames.given.as_ref().ok_or_else(|| TractError::msg("nothing was heard yet"))?;
         let mut runs = vec![given.start()];
         if let (Some((step, ..)), Some(ring)) = (self.steps.last(), frames.rings.last()) {
@@ -191,7 +198,7 @@ impl Sliding {
             let runs = vec![&layer.before[..], &signal, &layer.after];
             signal = layer.run(&[Part { runs, count: layer.count }])?;
         }
-        Ok(signal.into_iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect())
+        Ok(signal)
     }
 }
 
