@@ -66,6 +66,11 @@ pub fn open(format: &str) -> Box<dyn Session> {
     tagvane_host::open(&bundle(format)).expect("the bundle loads")
 }
 
+/// As [`open`], by a host that sets no component handler yet.
+pub fn open_without_handler(format: &str) -> Box<dyn Session> {
+    tagvane_host::open_without_handler(&bundle(format)).expect("the bundle loads")
+}
+
 /// A bounce in stereo.
 pub fn bounce(sample_rate: f64, longest_block: usize) -> Setup {
     Setup { sample_rate, longest_block, channels: 2, offline: true }

@@ -27,6 +27,20 @@ pub(super) const FIRST_SLOT: clap_id = 0x534c_4f00;
 /// The id of Write.
 pub(super) const WRITE: clap_id = 0x5752_4954;
 
+/// What the parameter that says how the model is run can say; its values are spread evenly over
+/// these.
+const INFERENCES: [&str; 6] = [
+    "loading",
+    "no model",
+    "full windows",
+    "full windows at an assumed 22050 Hz",
+    "sliding",
+    "sliding at an assumed 22050 Hz",
+];
+
+/// The highest place in [`INFERENCES`].
+const LAST_INFERENCE: f64 = (INFERENCES.len() - 1) as f64;
+
 /// How many parameters are not nice-plug's.
 const OWN: usize = 1 + SLOTS + PUBLISHED + 1;
 
@@ -54,6 +68,37 @@ impl Own {
             WRITE => Some(Self::Write),
             INFERENCE => Some(Self::Inference),
             _ => within(FIRST_SLOT, SLOTS).map(Self::Slot).or_else(|| within(FIRST_TAG, PUBLISHED).map(Self::Tag)),
+        }
+    }
+
+    /// How a value of it is written, a number that is taken to 0..=1.
+    fn text_of(self, value: f64) -> String {
+        // Adding zero makes a zero of either sign the positive one.
+        let value = value.clamp(0.0, 1.0) + 0.0;
+        match self {
+            Self::Write => if value >= 0.5 { "armed" } else { "off" }.into(),
+            Self::Slot(_) | Self::Tag(_) => format!("{:.0} %", value * 100.0),
+            Self::Inference => INFERENCES[(value * LAST_INFERENCE).round() as usize].into(),
+        }
+    }
+
+    /// The value, 0..=1, that is written so; `None` where it means none.
+    fn value_of(self, text: &str) -> Option<f64> {
+        let text = text.trim();
+        match self {
+            Self::Write => match text {
+                "armed" | "on" | "1" => Some(1.0),
+                "off" | "0" => Some(0.0),
+                _ => None,
+            },
+            Self::Slot(_) | Self::Tag(_) => {
+                let percent = text.trim_end_matches('%').trim_end().parse::<f64>().ok()?;
+                percent.is_finite().then(|| (percent / 100.0).clamp(0.0, 1.0))
+            }
+            Self::Inference => {
+                let place = INFERENCES.iter().position(|inference| *inference == text)?;
+                Some(place as f64 / LAST_INFERENCE)
+            }
         }
     }
 
@@ -99,12 +144,17 @@ impl Shell {
         (FIRST_TAG + place as u32, flags, "Tags", name.unwrap_or_else(|| format!("Unused tag {}", place + 1)))
     }
 
-    /// How the model is run: none yet, by full windows, by sliding steps.
-    fn inference(&self) -> (f64, &'static str) {
+    /// How the model is run, as a place in [`INFERENCES`].
+    pub(super) fn inference(&self) -> usize {
         match self.parts.engine.board().status() {
-            Status::Ready { inference: Inference::Sliding, .. } => (1.0, "sliding"),
-            Status::Ready { inference: Inference::FullWindows, .. } => (0.5, "full windows"),
-            Status::Loading { .. } | Status::Failed(_) => (0.0, "no model"),
+            Status::Loading { .. } => 0,
+            Status::Failed(_) => 1,
+            Status::Ready { inference: Inference::FullWindows, is_sample_rate_assumed: assumed, .. } => {
+                2 + usize::from(assumed)
+            }
+            Status::Ready { inference: Inference::Sliding, is_sample_rate_assumed: assumed, .. } => {
+                4 + usize::from(assumed)
+            }
         }
     }
 }
@@ -161,7 +211,7 @@ unsafe extern "C" fn get_value(plugin: *const clap_plugin, id: clap_id, value: *
             Own::Write => f64::from(u8::from(shell.parts.outputs.armed())),
             Own::Slot(slot) => f64::from(shell.parts.outputs.slot(slot)),
             Own::Tag(place) => f64::from(shell.parts.outputs.published(place)),
-            Own::Inference => shell.inference().0,
+            Own::Inference => shell.inference() as f64 / LAST_INFERENCE,
         });
         true
     })
@@ -183,12 +233,7 @@ unsafe extern "C" fn value_to_text(
         let Some(own) = Own::with_id(id) else {
             return shell.inner().1.value_to_text.is_some_and(|to_text| to_text(shell.inner, id, value, text, size));
         };
-        let shown = match own {
-            Own::Write => if value >= 0.5 { "armed" } else { "off" }.into(),
-            Own::Slot(_) | Own::Tag(_) => format!("{:.0} %", value * 100.0),
-            Own::Inference => shell.inference().1.into(),
-        };
-        write_text(std::slice::from_raw_parts_mut(text, size as usize), &shown);
+        write_text(std::slice::from_raw_parts_mut(text, size as usize), &own.text_of(value));
         true
     })
 }
@@ -215,23 +260,11 @@ unsafe extern "C" fn text_to_value(
             }
             return given && parsed.is_finite();
         };
-        let text = CStr::from_ptr(text).to_string_lossy();
-        if let Own::Write = own {
-            let armed = match text.trim() {
-                "armed" | "on" | "1" => true,
-                "off" | "0" => false,
-                _ => return false,
-            };
-            value.write(f64::from(u8::from(armed)));
-            return true;
+        let parsed = own.value_of(&CStr::from_ptr(text).to_string_lossy());
+        if let Some(parsed) = parsed {
+            value.write(parsed);
         }
-        match text.trim().trim_end_matches('%').trim_end().parse::<f64>() {
-            Ok(percent) if percent.is_finite() => {
-                value.write((percent / 100.0).clamp(0.0, 1.0));
-                true
-            }
-            _ => false,
-        }
+        parsed.is_some()
     })
 }
 

@@ -52,6 +52,8 @@ pub struct Parameter {
     pub hidden: bool,
     /// The group it belongs to: CLAP's module, VST3's unit.
     pub group: String,
+    /// Its lowest and highest value: 0 and 1 in a VST3.
+    pub range: (f64, f64),
 }
 
 /// A value that the plugin told the host during a block.
@@ -125,6 +127,9 @@ pub trait Session {
     /// The text that the plugin gives for a parameter's value.
     fn text(&mut self, id: u32, value: f64) -> Option<String>;
 
+    /// The value that the plugin reads from a text.
+    fn parse(&mut self, id: u32, text: &str) -> Option<f64>;
+
     /// Sets a parameter with the next block.
     fn set(&mut self, id: u32, value: f64) {
         self.set_at(id, value, 0);
@@ -176,6 +181,10 @@ pub trait Session {
     /// Loads a state; whether the plugin took it.
     fn load(&mut self, state: &[u8]) -> bool;
 
+    /// Sets the component handler by which a VST3 talks to its host, or takes it away. A CLAP has
+    /// none, and nothing happens.
+    fn set_handler(&mut self, _there: bool) {}
+
     /// What the plugin asked for so far.
     fn disturbances(&self) -> Disturbances;
 
@@ -207,6 +216,17 @@ pub trait Session {
 
     /// Does what the plugin asked to be done on the main thread; call it often.
     fn idle(&mut self);
+}
+
+/// Loads the bundle at `path` as [`open`] does; a VST3 gets no component handler yet.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_without_handler(path: &Path) -> Result<Box<dyn Session>, HostError> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("vst3") => Ok(Box::new(vst3_host::Vst3Session::open_without_handler(path)?)),
+        _ => open(path),
+    }
 }
 
 /// Loads the bundle at `path`; its extension tells the format.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tagvane_audio::Recording;
 use tagvane_host::Session;
-use tagvane_host::player::{Moment, Playback, Summary, play};
+use tagvane_host::player::{Moment, Playback, Summary, play, prepare};
 use view::View;
 
 /// Plays music through the bundled plugin and shows the tags that the host sees. The
@@ -112,7 +112,8 @@ fn listen(
     mut json: Option<&mut JsonLines>,
     window: &Option<EditorWindow>,
 ) -> Result<Summary, Box<dyn std::error::Error>> {
-    let mut view = View::new(file, recording, playback);
+    let inference = prepare(session)?;
+    let mut view = View::new(file, recording, playback, inference.as_deref());
     let mut failed = None;
     let summary = play(session, format, recording, playback, |session, moment, progress| {
         view.show(moment, progress);

@@ -52,6 +52,16 @@ pub fn tags(session: &mut dyn Session) -> Vec<Parameter> {
     session.parameters().into_iter().filter(used).collect()
 }
 
+/// Has the plugin load its model, as it does before a bounce, and gives how it runs it.
+///
+/// # Errors
+/// [`HostError`] where it does not start.
+pub fn prepare(session: &mut dyn Session) -> Result<Option<String>, HostError> {
+    session.start(Setup { sample_rate: 44_100.0, longest_block: 512, channels: 2, offline: true })?;
+    session.stop();
+    Ok(inference(session))
+}
+
 /// How the plugin runs its model: the text of its hidden output of that name.
 fn inference(session: &mut dyn Session) -> Option<String> {
     let parameters = session.parameters();

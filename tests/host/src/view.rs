@@ -26,11 +26,13 @@ struct Bars {
 }
 
 impl View {
-    pub(crate) fn new(file: &Path, recording: &Recording, playback: Playback) -> Self {
+    /// A view of a recording that is played to a plugin that runs its model by `inference`.
+    pub(crate) fn new(file: &Path, recording: &Recording, playback: Playback, inference: Option<&str>) -> Self {
         let whole = recording.seconds();
         let seconds = playback.seconds.map_or(whole, |seconds| seconds.min(whole));
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        println!("{name}, {seconds:.1} s at {} Hz", recording.sample_rate);
+        let inference = inference.map_or(String::new(), |inference| format!("; inference: {inference}"));
+        println!("{name}, {seconds:.1} s at {} Hz{inference}", recording.sample_rate);
         let bars = std::io::stdout().is_terminal().then(Bars::new);
         Self { seconds, last_line: f64::NEG_INFINITY, bars }
     }

@@ -242,6 +242,7 @@ impl Session for ClapSession {
                     automatable: info.flags.contains(ParamInfoFlags::IS_AUTOMATABLE),
                     hidden: info.flags.contains(ParamInfoFlags::IS_HIDDEN),
                     group: String::from_utf8_lossy(info.module).into_owned(),
+                    range: (info.min_value, info.max_value),
                 });
             }
         }
@@ -258,6 +259,12 @@ impl Session for ClapSession {
         let mut buffer = [0; 256];
         let text = params.value_to_text(&self.instance.plugin_handle(), ClapId::new(id), value, &mut buffer).ok()?;
         Some(String::from_utf8_lossy(text).into_owned())
+    }
+
+    fn parse(&mut self, id: u32, text: &str) -> Option<f64> {
+        let params = self.params()?;
+        let text = std::ffi::CString::new(text).ok()?;
+        params.text_to_value(&self.instance.plugin_handle(), ClapId::new(id), &text)
     }
 
     fn set_at(&mut self, id: u32, value: f64, frame: u32) {

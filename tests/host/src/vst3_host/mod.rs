@@ -12,7 +12,7 @@ mod window;
 #[cfg(target_os = "linux")]
 use crate::Size;
 use crate::{Announcement, Disturbances, HostError, Parameter, Session, Setup, Told};
-use module::Module;
+pub use module::Module;
 use objects::{Changes, Handler, HostApplication, Stream};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,18 +53,27 @@ pub struct Vst3Session {
 }
 
 impl Vst3Session {
-    /// Loads the first audio effect of a bundle.
+    /// Loads the first audio effect of a bundle and sets its component handler.
     ///
     /// # Errors
     /// [`HostError`] where there is none, or it does not initialise.
     pub fn open(bundle: &Path) -> Result<Self, HostError> {
+        let mut session = Self::open_without_handler(bundle)?;
+        session.set_handler(true);
+        Ok(session)
+    }
+
+    /// Loads the first audio effect of a bundle, as scanners do that set no component handler.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_without_handler(bundle: &Path) -> Result<Self, HostError> {
         let failed = |what: &str| HostError { bundle: bundle.to_owned(), what: what.into() };
         let module = Module::load(bundle)?;
         let component = module.create_component().ok_or_else(|| failed("it holds no audio effect"))?;
         let application = ComWrapper::new(HostApplication);
         let context = application.to_com_ptr::<IHostApplication>().ok_or_else(|| failed("no host context"))?;
         let handler = ComWrapper::new(Handler::default());
-        let component_handler = handler.to_com_ptr::<IComponentHandler>().ok_or_else(|| failed("no handler"))?;
         // SAFETY: see the module's own words; the objects live as long as the session.
         unsafe {
             if component.initialize(context.as_ptr().cast::<FUnknown>()) != kResultOk {
@@ -72,7 +81,6 @@ impl Vst3Session {
             }
             let processor = component.cast::<IAudioProcessor>().ok_or_else(|| failed("it processes no audio"))?;
             let controller = component.cast::<IEditController>().ok_or_else(|| failed("it has no controller"))?;
-            controller.setComponentHandler(component_handler.as_ptr());
             Ok(Self {
                 bundle: bundle.to_owned(),
                 running: None,
@@ -91,6 +99,11 @@ impl Vst3Session {
                 _module: module,
             })
         }
+    }
+
+    /// The plugin's component, which is its processor and its controller too.
+    pub fn component(&self) -> &ComPtr<IComponent> {
+        &self.component
     }
 
     /// The names of the groups of parameters.
@@ -132,6 +145,7 @@ impl Session for Vst3Session {
                         automatable: info.flags & kCanAutomate != 0,
                         hidden: info.flags & kIsHidden != 0,
                         group: units.get(&info.unitId).cloned().unwrap_or_default(),
+                        range: (0.0, 1.0),
                     })
                 })
                 .collect()
@@ -148,6 +162,14 @@ impl Session for Vst3Session {
         // SAFETY: as above; the string has the size the interface asks for.
         let result = unsafe { self.controller.getParamStringByValue(id, value, &mut text) };
         (result == kResultOk).then(|| utf16(&text))
+    }
+
+    fn parse(&mut self, id: u32, text: &str) -> Option<f64> {
+        let mut text: Vec<u16> = text.encode_utf16().chain([0]).collect();
+        let mut value = 0.0;
+        // SAFETY: as above; the text ends with a zero.
+        let result = unsafe { self.controller.getParamValueByString(id, text.as_mut_ptr(), &mut value) };
+        (result == kResultOk).then_some(value)
     }
 
     fn set_at(&mut self, id: u32, value: f64, frame: u32) {
@@ -298,6 +320,12 @@ impl Session for Vst3Session {
             self.controller.setComponentState(controller.as_ptr());
             result == kResultOk
         }
+    }
+
+    fn set_handler(&mut self, there: bool) {
+        let handler = self.handler.as_com_ref::<IComponentHandler>().filter(|_| there);
+        // SAFETY: as above; the plugin takes a reference of its own.
+        unsafe { self.controller.setComponentHandler(handler.map_or(ptr::null_mut(), |handler| handler.as_ptr())) };
     }
 
     fn disturbances(&self) -> Disturbances {

@@ -10,7 +10,7 @@ use vst3::Steinberg::{IPluginFactory, IPluginFactoryTrait, PClassInfo, kResultOk
 use vst3::{ComPtr, Interface};
 
 /// A loaded library; dropping it leaves and unloads it.
-pub(super) struct Module {
+pub struct Module {
     factory: Option<ComPtr<IPluginFactory>>,
     library: Option<Library>,
 }
@@ -35,7 +35,11 @@ fn library_path(bundle: &Path) -> Option<PathBuf> {
 }
 
 impl Module {
-    pub(super) fn load(bundle: &Path) -> Result<Self, HostError> {
+    /// Loads and enters the library of a bundle.
+    ///
+    /// # Errors
+    /// [`HostError`] where there is none for this system, or it refuses.
+    pub fn load(bundle: &Path) -> Result<Self, HostError> {
         let failed = |what: String| HostError { bundle: bundle.to_owned(), what };
         let path =
             library_path(bundle).ok_or_else(|| failed("this host loads VST3 on Linux and Windows only".into()))?;
@@ -59,8 +63,8 @@ impl Module {
         }
     }
 
-    /// An instance of the first audio effect.
-    pub(super) fn create_component(&self) -> Option<ComPtr<IComponent>> {
+    /// An instance of the first audio effect, not initialised yet.
+    pub fn create_component(&self) -> Option<ComPtr<IComponent>> {
         let factory = self.factory.as_ref()?;
         // SAFETY: the factory is alive, and `info` is a plain C struct that it writes.
         unsafe {

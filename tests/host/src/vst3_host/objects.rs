@@ -7,11 +7,13 @@ use std::ptr;
 use vst3::Steinberg::IBStream_::IStreamSeekMode_::{kIBSeekCur, kIBSeekEnd, kIBSeekSet};
 use vst3::Steinberg::Vst::RestartFlags_::{kParamTitlesChanged, kParamValuesChanged};
 use vst3::Steinberg::Vst::{
-    IComponentHandler, IComponentHandlerTrait, IHostApplication, IHostApplicationTrait, IParamValueQueue,
-    IParamValueQueueTrait, IParameterChanges, IParameterChangesTrait, ParamID, ParamValue, String128,
+    IComponentHandler, IComponentHandler2, IComponentHandler2Trait, IComponentHandlerTrait, IHostApplication,
+    IHostApplicationTrait, IParamValueQueue, IParamValueQueueTrait, IParameterChanges, IParameterChangesTrait, ParamID,
+    ParamValue, String128,
 };
 use vst3::Steinberg::{
-    IBStream, IBStreamTrait, TUID, int32, int64, kInvalidArgument, kNotImplemented, kResultOk, tresult,
+    FIDString, IBStream, IBStreamTrait, TBool, TUID, int32, int64, kInvalidArgument, kNotImplemented, kResultOk,
+    tresult,
 };
 use vst3::{Class, ComWrapper};
 
@@ -41,6 +43,7 @@ impl IHostApplicationTrait for HostApplication {
 /// Keeps what the plugin asks of the host.
 #[derive(Default)]
 pub(super) struct Handler {
+    dirty: Cell<u64>,
     edits: Cell<u64>,
     restarts: Cell<u64>,
     rescans: Cell<u64>,
@@ -49,8 +52,9 @@ pub(super) struct Handler {
 
 impl Handler {
     pub(super) fn disturbances(&self) -> Disturbances {
-        let [edits, restarts, rescans] = [&self.edits, &self.restarts, &self.rescans].map(Cell::get);
-        Disturbances { edits, restarts, rescans, ..Default::default() }
+        let [dirty, edits, restarts, rescans] =
+            [&self.dirty, &self.edits, &self.restarts, &self.rescans].map(Cell::get);
+        Disturbances { dirty, edits, restarts, rescans }
     }
 
     /// Keeps something that was told.
@@ -71,7 +75,23 @@ impl Handler {
 }
 
 impl Class for Handler {
-    type Interfaces = (IComponentHandler,);
+    type Interfaces = (IComponentHandler, IComponentHandler2);
+}
+
+impl IComponentHandler2Trait for Handler {
+    unsafe fn setDirty(&self, _state: TBool) -> tresult {
+        self.dirty.set(self.dirty.get() + 1);
+        kResultOk
+    }
+    unsafe fn requestOpenEditor(&self, _name: FIDString) -> tresult {
+        kNotImplemented
+    }
+    unsafe fn startGroupEdit(&self) -> tresult {
+        kResultOk
+    }
+    unsafe fn finishGroupEdit(&self) -> tresult {
+        kResultOk
+    }
 }
 
 impl IComponentHandlerTrait for Handler {
