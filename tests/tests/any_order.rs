@@ -1,6 +1,7 @@
 //! Both formats, in orders of calls that a host may make, drawn at random: started and stopped at
 //! any rate, blocks of any length with anything in them, floods of parameters, projects saved and
-//! loaded in mid-play, bounces, windows, and an end at any moment. The audio has to come out as it
+//! loaded in mid-play, bounces, windows, component handlers that are set late, never or taken away,
+//! and an end at any moment. The audio has to come out as it
 //! went in, and no call may take for ever. (`tests/host/tests/lifecycle` calls the CLAP's audio and
 //! main thread at once, and does what a host must not.)
 //!
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use tagvane_host::player::same_bits;
 use tagvane_host::window::Window;
 use tagvane_host::{Session, Setup};
-use tagvane_tests::{FORMATS, changed_state, open, process, screen, wiring};
+use tagvane_tests::{FORMATS, changed_state, open, open_without_handler, process, screen, wiring};
 
 /// Walks in each format, unless minutes are asked for.
 const WALKS: u64 = 40;
@@ -89,7 +90,8 @@ fn any_order_of_calls_is_taken_in_both_formats() {
 /// One instance from its creation to its end.
 fn walk(format: &str, seed: u64, start: Instant) {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut session = open(format);
+    let with_handler = random.random_bool(0.6);
+    let mut session = if with_handler { open(format) } else { open_without_handler(format) };
     let session = session.as_mut();
     let ids: Vec<u32> = session.parameters().iter().map(|parameter| parameter.id).collect();
     let fresh = session.save().unwrap();
@@ -114,7 +116,7 @@ fn call(
     window: &mut Option<Window>,
     random: &mut StdRng,
 ) {
-    match random.random_range(0..24) {
+    match random.random_range(0..26) {
         0 | 1 => {
             let rates = [8_000.0, 11_025.0, 22_050.0, 44_100.0, 44_100.5, 47_999.99, 96_000.0, 192_000.0, 768_000.0];
             let setup = Setup {
@@ -180,6 +182,8 @@ fn call(
             session.resize_window(size).unwrap();
         }
         15 => session.idle(),
+        // A VST3's host may set its handler late, and take it away.
+        17 => session.set_handler(random.random()),
         16 if running.is_some() => drop(session.flush().unwrap()),
         _ => {
             if let Some(setup) = running {

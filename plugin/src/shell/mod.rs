@@ -15,8 +15,8 @@
 //!
 //! Here is the instance; `params` is its `clap.params`, `block` one call of the audio
 //! thread, `events` what goes in and out of it, `state` what a project saves,
-//! `extensions` the rest, `entry` the library's
-//! way in.
+//! `extensions` the rest, `entry` the library's way in; `vst3` stands in front of the VST3
+//! that clap-wrapper makes of all that.
 
 mod block;
 mod entry;
@@ -26,6 +26,7 @@ mod params;
 mod state;
 #[cfg(test)]
 mod test_host;
+mod vst3;
 
 pub(crate) use entry::{entry, export_shelled};
 #[cfg(test)]

@@ -223,8 +223,11 @@ unsafe impl Sync for Plugin {}
 // contract holds but for what a test breaks by intent.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Plugin {
-    /// Made, but not initialised.
+    /// Made, but not initialised. A host that is called "Bare" has no extensions.
     pub(crate) fn create(name: &'static CStr) -> Self {
+        unsafe extern "C" fn no_extension(_: *const clap_host, _: *const c_char) -> *const c_void {
+            std::ptr::null()
+        }
         unsafe extern "C" fn restart(host: *const clap_host) {
             unsafe { asked(host) }.restart.store(true, Relaxed);
         }
@@ -240,7 +243,7 @@ impl Plugin {
             vendor: c"Tagvane".as_ptr(),
             url: c"".as_ptr(),
             version: c"1".as_ptr(),
-            get_extension: Some(host_extension),
+            get_extension: Some(if name == c"Bare" { no_extension } else { host_extension }),
             request_restart: Some(restart),
             request_process: Some(process),
             request_callback: Some(callback),

@@ -1,0 +1,432 @@
+//! One VST3 instance: component, processor and controller in one object, as clap-wrapper makes them.
+
+use super::StandInHandler;
+use super::handler::retained;
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use vst3::Steinberg::Vst::{
+    BusDirection, BusInfo, IAudioProcessor, IAudioProcessorTrait, IAudioProcessorVtbl, IComponent, IComponentHandler,
+    IComponentTrait, IComponentVtbl, IEditController, IEditControllerTrait, IEditControllerVtbl, IoMode, MediaType,
+    ParamID, ParamValue, ParameterInfo, ProcessData, ProcessSetup, RoutingInfo, SpeakerArrangement, String128, TChar,
+};
+use vst3::Steinberg::{
+    FIDString, FUnknown, FUnknownVtbl, IBStream, IPlugView, IPluginBaseTrait, TBool, TUID, int32, kInvalidArgument,
+    kNotInitialized, kResultFalse, kResultOk, tresult, uint32,
+};
+use vst3::com_scrape_types::{Construct, Guid, InterfaceList, MakeHeader, Wrapper};
+use vst3::{Class, ComPtr, ComWrapper, Interface};
+
+/// The longest text of a parameter that clap-wrapper reads within its buffer, in bytes of UTF-8.
+const LONGEST_TEXT: usize = 126;
+
+/// clap-wrapper's instance, and what stands between it and the host.
+pub(super) struct Instance {
+    component: ComPtr<IComponent>,
+    processor: ComPtr<IAudioProcessor>,
+    controller: ComPtr<IEditController>,
+    stand_in: ComWrapper<StandInHandler>,
+    /// The host's handler, if it has set one. Locked on the main thread only.
+    handler: Mutex<Option<ComPtr<IComponentHandler>>>,
+    /// Between a successful `initialize` and `terminate`.
+    is_initialized: AtomicBool,
+    /// The ids of all parameters, sorted: they never change.
+    parameter_ids: OnceLock<Vec<ParamID>>,
+}
+
+impl Instance {
+    /// An object in front of clap-wrapper's; `None` where that is not one of all three kinds.
+    pub(super) fn create(component: ComPtr<IComponent>) -> Option<ComPtr<FUnknown>> {
+        let (processor, controller) = (component.cast()?, component.cast()?);
+        let instance = ComWrapper::new(Self {
+            component,
+            processor,
+            controller,
+            stand_in: ComWrapper::new(StandInHandler::default()),
+            handler: Mutex::new(None),
+            is_initialized: AtomicBool::new(false),
+            parameter_ids: OnceLock::new(),
+        });
+        instance.set_handler(None);
+        instance.to_com_ptr::<FUnknown>()
+    }
+
+    /// Has clap-wrapper talk to the host's handler, or to the stand-in.
+    fn set_handler(&self, handler: Option<ComPtr<IComponentHandler>>) -> tresult {
+        let stand_in = self.stand_in.as_com_ref::<IComponentHandler>();
+        let used = match &handler {
+            Some(handler) => handler.as_ptr(),
+            None => stand_in.map_or(ptr::null_mut(), |stand_in| stand_in.as_ptr()),
+        };
+        // SAFETY: both live; clap-wrapper takes a reference of its own.
+        let result = unsafe { self.controller.setComponentHandler(used) };
+        *self.handler.lock().unwrap_or_else(PoisonError::into_inner) = handler;
+        result
+    }
+
+    /// Tells the host's handler what the stand-in has kept for it.
+    ///
+    /// # Safety
+    /// On the main thread, in a call in which a host expects to be called back.
+    unsafe fn deliver(&self) {
+        let handler = self.handler.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(handler) = handler {
+            // SAFETY: by the caller.
+            unsafe { self.stand_in.deliver(&handler) };
+        }
+    }
+
+    fn is_initialized(&self) -> bool {
+        self.is_initialized.load(Ordering::Acquire)
+    }
+
+    /// Whether there is a parameter with this id.
+    fn has_parameter(&self, id: ParamID) -> bool {
+        let ids = self.parameter_ids.get_or_init(|| {
+            // SAFETY: an initialized controller, and a plain C struct that it writes.
+            let mut ids: Vec<ParamID> = unsafe {
+                (0..self.controller.getParameterCount())
+                    .filter_map(|index| {
+                        let mut info: ParameterInfo = std::mem::zeroed();
+                        (self.controller.getParameterInfo(index, &mut info) == kResultOk).then_some(info.id)
+                    })
+                    .collect()
+            };
+            ids.sort_unstable();
+            ids
+        });
+        ids.binary_search(&id).is_ok()
+    }
+}
+
+/// The three interfaces, in the order of [`Header`].
+pub(super) struct Interfaces;
+
+/// The heads of an instance that a host's pointers lead to.
+#[repr(C)]
+pub(super) struct Header {
+    component: IComponent,
+    processor: IAudioProcessor,
+    controller: IEditController,
+}
+
+const PROCESSOR: isize = std::mem::offset_of!(Header, processor) as isize;
+const CONTROLLER: isize = std::mem::offset_of!(Header, controller) as isize;
+
+// SAFETY: each interface is at the offset that it is found at.
+unsafe impl InterfaceList for Interfaces {
+    type Header = Header;
+
+    fn query(iid: &Guid) -> Option<isize> {
+        if IComponent::inherits(iid) {
+            Some(0)
+        } else if IAudioProcessor::inherits(iid) {
+            Some(PROCESSOR)
+        } else {
+            IEditController::inherits(iid).then_some(CONTROLLER)
+        }
+    }
+}
+
+/// The vtable of an interface `I` at `OFFSET`, as the `vst3` crate makes it.
+macro_rules! vtable {
+    ($interface:ident, $offset:expr) => {
+        // SAFETY: it points to the constant table that the crate made for this class.
+        unsafe { *<$interface as Construct<Instance, ComWrapper<Instance>, { $offset }>>::OBJ.vtbl }
+    };
+}
+
+const COMPONENT_VTABLE: IComponentVtbl = {
+    let mut table = vtable!(IComponent, 0);
+    table.base.base.queryInterface = query_interface::<0>;
+    table
+};
+const PROCESSOR_VTABLE: IAudioProcessorVtbl = {
+    let mut table = vtable!(IAudioProcessor, PROCESSOR);
+    table.base = FUnknownVtbl { queryInterface: query_interface::<PROCESSOR>, ..table.base };
+    table
+};
+const CONTROLLER_VTABLE: IEditControllerVtbl = {
+    let mut table = vtable!(IEditController, CONTROLLER);
+    table.base.base.queryInterface = query_interface::<CONTROLLER>;
+    table
+};
+
+// SAFETY: each points to a table for its interface and its offset.
+unsafe impl MakeHeader<Instance, ComWrapper<Instance>> for Interfaces {
+    const HEADER: Header = Header {
+        component: IComponent { vtbl: &COMPONENT_VTABLE },
+        processor: IAudioProcessor { vtbl: &PROCESSOR_VTABLE },
+        controller: IEditController { vtbl: &CONTROLLER_VTABLE },
+    };
+}
+
+impl Class for Instance {
+    type Interfaces = Interfaces;
+}
+
+/// One of the three interfaces, or one of clap-wrapper's that need no guard.
+unsafe extern "system" fn query_interface<const OFFSET: isize>(
+    this: *mut FUnknown,
+    iid: *const TUID,
+    object: *mut *mut c_void,
+) -> tresult {
+    if iid.is_null() || object.is_null() {
+        return kInvalidArgument;
+    }
+    // SAFETY: `this` is the interface at `OFFSET` of a live instance's header; `iid` is sixteen bytes
+    // and `object` the caller's variable, by the contract.
+    unsafe {
+        let header = this.byte_offset(-OFFSET).cast::<Header>();
+        let instance = <ComWrapper<Instance> as Wrapper<Instance>>::data_from_header(header);
+        if let Some(offset) = Interfaces::query(&*iid.cast::<Guid>()) {
+            <ComWrapper<Instance> as Wrapper<Instance>>::add_ref(instance);
+            object.write(header.byte_offset(offset).cast());
+            return kResultOk;
+        }
+        object.write(ptr::null_mut());
+        let inner = (*instance).component.as_ptr().cast::<FUnknown>();
+        ((*(*inner).vtbl).queryInterface)(inner, iid, object)
+    }
+}
+
+impl IPluginBaseTrait for Instance {
+    unsafe fn initialize(&self, context: *mut FUnknown) -> tresult {
+        // SAFETY: by the contract; the stand-in answers for a host that gives no context.
+        unsafe {
+            let stand_in = self.stand_in.as_com_ref::<IComponentHandler>();
+            let stand_in = stand_in.map_or(ptr::null_mut(), |stand_in| stand_in.as_ptr().cast());
+            let result = self.component.initialize(if context.is_null() { stand_in } else { context });
+            if result == kResultOk {
+                self.is_initialized.store(true, Ordering::Release);
+                let handler = self.handler.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                self.set_handler(handler);
+            }
+            result
+        }
+    }
+
+    unsafe fn terminate(&self) -> tresult {
+        self.is_initialized.store(false, Ordering::Release);
+        // SAFETY: by the contract. clap-wrapper lets go of the handler.
+        let result = unsafe { self.component.terminate() };
+        self.set_handler(None);
+        result
+    }
+}
+
+/// Forwards a call that needs an initialized instance; gives `$otherwise` where it is none, or where
+/// one of the pointers is null.
+macro_rules! forward {
+    ($self:ident.$part:ident.$call:ident($($argument:expr),*), not null: [$($pointer:expr),*], else $otherwise:expr) => {
+        if !$self.is_initialized() {
+            $otherwise(kNotInitialized)
+        } else if false $(|| $pointer.is_null())* {
+            $otherwise(kInvalidArgument)
+        } else {
+            // SAFETY: by the contract; forwarded on the host's thread.
+            unsafe { $self.$part.$call($($argument),*) }
+        }
+    };
+}
+
+/// What a call gives that tells no result.
+fn nothing<T: Default>(_: tresult) -> T {
+    T::default()
+}
+
+#[allow(non_snake_case)]
+impl IComponentTrait for Instance {
+    unsafe fn getControllerClassId(&self, class: *mut TUID) -> tresult {
+        forward!(self.component.getControllerClassId(class), not null: [class], else tresult::from)
+    }
+
+    unsafe fn setIoMode(&self, mode: IoMode) -> tresult {
+        forward!(self.component.setIoMode(mode), not null: [], else tresult::from)
+    }
+
+    unsafe fn getBusCount(&self, media: MediaType, direction: BusDirection) -> int32 {
+        forward!(self.component.getBusCount(media, direction), not null: [], else nothing)
+    }
+
+    unsafe fn getBusInfo(&self, media: MediaType, direction: BusDirection, index: int32, bus: *mut BusInfo) -> tresult {
+        forward!(self.component.getBusInfo(media, direction, index, bus), not null: [bus], else tresult::from)
+    }
+
+    unsafe fn getRoutingInfo(&self, input: *mut RoutingInfo, output: *mut RoutingInfo) -> tresult {
+        forward!(self.component.getRoutingInfo(input, output), not null: [input, output], else tresult::from)
+    }
+
+    unsafe fn activateBus(&self, media: MediaType, direction: BusDirection, index: int32, state: TBool) -> tresult {
+        forward!(self.component.activateBus(media, direction, index, state), not null: [], else tresult::from)
+    }
+
+    unsafe fn setActive(&self, state: TBool) -> tresult {
+        // SAFETY: hosts call this on the main thread.
+        unsafe { self.deliver() };
+        forward!(self.component.setActive(state), not null: [], else tresult::from)
+    }
+
+    unsafe fn setState(&self, state: *mut IBStream) -> tresult {
+        forward!(self.component.setState(state), not null: [state], else tresult::from)
+    }
+
+    unsafe fn getState(&self, state: *mut IBStream) -> tresult {
+        forward!(self.component.getState(state), not null: [state], else tresult::from)
+    }
+}
+
+#[allow(non_snake_case)]
+impl IAudioProcessorTrait for Instance {
+    unsafe fn setBusArrangements(
+        &self,
+        inputs: *mut SpeakerArrangement,
+        input_count: int32,
+        outputs: *mut SpeakerArrangement,
+        output_count: int32,
+    ) -> tresult {
+        if input_count > 0 && inputs.is_null() || output_count > 0 && outputs.is_null() {
+            return kInvalidArgument;
+        }
+        forward!(
+            self.processor.setBusArrangements(inputs, input_count, outputs, output_count),
+            not null: [],
+            else tresult::from
+        )
+    }
+
+    unsafe fn getBusArrangement(
+        &self,
+        direction: BusDirection,
+        index: int32,
+        arrangement: *mut SpeakerArrangement,
+    ) -> tresult {
+        forward!(
+            self.processor.getBusArrangement(direction, index, arrangement),
+            not null: [arrangement],
+            else tresult::from
+        )
+    }
+
+    unsafe fn canProcessSampleSize(&self, size: int32) -> tresult {
+        forward!(self.processor.canProcessSampleSize(size), not null: [], else tresult::from)
+    }
+
+    unsafe fn getLatencySamples(&self) -> uint32 {
+        forward!(self.processor.getLatencySamples(), not null: [], else nothing)
+    }
+
+    unsafe fn setupProcessing(&self, setup: *mut ProcessSetup) -> tresult {
+        forward!(self.processor.setupProcessing(setup), not null: [setup], else tresult::from)
+    }
+
+    unsafe fn setProcessing(&self, state: TBool) -> tresult {
+        forward!(self.processor.setProcessing(state), not null: [], else tresult::from)
+    }
+
+    unsafe fn process(&self, data: *mut ProcessData) -> tresult {
+        forward!(self.processor.process(data), not null: [data], else tresult::from)
+    }
+
+    unsafe fn getTailSamples(&self) -> uint32 {
+        forward!(self.processor.getTailSamples(), not null: [], else nothing)
+    }
+}
+
+#[allow(non_snake_case)]
+impl IEditControllerTrait for Instance {
+    unsafe fn setComponentState(&self, state: *mut IBStream) -> tresult {
+        // SAFETY: hosts call this on the main thread.
+        unsafe { self.deliver() };
+        forward!(self.controller.setComponentState(state), not null: [state], else tresult::from)
+    }
+
+    unsafe fn setState(&self, state: *mut IBStream) -> tresult {
+        forward!(self.controller.setState(state), not null: [state], else tresult::from)
+    }
+
+    unsafe fn getState(&self, state: *mut IBStream) -> tresult {
+        forward!(self.controller.getState(state), not null: [state], else tresult::from)
+    }
+
+    unsafe fn getParameterCount(&self) -> int32 {
+        forward!(self.controller.getParameterCount(), not null: [], else nothing)
+    }
+
+    unsafe fn getParameterInfo(&self, index: int32, info: *mut ParameterInfo) -> tresult {
+        forward!(self.controller.getParameterInfo(index, info), not null: [info], else tresult::from)
+    }
+
+    unsafe fn getParamStringByValue(&self, id: ParamID, value: ParamValue, text: *mut String128) -> tresult {
+        if self.is_initialized() && !self.has_parameter(id) {
+            return kInvalidArgument;
+        }
+        forward!(self.controller.getParamStringByValue(id, value, text), not null: [text], else tresult::from)
+    }
+
+    unsafe fn getParamValueByString(&self, id: ParamID, text: *mut TChar, value: *mut ParamValue) -> tresult {
+        if self.is_initialized() && !self.has_parameter(id) || text.is_null() {
+            return kInvalidArgument;
+        }
+        // SAFETY: a text ends with a zero, by the contract.
+        if unsafe { utf8_length(text) } > LONGEST_TEXT {
+            return kResultFalse;
+        }
+        forward!(self.controller.getParamValueByString(id, text, value), not null: [value], else tresult::from)
+    }
+
+    unsafe fn normalizedParamToPlain(&self, id: ParamID, value: ParamValue) -> ParamValue {
+        forward!(self.controller.normalizedParamToPlain(id, value), not null: [], else nothing)
+    }
+
+    unsafe fn plainParamToNormalized(&self, id: ParamID, value: ParamValue) -> ParamValue {
+        forward!(self.controller.plainParamToNormalized(id, value), not null: [], else nothing)
+    }
+
+    unsafe fn getParamNormalized(&self, id: ParamID) -> ParamValue {
+        forward!(self.controller.getParamNormalized(id), not null: [], else nothing)
+    }
+
+    unsafe fn setParamNormalized(&self, id: ParamID, value: ParamValue) -> tresult {
+        forward!(self.controller.setParamNormalized(id, value), not null: [], else tresult::from)
+    }
+
+    unsafe fn setComponentHandler(&self, handler: *mut IComponentHandler) -> tresult {
+        // SAFETY: the host's handler, or null.
+        self.set_handler(unsafe { retained(handler) })
+    }
+
+    unsafe fn createView(&self, name: FIDString) -> *mut IPlugView {
+        if !self.is_initialized() {
+            return ptr::null_mut();
+        }
+        // SAFETY: hosts call this on the main thread; forwarded as it came.
+        unsafe {
+            self.deliver();
+            self.controller.createView(name)
+        }
+    }
+}
+
+/// The bytes that a text takes as UTF-8, counted no further than is allowed.
+///
+/// # Safety
+/// `text` ends with a zero.
+unsafe fn utf8_length(text: *const TChar) -> usize {
+    let mut length = 0;
+    for index in 0.. {
+        // SAFETY: no unit before was the zero at the end.
+        let unit = unsafe { *text.add(index) };
+        length += match unit {
+            0 => break,
+            1..0x80 => 1,
+            0x80..0x800 => 2,
+            _ => 3,
+        };
+        if length > LONGEST_TEXT {
+            break;
+        }
+    }
+    length
+}

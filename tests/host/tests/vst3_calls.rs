@@ -1,0 +1,258 @@
+//! The VST3 in hosts that set no component handler, set it late or take it away, and that call what
+//! a host must not: scanners, preset tools and validators do. Each of these once ended the process.
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+use std::path::PathBuf;
+use std::ptr;
+use tagvane_host::vst3_host::{Module, Vst3Session};
+use tagvane_host::{Session, Setup};
+use vst3::Steinberg::Vst::{
+    IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentTrait, IEditController, IEditControllerTrait,
+    INoteExpressionController, IUnitInfo, ProcessSetup,
+};
+use vst3::Steinberg::{FUnknown, IPluginBaseTrait, TUID, kInvalidArgument, kNoInterface, kResultOk};
+use vst3::{ComPtr, Interface};
+
+const SETUP: Setup = Setup { sample_rate: 48_000.0, longest_block: 512, channels: 2, offline: true };
+
+fn bundle() -> PathBuf {
+    let folder = std::env::var_os("TAGVANE_BUNDLES")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../bundles"), PathBuf::from);
+    folder.join("Tagvane.vst3")
+}
+
+fn id(session: &mut dyn Session, name: &str) -> u32 {
+    session.parameters().iter().find(|parameter| parameter.name == name).unwrap_or_else(|| panic!("no {name}")).id
+}
+
+/// A state in which a field is another.
+fn changed(state: &[u8], change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+    let mut json: serde_json::Value = serde_json::from_slice(&state[8..]).unwrap();
+    change(&mut json);
+    let text = json.to_string().into_bytes();
+    [&(text.len() as u64).to_le_bytes()[..], &text].concat()
+}
+
+fn bypassed(state: &[u8]) -> Vec<u8> {
+    changed(state, |json| json["params"]["bypass"] = serde_json::json!({ "bool": true }))
+}
+
+fn with_model(state: &[u8], name: &str) -> Vec<u8> {
+    let model = serde_json::json!({ "shipped": name }).to_string();
+    changed(state, |json| json["fields"]["model"] = model.into())
+}
+
+/// Plays for a while, with slots that are recorded.
+fn play(session: &mut dyn Session) {
+    let input = vec![vec![0.3; 512]; 2];
+    let mut output = vec![vec![0.0; 512]; 2];
+    session.play(true);
+    let write = id(session, "Write");
+    session.set(write, 1.0);
+    for _ in 0..300 {
+        session.process(&input, &mut output).unwrap();
+        assert_eq!(output, input);
+    }
+}
+
+/// Everything that has clap-wrapper call its host, in each phase.
+fn live(session: &mut dyn Session) {
+    let bypass = id(session, "Bypass");
+    let fresh = session.save().unwrap();
+    for is_active in [false, true] {
+        if is_active {
+            session.start(SETUP).unwrap();
+            play(session);
+        }
+        assert!(session.load(&bypassed(&fresh)));
+        assert_eq!(session.value(bypass), Some(1.0), "the controller does not know what was loaded");
+        assert!(session.load(&with_model(&fresh, "Million Song 50")));
+        assert_eq!(session.value(bypass), Some(0.0));
+        if is_active {
+            play(session);
+        }
+        session.stop();
+        // The names are others.
+        session.start(SETUP).unwrap();
+        session.stop();
+        assert!(session.parameters().iter().any(|parameter| parameter.name == "indie"), "the names are the old ones");
+        assert!(session.load(&fresh));
+    }
+}
+
+/// Steinberg's validator 3.7.14 ended in its test "Parameter Bypass persistence".
+#[test]
+fn it_lives_without_a_component_handler() {
+    let mut session = Vst3Session::open_without_handler(&bundle()).unwrap();
+    live(&mut session);
+    assert_eq!(session.disturbances(), tagvane_host::Disturbances::default());
+}
+
+#[test]
+fn it_lives_after_its_component_handler_was_taken_away() {
+    let mut session = Vst3Session::open(&bundle()).unwrap();
+    session.start(SETUP).unwrap();
+    play(&mut session);
+    session.set_handler(false);
+    let before = session.disturbances();
+    session.stop();
+    live(&mut session);
+    assert_eq!(session.disturbances(), before, "a handler that was taken away was called");
+    // Away twice, and back.
+    session.set_handler(false);
+    session.set_handler(true);
+    live(&mut session);
+    assert!(session.disturbances().rescans > before.rescans);
+}
+
+#[test]
+fn a_late_component_handler_is_told_what_it_missed() {
+    let mut session = Vst3Session::open_without_handler(&bundle()).unwrap();
+    let fresh = session.save().unwrap();
+    assert!(session.load(&bypassed(&fresh)));
+    session.set_handler(true);
+    assert_eq!(session.disturbances().rescans, 0, "a host does not expect it in that call");
+    session.start(SETUP).unwrap();
+    assert!(session.disturbances().rescans > 0, "it was not told that values changed");
+    session.stop();
+    let told = session.disturbances().rescans;
+    session.set_handler(true);
+    session.start(SETUP).unwrap();
+    assert_eq!(session.disturbances().rescans, told, "it was told again");
+}
+
+/// A VST3 may be terminated and initialised again.
+#[test]
+fn it_can_be_initialized_again() {
+    let session = Vst3Session::open_without_handler(&bundle()).unwrap();
+    let component = session.component().clone();
+    for _ in 0..3 {
+        // SAFETY: VST3's own functions, on one thread; no context is what some hosts give.
+        unsafe {
+            assert_eq!(component.terminate(), kResultOk);
+            assert_eq!(component.initialize(ptr::null_mut()), kResultOk);
+        }
+    }
+    let mut session = session;
+    live(&mut session);
+}
+
+/// What needs an instance is refused while it is none.
+#[test]
+fn calls_before_and_after_its_life_are_refused() {
+    let module = Module::load(&bundle()).unwrap();
+    let component = module.create_component().unwrap();
+    let refuse_all = || {
+        let (processor, controller) =
+            (component.cast::<IAudioProcessor>().unwrap(), component.cast::<IEditController>().unwrap());
+        let mut setup =
+            ProcessSetup { processMode: 0, symbolicSampleSize: 0, maxSamplesPerBlock: 64, sampleRate: 48_000.0 };
+        // SAFETY: the instance lives; what it may not follow is null.
+        unsafe {
+            let mut bus = std::mem::zeroed();
+            assert_ne!(component.getBusInfo(0, 0, 0, &mut bus), kResultOk);
+            assert_ne!(component.setActive(1), kResultOk);
+            assert_ne!(component.getState(ptr::null_mut()), kResultOk);
+            assert_ne!(component.setState(ptr::null_mut()), kResultOk);
+            assert_ne!(processor.setupProcessing(&mut setup), kResultOk);
+            assert_ne!(processor.setProcessing(1), kResultOk);
+            assert_ne!(processor.setBusArrangements(ptr::null_mut(), 0, ptr::null_mut(), 0), kResultOk);
+            assert_ne!(processor.process(ptr::null_mut()), kResultOk);
+            assert_eq!((processor.getLatencySamples(), processor.getTailSamples()), (0, 0));
+            assert_eq!(controller.getParameterCount(), 0);
+            let mut text = [0; 128];
+            assert_ne!(controller.getParamStringByValue(0, 0.5, &mut text), kResultOk);
+            assert!(controller.createView(c"editor".as_ptr()).is_null());
+            assert_eq!(controller.setComponentHandler(ptr::null_mut()), kResultOk);
+        }
+    };
+    refuse_all();
+    // SAFETY: as above.
+    unsafe {
+        assert_eq!(component.initialize(ptr::null_mut()), kResultOk);
+        assert_eq!(component.terminate(), kResultOk);
+    }
+    refuse_all();
+    drop(component);
+    // Left without a word.
+    let component = module.create_component().unwrap();
+    // SAFETY: as above.
+    assert_eq!(unsafe { component.initialize(ptr::null_mut()) }, kResultOk);
+}
+
+#[test]
+fn nothing_and_parameters_that_are_none_are_refused() {
+    let mut session = Vst3Session::open(&bundle()).unwrap();
+    let ids: Vec<u32> = session.parameters().iter().map(|parameter| parameter.id).collect();
+    let component = session.component().clone();
+    let (processor, controller) =
+        (component.cast::<IAudioProcessor>().unwrap(), component.cast::<IEditController>().unwrap());
+    // SAFETY: the instance lives; what it may not follow is null.
+    unsafe {
+        for result in [
+            component.setState(ptr::null_mut()),
+            component.getState(ptr::null_mut()),
+            component.getBusInfo(0, 0, 0, ptr::null_mut()),
+            component.getControllerClassId(ptr::null_mut()),
+            processor.setupProcessing(ptr::null_mut()),
+            processor.process(ptr::null_mut()),
+            processor.setBusArrangements(ptr::null_mut(), 1, ptr::null_mut(), 1),
+            controller.setComponentState(ptr::null_mut()),
+            controller.getParameterInfo(0, ptr::null_mut()),
+            controller.getParamStringByValue(ids[0], 0.5, ptr::null_mut()),
+            controller.getParamValueByString(ids[0], ptr::null_mut(), ptr::null_mut()),
+        ] {
+            assert_eq!(result, kInvalidArgument);
+        }
+        let mut text = [0; 128];
+        for unknown in [0, 1, 0x7fff_ffff, u32::MAX] {
+            assert!(!ids.contains(&unknown));
+            assert_eq!(controller.getParamStringByValue(unknown, 0.5, &mut text), kInvalidArgument);
+            assert_eq!(controller.getParamNormalized(unknown), 0.0);
+            controller.setParamNormalized(unknown, 0.5);
+        }
+        for id in &ids {
+            for value in [0.0, 0.5, 1.0, -1.0, 2.0, f64::NAN, f64::INFINITY] {
+                controller.getParamStringByValue(*id, value, &mut text);
+            }
+        }
+    }
+    // Texts longer than clap-wrapper's buffer.
+    for text in ["x".repeat(126), "x".repeat(127), "x".repeat(128), "x".repeat(5_000), "€".repeat(60), "😀".repeat(127)]
+    {
+        assert!(ids.iter().all(|id| session.parse(*id, &text).is_none_or(f64::is_finite)));
+        assert_eq!(session.parse(0x7fff_ffff, &text), None);
+    }
+    live(&mut session);
+}
+
+/// One object with one identity, whichever of its interfaces a host comes by.
+#[test]
+fn every_interface_leads_to_the_others() {
+    let session = Vst3Session::open(&bundle()).unwrap();
+    let component = session.component();
+    let of: [ComPtr<FUnknown>; 3] = [
+        component.cast::<FUnknown>().unwrap(),
+        component.cast::<IAudioProcessor>().unwrap().cast().unwrap(),
+        component.cast::<IEditController>().unwrap().cast().unwrap(),
+    ];
+    assert!(of.iter().all(|unknown| unknown.as_ptr() == of[0].as_ptr()), "three identities");
+    for unknown in &of {
+        let controller = unknown.cast::<IEditController>().unwrap();
+        assert_eq!(controller.cast::<IComponent>().unwrap().as_ptr(), component.as_ptr());
+        // Those of clap-wrapper's own.
+        assert!(controller.cast::<IUnitInfo>().is_some() && controller.cast::<INoteExpressionController>().is_some());
+    }
+    let raw = component.as_ptr().cast::<FUnknown>();
+    // SAFETY: the instance lives; what it may not follow is null.
+    unsafe {
+        let query = (*(*raw).vtbl).queryInterface;
+        let mut object: *mut c_void = ptr::dangling_mut();
+        let nobody: TUID = [7; 16];
+        assert_eq!(query(raw, &nobody, &mut object), kNoInterface);
+        assert!(object.is_null());
+        assert_eq!(query(raw, ptr::null(), &mut object), kInvalidArgument);
+        assert_eq!(query(raw, IComponent::IID.as_ptr().cast(), ptr::null_mut()), kInvalidArgument);
+    }
+}
