@@ -94,25 +94,33 @@ fn load(file: &Path, times: usize) -> Value {
     json!({"milliseconds": milliseconds})
 }
 
-/// Milliseconds of the audio thread for a block of 512 stereo frames at 48 kHz.
+/// Milliseconds of the audio thread for a block of 512 stereo frames at 48 kHz: of noise, and in
+/// turn with it of denormal numbers.
 fn block(times: usize) -> Value {
     let bytes = Vec::leak(support::bytes(&support::loudness(48)));
-    let engine = Engine::start(ModelSource::Bytes { name: "loudness".into(), bytes }, Inference::Sliding);
-    engine.wait_until_loaded();
-    let mut tap = engine.connect(48_000.0, Pace::EveryHop).unwrap();
-    let sound = noise(512);
-    let mut all: Vec<Duration> = (0..times)
-        .map(|_| {
+    let engine = || Engine::start(ModelSource::Bytes { name: "loudness".into(), bytes }, Inference::Sliding);
+    let engines = [engine(), engine()];
+    engines.iter().for_each(Engine::wait_until_loaded);
+    let mut taps = [0, 1].map(|index: usize| engines[index].connect(48_000.0, Pace::EveryHop).unwrap());
+    let noise = noise(512);
+    let denormals: Vec<f32> = noise.iter().map(|sample| sample * f32::MIN_POSITIVE).collect();
+    let mut all = [Vec::with_capacity(times), Vec::with_capacity(times)];
+    for _ in 0..times {
+        for (index, sound) in [&noise, &denormals].into_iter().enumerate() {
             let start = ThreadTime::now();
-            tap.hear(&[&sound, &sound]);
-            let took = start.elapsed();
-            engine.catch_up();
-            took
-        })
-        .collect();
-    all.sort();
-    let at = |share: f64| all[(share * (all.len() - 1) as f64) as usize].as_secs_f64() * 1e3;
-    json!({"milliseconds": at(0.5), "milliseconds_999": at(0.999), "duration": 512.0 / 48.0})
+            taps[index].hear(&[sound, sound]);
+            all[index].push(start.elapsed());
+            engines[index].catch_up();
+        }
+    }
+    all.iter_mut().for_each(|all| all.sort());
+    let at = |index: usize, share: f64| all[index][(share * (times - 1) as f64) as usize].as_secs_f64() * 1e3;
+    json!({
+        "milliseconds": at(0, 0.5),
+        "milliseconds_999": at(0, 0.999),
+        "denormals": at(1, 0.5) / at(0, 0.5),
+        "duration": 512.0 / 48.0,
+    })
 }
 
 /// Bytes that each further instance takes once it listens.

@@ -133,6 +133,7 @@ fn print_session(block: &Value, live: &Value, idle: &Value) -> Result<()> {
         percent("milliseconds")?,
         percent("milliseconds_999")?
     );
+    println!("a block of denormal numbers takes {:.2} of a block of noise", number(block, "denormals")?);
     println!("\n64 instances of the shipped model, live for {} s", live["seconds"]);
     println!(
         "{} updates, {} late, {} gaps; {:.2} % of a core each",
