@@ -104,6 +104,33 @@ fn every_layout_is_heard_alike() {
     assert!(refused.contains("channels"), "{refused}");
 }
 
+/// Once, stereo with one side inverted was heard as silence.
+#[test]
+fn stereo_out_of_phase_has_the_tags_of_one_side() {
+    let music = clip("rock").mono();
+    for format in FORMATS {
+        let [alone, inverted] = [1.0, -1.0].map(|sign| {
+            let mut session = open(format);
+            session.start(bounce(44_100.0, 512)).unwrap();
+            let mut last = BTreeMap::new();
+            for part in music.chunks_exact(512).take(800) {
+                let input = vec![part.to_vec(), part.iter().map(|sample| sign * sample).collect()];
+                let mut output = vec![vec![0.0; 512]; 2];
+                let announced = session.process(&input, &mut output).unwrap();
+                assert!(same_bits(&input, &output), "{format}");
+                last.extend(announced.iter().map(|one| (one.id, one.value)));
+            }
+            last
+        });
+        assert!(alone.values().any(|value| *value > 0.3), "{format}: {alone:?}");
+        // By now the tenth of a second before the first decision is out of the window.
+        for (id, value) in &alone {
+            let found = inverted.get(id).copied().unwrap_or(0.0);
+            assert!((found - value).abs() < 0.01, "{format}: {id:x} is {found}, not {value}");
+        }
+    }
+}
+
 #[test]
 fn strange_audio_passes_and_the_tags_stay_sound() {
     let strange = [f32::NAN, f32::INFINITY, -f32::INFINITY, 1e38, -1e38, 1e-42, -0.0, 0.0];

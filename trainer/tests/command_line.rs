@@ -74,7 +74,7 @@ fn from_magnatagatune_to_tables_and_back() {
     };
     assert_eq!(auc("figures.json"), auc("exported.json"));
     let tables = works(folder, "report runs");
-    assert!(tables.contains("### Table 2") && tables.contains("| 3^4-59049 | 4 to 8 | ~0.8655 |"), "{tables}");
+    assert!(tables.contains("### Table 2") && tables.contains("| 3^4-59049 | 4 to 8 | 0.8655 |"), "{tables}");
     assert!(works(folder, "models").contains("3^9-59049"));
 
     for (arguments, word) in [
@@ -165,8 +165,7 @@ fn a_closed_pipe_ends_every_command_quietly() {
     use std::os::unix::process::ExitStatusExt as _;
     use std::process::Stdio;
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("runs")).unwrap();
-    for arguments in ["models", "models 3^9-59049", "report runs", "help", "train --help", "--version"] {
+    for arguments in ["models", "models 3^9-59049", "help", "train --help", "--version"] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut trainer = Command::new(env!("CARGO_BIN_EXE_trainer"));

@@ -35,9 +35,7 @@ pub(crate) use test_host::{Done, TestHost};
 use crate::parts::Parts;
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_plugin_gui};
 use clap_sys::ext::note_ports::CLAP_EXT_NOTE_PORTS;
-use clap_sys::ext::params::{
-    CLAP_EXT_PARAMS, CLAP_PARAM_RESCAN_INFO, CLAP_PARAM_RESCAN_VALUES, clap_host_params, clap_plugin_params,
-};
+use clap_sys::ext::params::{CLAP_EXT_PARAMS, CLAP_PARAM_RESCAN_INFO, clap_host_params, clap_plugin_params};
 use clap_sys::ext::remote_controls::{
     CLAP_EXT_REMOTE_CONTROLS, CLAP_EXT_REMOTE_CONTROLS_COMPAT, clap_plugin_remote_controls,
 };
@@ -51,7 +49,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
 /// A nice-plug plugin that this shell can stand in front of.
@@ -85,8 +83,6 @@ struct Shell {
     /// The names the host knows. Written on the main thread, and compared in
     /// `process`, where an old value costs one callback more.
     known_names: AtomicU64,
-    /// How the model is run, as a VST3's host knows it.
-    known_inference: AtomicUsize,
     /// A block or an exchange of parameters is under way.
     taken: AtomicBool,
     /// A gesture's end waits, and the host does not process: it is to be asked to flush.
@@ -160,7 +156,6 @@ impl Shell {
             gui: extensions::gui(gui),
             host,
             known_names: parts.outputs.names_version().into(),
-            known_inference: AtomicUsize::new(0),
             taken: AtomicBool::new(false),
             vst3: parts.controls.host().vst3,
             parts,
@@ -203,14 +198,10 @@ impl Shell {
         // SAFETY: the host's functions, called as CLAP says.
         unsafe {
             let names = self.parts.outputs.names_version();
-            let renamed = self.known_names.swap(names, Ordering::Relaxed) != names;
-            // A CLAP's host asks for the value; clap-wrapper keeps the one that it was told last.
-            let inference = self.inference();
-            let moved = self.vst3 && self.known_inference.swap(inference, Ordering::Relaxed) != inference;
-            if (renamed || moved)
+            if self.known_names.swap(names, Ordering::Relaxed) != names
                 && let Some(rescan) = self.host_params().and_then(|params| params.rescan)
             {
-                rescan(self.host, if renamed { CLAP_PARAM_RESCAN_INFO } else { CLAP_PARAM_RESCAN_VALUES });
+                rescan(self.host, CLAP_PARAM_RESCAN_INFO);
             }
             let host_state = self.host_extension::<clap_host_state>(CLAP_EXT_STATE);
             if self.parts.edited.swap(false, Ordering::Acquire)
@@ -258,7 +249,6 @@ unsafe extern "C" fn deactivate(plugin: *const clap_plugin) {
         if let Some(deactivate) = shell.inner().0.deactivate {
             deactivate(shell.inner);
         }
-        shell.tell_changes();
         // Tags are at zero now and gestures ended: the host is asked to hear of it.
         if let Some(request) = shell.host_params().and_then(|params| params.request_flush) {
             request(shell.host);

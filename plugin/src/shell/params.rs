@@ -19,7 +19,11 @@ use tagvane_outputs::{PUBLISHED, SLOTS, ascii};
 pub(super) const FIRST_TAG: clap_id = 0x5441_4700;
 
 /// The id of the hidden parameter whose text says how the model is run.
-const INFERENCE: clap_id = FIRST_TAG - 1;
+pub(super) const INFERENCE: clap_id = FIRST_TAG - 1;
+
+/// The text that [`INFERENCE`] reads as the value that it has now: clap-wrapper keeps values of its
+/// own, and `vst3` asks by this.
+pub(super) const CURRENT_VALUE: &str = "current value";
 
 /// The id of the first slot's parameter; the others follow.
 pub(super) const FIRST_SLOT: clap_id = 0x534c_4f00;
@@ -144,9 +148,9 @@ impl Shell {
         (FIRST_TAG + place as u32, flags, "Tags", name.unwrap_or_else(|| format!("Unused tag {}", place + 1)))
     }
 
-    /// How the model is run, as a place in [`INFERENCES`].
-    pub(super) fn inference(&self) -> usize {
-        match self.parts.engine.board().status() {
+    /// How the model is run, as a value of [`INFERENCE`].
+    fn inference_value(&self) -> f64 {
+        let place = match self.parts.engine.board().status() {
             Status::Loading { .. } => 0,
             Status::Failed(_) => 1,
             Status::Ready { inference: Inference::FullWindows, is_sample_rate_assumed: assumed, .. } => {
@@ -155,7 +159,8 @@ impl Shell {
             Status::Ready { inference: Inference::Sliding, is_sample_rate_assumed: assumed, .. } => {
                 4 + usize::from(assumed)
             }
-        }
+        };
+        place as f64 / LAST_INFERENCE
     }
 }
 
@@ -211,7 +216,7 @@ unsafe extern "C" fn get_value(plugin: *const clap_plugin, id: clap_id, value: *
             Own::Write => f64::from(u8::from(shell.parts.outputs.armed())),
             Own::Slot(slot) => f64::from(shell.parts.outputs.slot(slot)),
             Own::Tag(place) => f64::from(shell.parts.outputs.published(place)),
-            Own::Inference => shell.inference() as f64 / LAST_INFERENCE,
+            Own::Inference => shell.inference_value(),
         });
         true
     })
@@ -260,7 +265,11 @@ unsafe extern "C" fn text_to_value(
             }
             return given && parsed.is_finite();
         };
-        let parsed = own.value_of(&CStr::from_ptr(text).to_string_lossy());
+        let text = CStr::from_ptr(text).to_string_lossy();
+        let parsed = match own {
+            Own::Inference if text == CURRENT_VALUE => Some(shell.inference_value()),
+            _ => own.value_of(&text),
+        };
         if let Some(parsed) = parsed {
             value.write(parsed);
         }

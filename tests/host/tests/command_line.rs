@@ -164,6 +164,26 @@ fn a_model_that_cannot_be_used_leaves_the_audio_alone_and_is_named_in_the_log() 
     }
 }
 
+/// Once, a model that does not tell its sample rate was run at 22050 Hz without a word.
+#[test]
+fn the_first_line_tells_how_the_model_runs_and_what_is_assumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = std::fs::read(root().join("plugin/models/magnatagatune.onnx")).unwrap();
+    let (known, unknown) = (b"sample_rate", b"sample_rite");
+    let place = bytes.windows(known.len()).position(|part| part == known).unwrap();
+    bytes[place..place + known.len()].copy_from_slice(unknown);
+    let path = folder.path().join("unknown rate.onnx");
+    std::fs::write(&path, bytes).unwrap();
+    for format in ["clap", "vst3"] {
+        for (model, told) in [(None, "sliding"), (path.to_str(), "sliding at an assumed 22050 Hz")] {
+            let output = play(&["--fast", "--seconds", "1", "--format", format], model);
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let first = said.lines().next().unwrap_or_default();
+            assert_eq!(first, format!("rock.ogg, 1.0 s at 44100 Hz; inference: {told}"), "{format}: {said}");
+        }
+    }
+}
+
 #[test]
 fn another_model_can_be_named_and_its_tags_show() {
     let copy = tempfile::tempdir().unwrap();

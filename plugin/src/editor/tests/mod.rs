@@ -8,6 +8,7 @@ mod pictures;
 #[path = "../../../engine/tests/support/mod.rs"]
 mod support;
 mod using;
+mod warnings;
 
 use super::window::Window;
 use crate::parts::Parts;

@@ -1,5 +1,6 @@
 //! One VST3 instance: component, processor and controller in one object, as clap-wrapper makes them.
 
+use crate::shell::params::{CURRENT_VALUE, INFERENCE};
 use super::StandInHandler;
 use super::handler::retained;
 use std::ffi::c_void;
@@ -385,6 +386,14 @@ impl IEditControllerTrait for Instance {
     }
 
     unsafe fn getParamNormalized(&self, id: ParamID) -> ParamValue {
+        if id == INFERENCE && self.is_initialized() {
+            // clap-wrapper learns of values by rescans, which hosts take for changes.
+            let mut text: Vec<TChar> = CURRENT_VALUE.encode_utf16().chain([0]).collect();
+            let mut value = 0.0;
+            // SAFETY: a text that ends with a zero, and a variable of ours.
+            unsafe { self.controller.getParamValueByString(id, text.as_mut_ptr(), &mut value) };
+            return value;
+        }
         forward!(self.controller.getParamNormalized(id), not null: [], else nothing)
     }
 
