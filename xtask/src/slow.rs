@@ -39,7 +39,7 @@ pub(crate) fn hosts() -> Result<()> {
     Ok(())
 }
 
-/// Runs the lifecycle tests with the plugin and their host built with AddressSanitizer, in a
+/// Runs the lifecycle tests and the VST3's with the plugin and their host built with AddressSanitizer, in a
 /// target folder of their own.
 ///
 /// # Errors
@@ -59,9 +59,11 @@ pub(crate) fn sanitizer() -> Result<()> {
     };
     cargo(&["build", "--package", "tagvane", "--lib"])?;
     let library = folder.join(PLATFORM).join("release/libtagvane.so");
-    fs::copy(&library, bundles.join("Tagvane.clap"))
-        .with_context(|| format!("{} cannot be copied", library.display()))?;
-    cargo(&["test", "--package", "tagvane-host", "--test", "lifecycle"])
+    let inside = folder_at(bundles.join("Tagvane.vst3/Contents/x86_64-linux"))?;
+    for bundle in [bundles.join("Tagvane.clap"), inside.join("Tagvane.so")] {
+        fs::copy(&library, bundle).with_context(|| format!("{} cannot be copied", library.display()))?;
+    }
+    cargo(&["test", "--package", "tagvane-host", "--test", "lifecycle", "--test", "vst3_calls"])
 }
 
 /// What the fuzzer finds its way by: how often each edge of the program was taken, in the bundle that
