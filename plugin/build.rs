@@ -1,5 +1,5 @@
-//! Finds the static libstdc++, so that the plugin loads on systems whose own is
-//! older than the one it was built with. `.cargo/config.toml` asks for it.
+//! Adds the folder of the static libstdc++ to the search path, so that the plugin also loads on systems with
+//! an older libstdc++ than that of the build machine. `.cargo/config.toml` links it.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,8 +9,8 @@ fn main() {
     if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
         let compiler = std::env::var("CXX").unwrap_or_else(|_| "g++".into());
         let output = Command::new(compiler).arg("-print-file-name=libstdc++.a").output();
-        let found = output.ok().and_then(|output| String::from_utf8(output.stdout).ok());
-        if let Some(folder) = found.as_deref().map(str::trim).and_then(|path| Path::new(path).parent()) {
+        let library = output.ok().and_then(|output| String::from_utf8(output.stdout).ok());
+        if let Some(folder) = library.as_deref().map(str::trim).and_then(|path| Path::new(path).parent()) {
             println!("cargo:rustc-link-search=native={}", folder.display());
         }
     }

@@ -1,40 +1,43 @@
-//! What is known of a host by its name, since no interface tells it.
+//! Quirks of hosts, which are known by the host's name because no interface tells them.
 
-use tagvane_outputs::Gestures;
+use tagvane_outputs::GestureMode;
 
-/// How a host has to be treated.
+/// The quirks of a host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Host {
-    /// It is clap-wrapper, which makes a VST3 of the CLAP, inside the real host.
-    pub(crate) vst3: bool,
-    /// It takes an announced output for something that a person did: tags are not announced
-    /// unless the user wants it. Outputs can be read all the same.
+    /// clap-wrapper loads the CLAP as a VST3 into the real host.
+    pub(crate) is_vst3: bool,
+    /// The host takes an output value for an edit of the user. Tags are not announced to it unless the
+    /// user asks for that; it can still read them.
     ///
     /// Bitwig Studio 5.3 took each value of a read-only parameter for an edit: the project was
     /// changed, "last touched" gone, undo full (dusk-audio-plugins, issue 231, on GitHub).
-    pub(crate) touchy: bool,
-    /// It records a gesture's last value alone, as qtractor 0.9.31 does.
-    last_of_gesture: bool,
+    pub(crate) treats_outputs_as_edits: bool,
+    /// The host records only the last value of a gesture, as qtractor 0.9.31 does.
+    records_last_value_only: bool,
 }
 
 impl Host {
-    /// The host that calls itself `name`.
-    pub(crate) fn named(name: &str) -> Self {
+    /// The host that reports `name` as its name.
+    pub(crate) fn from_name(name: &str) -> Self {
         let name = name.to_ascii_lowercase();
-        let called = |part| name.contains(part);
-        Self { vst3: called("clap-as-vst3"), touchy: called("bitwig"), last_of_gesture: called("qtractor") }
+        Self {
+            is_vst3: name.contains("clap-as-vst3"),
+            treats_outputs_as_edits: name.contains("bitwig"),
+            records_last_value_only: name.contains("qtractor"),
+        }
     }
 
-    /// How its gestures are made while the editor is open, or is not.
+    /// How gestures are sent to the host.
     ///
-    /// clap-wrapper hands gestures from the audio thread to a timer. It drops what it has not
-    /// handed on when the host stops, so that one gesture from arming to disarming could
-    /// stay open; and on Linux it has the timer only while the editor is open.
-    pub(crate) fn gestures(self, editor_is_open: bool) -> Gestures {
+    /// clap-wrapper passes gestures from the audio thread on by a timer. When the host stops, it drops
+    /// the gestures that it has not passed on, so a gesture from arming to disarming could stay open. On
+    /// Linux it has the timer only while the editor is open.
+    pub(crate) fn gesture_mode(self, is_editor_open: bool) -> GestureMode {
         match self {
-            Self { vst3: true, .. } if cfg!(target_os = "linux") && !editor_is_open => Gestures::Without,
-            Self { vst3: true, .. } | Self { last_of_gesture: true, .. } => Gestures::Brief,
-            _ => Gestures::Held,
+            Self { is_vst3: true, .. } if cfg!(target_os = "linux") && !is_editor_open => GestureMode::Off,
+            Self { is_vst3: true, .. } | Self { records_last_value_only: true, .. } => GestureMode::PerValue,
+            _ => GestureMode::Held,
         }
     }
 }
@@ -44,14 +47,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_known_by_their_names() {
-        let vst3 = Host::named("Ardour (CLAP-as-VST3)");
-        assert_eq!(vst3, Host { vst3: true, ..Host::default() });
-        assert_eq!(vst3.gestures(true), Gestures::Brief);
-        let closed = if cfg!(target_os = "linux") { Gestures::Without } else { Gestures::Brief };
-        assert_eq!(vst3.gestures(false), closed);
-        assert_eq!(Host::named("qtractorClapPlugin").gestures(false), Gestures::Brief);
-        assert!(Host::named("Bitwig Studio").touchy && !Host::named("REAPER").touchy);
-        assert_eq!(Host::named("REAPER").gestures(false), Gestures::Held);
+    fn quirks_follow_from_the_host_name() {
+        let vst3 = Host::from_name("Ardour (CLAP-as-VST3)");
+        assert_eq!(vst3, Host { is_vst3: true, ..Host::default() });
+        assert_eq!(vst3.gesture_mode(true), GestureMode::PerValue);
+        let closed = if cfg!(target_os = "linux") { GestureMode::Off } else { GestureMode::PerValue };
+        assert_eq!(vst3.gesture_mode(false), closed);
+        assert_eq!(Host::from_name("qtractorClapPlugin").gesture_mode(false), GestureMode::PerValue);
+        assert!(Host::from_name("Bitwig Studio").treats_outputs_as_edits);
+        assert!(!Host::from_name("REAPER").treats_outputs_as_edits);
+        assert_eq!(Host::from_name("REAPER").gesture_mode(false), GestureMode::Held);
     }
 }

@@ -1,18 +1,27 @@
-//! Tagvane, the plugin: hears a track in a DAW and shows, live, what is on it.
+//! Tagvane, the plugin: it shows the instruments, voices, styles and moods of a track, live.
 //!
-//! `plugin` is what nice-plug wraps; `shell` is what the host sees of that, with
-//! the tags added as read-only parameters and the slots as ones that Tagvane itself
-//! moves; clap-wrapper makes a VST3 (and, on macOS, an AUv2) of the same CLAP in the same
-//! library; `parts` is what all of these share, `host` what is known of the hosts.
+//! From the bottom to the top:
+//!
+//! * `host` knows the quirks of hosts by their names.
+//! * `window` has the state of the window that outlives it.
+//! * `params` has the parameters and the saved state.
+//! * `instance` is what an instance shares between its threads.
+//! * `shell` is the `clap_plugin` that the host sees. It wraps the one of nice-plug and adds the tags as
+//!   read-only parameters and the slots as parameters that Tagvane moves itself.
+//! * `editor` draws the window.
+//! * `plugin` is the plugin that nice-plug wraps.
+//!
+//! clap-wrapper makes a VST3 (and, on macOS, an AUv2) of the same CLAP in the same library.
 
 mod editor;
 mod host;
+mod instance;
 mod params;
-mod parts;
 mod plugin;
 #[allow(unsafe_code)]
 mod shell;
+mod window;
 
-shell::export_shelled!(plugin::Tagvane);
+shell::export_plugin!(plugin::Tagvane);
 clap_wrapper::export_vst3!();
 clap_wrapper::export_auv2!();

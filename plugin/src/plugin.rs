@@ -1,10 +1,11 @@
-//! The plugin as nice-plug knows it: the audio goes through untouched, the engine
-//! listens, the outputs follow.
+//! The plugin that nice-plug wraps: it passes the audio through unchanged, pushes it into the engine and
+//! processes the outputs.
 
 use crate::editor;
+use crate::instance::Instance;
 use crate::params::Controls;
-use crate::parts::Parts;
-use crate::shell::Shelled;
+use crate::shell::ShellPlugin;
+use nice_plug::prelude::Transport as HostTransport;
 use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditor;
 use std::ffi::CStr;
@@ -12,92 +13,100 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
-use tagvane_engine::{MAX_CHANNELS, Pace, Tap};
-use tagvane_outputs::{Bar, Block, Place, Song, Stage};
+use tagvane_engine::{AudioProducer, MAX_CHANNELS, RenderMode};
+use tagvane_outputs::{Bar, Block, OutputProcessor, Transport, TransportPosition};
 
-/// Frames that a bounce listens to at a time: less than the ring holds, however long the
+/// The most frames that are processed at once offline: fewer than the audio queue holds, however long the
 /// host's blocks are.
-const BOUNCED: usize = 4_096;
+const MAX_OFFLINE_FRAMES: usize = 4_096;
 
 /// One instance.
 pub(crate) struct Tagvane {
-    parts: Parts,
-    /// `None` while the host is not processing, or at a rate that cannot be heard.
-    tap: Option<Tap>,
-    /// What the tap said of its starts last; goes on while it hears nothing.
-    start: (u32, u64),
-    playing: bool,
-    bypassed: bool,
-    /// Listening panicked once: it is left alone until the next activation.
-    broken: bool,
+    instance: Instance,
+    /// `None` while the instance is inactive, or at a sample rate that the engine does not support.
+    producer: Option<AudioProducer>,
+    /// The last position of the producer; it advances while the instance is bypassed, too.
+    position: (u32, u64),
+    is_playing: bool,
+    is_bypassed: bool,
+    /// Whether processing panicked; nothing is processed then until the next activation.
+    has_panicked: bool,
 }
 
 impl Default for Tagvane {
     fn default() -> Self {
-        Self { parts: Parts::new(), tap: None, start: (0, 0), playing: false, bypassed: false, broken: false }
+        Self {
+            instance: Instance::new(),
+            producer: None,
+            position: (0, 0),
+            is_playing: false,
+            is_bypassed: false,
+            has_panicked: false,
+        }
     }
 }
 
 impl Tagvane {
-    /// The audio thread's whole work: hears a block and lets the outputs follow it.
-    fn hear(&mut self, buffer: &mut Buffer<'_>, playing: bool, place: Place) {
-        // What a start of the transport plays does not continue what was heard before:
-        // a bounce, which hears nothing before it, has to give the same.
-        let started = playing && !std::mem::replace(&mut self.playing, playing);
-        let bypassed = self.parts.controls.bypass.value();
-        let switched = bypassed != std::mem::replace(&mut self.bypassed, bypassed);
-        if let Some(tap) = self.tap.as_mut().filter(|_| started || switched) {
-            tap.start_afresh();
-            self.start = tap.start();
+    /// All work of the audio thread: pushes a block into the engine and processes the outputs.
+    fn process_audio(&mut self, buffer: &mut Buffer<'_>, playing: bool, transport: Transport) {
+        // A start of the transport is a discontinuity, so that playback gives the same predictions as a
+        // bounce, before which there is no audio.
+        let has_started = playing && !std::mem::replace(&mut self.is_playing, playing);
+        let bypassed = self.instance.controls.bypass.value();
+        let has_switched = bypassed != std::mem::replace(&mut self.is_bypassed, bypassed);
+        if let Some(producer) = self.producer.as_mut().filter(|_| has_started || has_switched) {
+            producer.mark_discontinuity();
+            self.position = producer.position();
         }
-        let offline = self.parts.engine.pace() == Pace::EveryHop;
-        let settings = self.parts.controls.settings();
+        let offline = self.instance.engine.render_mode() == RenderMode::Offline;
+        let settings = self.instance.controls.settings();
         let frames = buffer.samples();
         let peak = |peak: f32, sample: &f32| peak.max(sample.abs());
         let peak = buffer.as_slice_immutable().iter().fold(0.0, |highest, channel| channel.iter().fold(highest, peak));
-        self.parts.hear_level(peak);
-        let longest = if offline { BOUNCED } else { frames.max(1) };
-        for first in (0..frames).step_by(longest) {
-            let last = frames.min(first + longest);
-            self.hear_part(buffer, first..last, offline);
-            let frames = (last - first) as u32;
-            let block = Block { frames, start: self.start, playing, bypassed, offline };
-            // Nobody else holds it while the host processes.
-            let Ok(mut stage) = self.parts.stage.try_lock() else { continue };
-            if first == 0 {
-                stage.place(&block, place);
+        self.instance.record_peak(peak);
+        let chunk = if offline { MAX_OFFLINE_FRAMES } else { frames.max(1) };
+        for start in (0..frames).step_by(chunk) {
+            let end = frames.min(start + chunk);
+            self.push_audio(buffer, start..end, offline);
+            let frames = (end - start) as u32;
+            let block = Block { frames, position: self.position, playing, bypassed, offline };
+            // No other thread holds the lock while the host processes.
+            let Ok(mut processor) = self.instance.processor.try_lock() else { continue };
+            if start == 0 {
+                processor.set_transport(&block, transport);
             }
             if offline {
-                nice_plug::util::permit_alloc(|| stage.pass(&block, &settings));
+                nice_plug::util::permit_alloc(|| processor.process(&block, &settings));
             } else {
-                stage.pass(&block, &settings);
+                processor.process(&block, &settings);
             }
         }
     }
 
-    /// Listens to a part of a block.
-    fn hear_part(&mut self, buffer: &mut Buffer<'_>, part: std::ops::Range<usize>, offline: bool) {
-        self.start.1 += part.len() as u64;
-        let Some(tap) = self.tap.as_mut().filter(|_| !self.bypassed) else { return };
+    /// Pushes these frames of a block into the engine, and runs the engine if it renders offline.
+    fn push_audio(&mut self, buffer: &mut Buffer<'_>, frames: std::ops::Range<usize>, offline: bool) {
+        self.position.1 += frames.len() as u64;
+        let Some(producer) = self.producer.as_mut().filter(|_| !self.is_bypassed) else { return };
         let mut channels = [&[][..]; MAX_CHANNELS];
-        let whole = buffer.as_slice_immutable();
-        for (channel, whole) in channels.iter_mut().zip(whole) {
-            *channel = &whole[part.clone()];
+        let block = buffer.as_slice_immutable();
+        for (channel, block) in channels.iter_mut().zip(block) {
+            *channel = &block[frames.clone()];
         }
-        tap.hear(&channels[..whole.len().min(MAX_CHANNELS)]);
-        self.start = tap.start();
+        producer.push(&channels[..block.len().min(MAX_CHANNELS)]);
+        self.position = producer.position();
         if offline {
-            nice_plug::util::permit_alloc(|| self.parts.engine.catch_up());
+            nice_plug::util::permit_alloc(|| self.instance.engine.process_offline());
         }
     }
 
-    fn with_stage(&self, work: impl FnOnce(&mut Stage)) {
-        work(&mut self.parts.stage.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+    /// Waits for the processor and calls `work` with it; not on the audio thread.
+    fn with_processor(&self, work: impl FnOnce(&mut OutputProcessor)) {
+        work(&mut self.instance.processor.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
     }
 }
 
-/// Where the song stands, by what the host says of its transport.
-fn place(transport: &Transport) -> Place {
+/// Converts the host's transport; values that are not finite are left out.
+fn convert_transport(transport: &HostTransport) -> Transport {
     let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
     let bar = || {
         let (numerator, denominator) = (transport.time_sig_numerator?, transport.time_sig_denominator?);
@@ -105,20 +114,20 @@ fn place(transport: &Transport) -> Place {
         let start = finite(transport.bar_start_pos_beats())?;
         (length.is_finite() && length > 0.0).then_some(Bar { number: transport.bar_number()?, start, length })
     };
-    let song = |seconds| Song { seconds, beats: finite(transport.pos_beats()), bar: bar() };
-    Place {
-        song: finite(transport.pos_seconds()).filter(|_| transport.playing).map(song),
+    let position = |seconds| TransportPosition { seconds, beats: finite(transport.pos_beats()), bar: bar() };
+    Transport {
+        position: finite(transport.pos_seconds()).filter(|_| transport.playing).map(position),
         tempo: finite(transport.tempo).unwrap_or(0.0),
     }
 }
 
-/// What the plugin's own executor can be asked for.
+/// The tasks of the plugin's executor.
 pub(crate) enum Task {
-    /// Send the parts back: the shell works with them too.
-    Handover(Sender<Parts>),
+    /// Send the instance to the shell, which shares it.
+    SendInstance(Sender<Instance>),
 }
 
-/// The layouts a host may choose from: the same channels in and out.
+/// The layouts that a host may choose from, with the same number of channels in and out.
 const LAYOUTS: &[AudioIOLayout] = &[layout(2), layout(1), layout(4), layout(6), layout(8)];
 
 const fn layout(channels: u32) -> AudioIOLayout {
@@ -133,7 +142,7 @@ impl Plugin for Tagvane {
     const EMAIL: &'static str = "";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const AUDIO_IO_LAYOUTS: &'static [AudioIOLayout] = LAYOUTS;
-    // No MIDI comes in: below `MidiCCs`, or a VST3 would have 2080 hidden parameters.
+    // `MIDI_INPUT` stays at its default: with `MidiCCs` a VST3 would have 2080 hidden parameters.
     const MIDI_OUTPUT: MidiConfig = MidiConfig::MidiCCs;
 
     type SysExMessage = ();
@@ -141,19 +150,19 @@ impl Plugin for Tagvane {
     type Editor = EguiEditor<editor::Editor>;
 
     fn task_executor(&mut self) -> TaskExecutor<Self> {
-        let parts = self.parts.clone();
+        let instance = self.instance.clone();
         Box::new(move |task| match task {
-            // A receiver that is gone wants nothing any more.
-            Task::Handover(sender) => drop(sender.send(parts.clone())),
+            // Without a receiver nobody needs the instance.
+            Task::SendInstance(sender) => drop(sender.send(instance.clone())),
         })
     }
 
     fn params(&self) -> Arc<dyn Params> {
-        Arc::<Controls>::clone(&self.parts.controls)
+        Arc::<Controls>::clone(&self.instance.controls)
     }
 
     fn editor(&mut self, _executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
-        editor::create(&self.parts)
+        editor::create(&self.instance)
     }
 
     fn activate(
@@ -162,30 +171,30 @@ impl Plugin for Tagvane {
         config: &BufferConfig,
         _context: &mut impl ActivateContext<Self>,
     ) -> bool {
-        (self.broken, self.playing, self.start) = (false, false, (0, 0));
-        let engine = &self.parts.engine;
-        let (rate, pace) = (f64::from(config.sample_rate), engine.pace());
-        if pace == Pace::EveryHop {
-            // A bounce must not depend on how fast a model loads.
+        (self.has_panicked, self.is_playing, self.position) = (false, false, (0, 0));
+        let engine = &self.instance.engine;
+        let (rate, render_mode) = (f64::from(config.sample_rate), engine.render_mode());
+        if render_mode == RenderMode::Offline {
+            // The result of a bounce must not depend on how fast a model loads.
             engine.wait_until_loaded();
         }
-        self.tap = match engine.connect(rate, pace) {
-            Ok(tap) => Some(tap),
+        self.producer = match engine.connect(rate, render_mode) {
+            Ok(producer) => Some(producer),
             Err(error) => {
-                tracing::warn!("{error}; audio passes and tags stay at zero");
+                tracing::warn!("{error}; audio passes through and all tags stay at zero");
                 None
             }
         };
-        self.with_stage(|stage| stage.run(rate));
+        self.with_processor(|processor| processor.activate(rate));
         let channels = layout.main_output_channels.map_or(0, |channels| channels.get());
-        self.parts.channels.store(channels, Ordering::Release);
+        self.instance.channels.store(channels, Ordering::Release);
         true
     }
 
     fn reset(&mut self) {
-        if let Some(tap) = &mut self.tap {
-            tap.start_afresh();
-            self.start = tap.start();
+        if let Some(producer) = &mut self.producer {
+            producer.mark_discontinuity();
+            self.position = producer.position();
         }
     }
 
@@ -195,51 +204,54 @@ impl Plugin for Tagvane {
         _aux: &mut AuxiliaryBuffers<'_>,
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
-        let (playing, place) = (context.transport().playing, place(context.transport()));
-        // A panic must not reach the host: the audio passes, the listening ends.
-        if !self.broken && catch_unwind(AssertUnwindSafe(|| self.hear(buffer, playing, place))).is_err() {
-            self.broken = true;
+        let (playing, transport) = (context.transport().playing, convert_transport(context.transport()));
+        // A panic must not reach the host: the audio still passes through.
+        if !self.has_panicked
+            && catch_unwind(AssertUnwindSafe(|| self.process_audio(buffer, playing, transport))).is_err()
+        {
+            self.has_panicked = true;
         }
-        // While tags show, the host must not put the instance to sleep on silence: a
-        // window of it has to be heard before they go. Any tail keeps it awake; one
-        // frame does not lengthen a bounce.
-        let still = self.parts.engine.board().is_clear() && !self.parts.outputs.moves();
-        if still { ProcessStatus::Normal } else { ProcessStatus::Tail(1) }
+        // The host must not put the instance to sleep on silence while tags are above zero: they fall only
+        // after a silent window. Any tail keeps the instance awake; a tail of one frame does not lengthen
+        // a bounce.
+        let is_at_rest = self.instance.engine.board().is_clear() && !self.instance.outputs.is_active();
+        if is_at_rest { ProcessStatus::Normal } else { ProcessStatus::Tail(1) }
     }
 
     fn stop_processing(&mut self) {
-        if let Ok(mut stage) = self.parts.stage.try_lock() {
-            stage.end_recordings();
+        if let Ok(mut processor) = self.instance.processor.try_lock() {
+            processor.end_gestures();
         }
     }
 
     fn deactivate(&mut self) {
-        self.parts.channels.store(0, Ordering::Release);
-        self.tap = None;
-        self.parts.engine.disconnect();
-        self.with_stage(Stage::stop);
+        self.instance.channels.store(0, Ordering::Release);
+        self.producer = None;
+        self.instance.engine.disconnect();
+        self.with_processor(OutputProcessor::deactivate);
     }
 }
 
 impl ClapPlugin for Tagvane {
     const CLAP_ID: &'static str = "org.tagvane.tagvane";
-    const CLAP_DESCRIPTION: Option<&'static str> = Some("Hears a track and shows, live, what is on it");
+    const CLAP_DESCRIPTION: Option<&'static str> =
+        Some("Shows the instruments, voices, styles and moods of a track, live");
     const CLAP_MANUAL_URL: Option<&'static str> = None;
     const CLAP_SUPPORT_URL: Option<&'static str> = None;
     const CLAP_FEATURES: &'static [ClapFeature] =
         &[ClapFeature::AudioEffect, ClapFeature::Analyzer, ClapFeature::Stereo, ClapFeature::Mono];
 
     fn remote_controls(&self, context: &mut impl RemoteControlsContext) {
-        self.parts.controls.pages(context);
+        self.instance.controls.add_remote_control_pages(context);
     }
 }
 
-impl Shelled for Tagvane {
+impl ShellPlugin for Tagvane {
     const VST3_CLASS_ID: &'static [u8; 16] = b"Tagvane.Listener";
     const VST3_SUBCATEGORIES: &'static CStr = c"Fx|Analyzer";
     const VST3_EMAIL: &'static CStr = c"";
 
-    fn handover(sender: Sender<Parts>) -> Task {
-        Task::Handover(sender)
+    fn send_instance(sender: Sender<Instance>) -> Task {
+        Task::SendInstance(sender)
     }
 }

@@ -1,10 +1,11 @@
 /*
- * Preloaded into a host, this counts what an audio thread must not do.
+ * Counts calls that are not real-time safe. Preload it into a host.
  *
- * The host brackets each call of the plugin's process with tagvane_guard(1) and
- * tagvane_guard(0). In between, on that thread alone, every allocation, lock, wait,
- * sleep, write and raw system call (Rust's locks are futexes) of whatever library is
- * counted by name. tagvane_guard(0) returns the count and prints what it was.
+ * The host calls tagvane_guard(1) before and tagvane_guard(0) after each call of the
+ * plugin's process function. Between them, on that thread only, this library counts each
+ * allocation, lock, wait, sleep, read, write and raw system call (Rust's locks are futexes)
+ * of any library. tagvane_guard(0) returns the count, and prints it with the name of the
+ * first call.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

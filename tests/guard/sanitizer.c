@@ -1,7 +1,7 @@
 /*
- * Preloaded into a host together with the runtime of LLVM's RealtimeSanitizer, this puts
- * the plugin's process under its watch: the first call in it that may block ends the
- * host with a trace of where it came from.
+ * Enables LLVM's RealtimeSanitizer in the plugin's process function. Preload it into a host,
+ * linked with the sanitizer's runtime. The first call in the function that may block ends
+ * the host with a stack trace.
  */
 void __rtsan_ensure_initialized(void);
 void __rtsan_realtime_enter(void);
@@ -11,7 +11,7 @@ static __thread int inside;
 
 __attribute__((constructor)) static void start(void) { __rtsan_ensure_initialized(); }
 
-/* As guard.c has it; never returns to tell of anything. */
+/* The same function as in guard.c. It always returns 0, because a violation ends the host. */
 long tagvane_guard(int enter) {
     if (enter == inside) return 0;
     inside = enter;

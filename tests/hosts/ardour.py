@@ -1,10 +1,9 @@
-"""Ardour (VST3): the tags are live outputs; an armed slot is recorded into an automation lane,
-and played back the lane moves the slot.
+"""Checks the VST3 in Ardour: the tags are live outputs, an armed slot is recorded into an automation
+lane, and the lane moves the slot in playback.
 
-ardour.py BUNDLE.vst3 CLIP FOLDER. Takes a minute and a half, and leaves its session, logs and
-pictures in the folder. The tags are read without a window, by Ardour's own Lua program; for
-recording the window has to be there, since on Linux clap-wrapper hands gestures on by its
-timer."""
+Usage: ardour.py BUNDLE.vst3 CLIP FOLDER. Takes 90 seconds, and leaves its session, logs and
+screenshots in the folder. Ardour's Lua program reads the tags without a window. Recording needs
+the editor window, because on Linux clap-wrapper forwards gestures by its timer."""
 
 import base64
 import glob
@@ -13,7 +12,7 @@ import sys
 import time
 
 from ardour_session import finish_session, CLASS, SECONDS, SLOTS
-from desk import Desk, Failed, music
+from desktop import Desktop, Failed, write_music
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIBRARIES = "/usr/lib/ardour7"
@@ -85,7 +84,7 @@ end
 return table.concat (lines, "\\n")
 """
 
-# What the lane says now, what Ardour's control says, and what the plugin tells.
+# The time, and the values of the lane, of Ardour's control and of the plugin.
 FOLLOWING = """
 local slot = control (@PLACE@)
 local lane = slot:alist ():list ():eval (Temporal.timepos_t (Session:transport_sample ()))
@@ -94,126 +93,127 @@ return seconds () .. " " .. lane .. " " .. slot:get_value () .. " " .. value (@P
 
 
 class Remote:
-    """Ardour's Lua, in its window or without one, told what to do."""
+    """Runs Lua code in Ardour, with its window or without."""
 
-    def __init__(self, desk):
-        self.desk = desk
+    def __init__(self, desktop):
+        self.desktop = desktop
         with open(os.path.join(HERE, "ardour_remote.lua")) as file:
-            self.code = file.read().replace("@FOLDER@", desk.folder)
+            self.code = file.read().replace("@FOLDER@", desktop.folder)
 
-    def ask(self, piece, **values):
+    def run(self, code, **values):
         for name, value in values.items():
-            piece = piece.replace(f"@{name}@", str(value))
-        with open(self.desk.path("ask.new"), "w") as file:
-            file.write(piece)
-        os.rename(self.desk.path("ask.new"), self.desk.path("ask"))
-        answer = self.desk.path("answer")
-        self.desk.until("an answer of Ardour's", lambda: os.path.exists(answer), 60, pause=0.01)
-        done, _, said = open(answer).read().partition(" ")
+            code = code.replace(f"@{name}@", str(value))
+        with open(self.desktop.path("ask.new"), "w") as file:
+            file.write(code)
+        os.rename(self.desktop.path("ask.new"), self.desktop.path("ask"))
+        answer = self.desktop.path("answer")
+        self.desktop.wait_for("Ardour's answer", lambda: os.path.exists(answer), 60, pause=0.01)
+        status, _, result = open(answer).read().partition(" ")
         os.remove(answer)
-        if done != "done":
-            raise Failed(f"Ardour did not understand: {said}")
-        return said
+        if status != "done":
+            raise Failed(f"Ardour cannot run the code: {result}")
+        return result
 
     def without_window(self):
-        script = self.desk.path("remote.lua")
+        """Starts Ardour's Lua program."""
+        script = self.desktop.path("remote.lua")
         with open(script, "w") as file:
             file.write(f"local step = (function () {self.code} end) ()\nwhile true do step () sleep (0.02) end\n")
-        return self.desk.start("lua", "ardour7-lua", script)
+        return self.desktop.start("lua", "ardour7-lua", script)
 
     def in_window(self):
-        """A hook of the window's timer, by the file that Ardour keeps its hooks in."""
-        base = lambda text: base64.b64encode(text.encode()).decode()
+        """Starts Ardour with a hook of its timer, which the file of its hooks defines."""
+        base64_of = lambda text: base64.b64encode(text.encode()).decode()
         hook = f's = {{}} s["n"] = "Tagvane" s["s"] = "--" s["a"] = {{}} s["f"] = [==[{self.code}]==]'
-        # The 48th signal is the timer's.
-        with open(self.desk.path("home/.config/ardour7/ui_scripts"), "w") as file:
+        # The timer is the 48th signal.
+        with open(self.desktop.path("home/.config/ardour7/ui_scripts"), "w") as file:
             file.write(f'<?xml version="1.0" encoding="UTF-8"?><UIScripts><ActionScript lua="Lua 5.3">'
-                       f'{base("scripts = {}")}</ActionScript><ActionHooks><LuaCallback lua="Lua 5.3" id="9010" '
-                       f'name="Tagvane" signals="1{"0" * 47}">{base(hook)}</LuaCallback></ActionHooks></UIScripts>')
-        return self.desk.start("ardour", "ardour", "-n", "-a", self.desk.path("session"))
+                       f'{base64_of("scripts = {}")}</ActionScript><ActionHooks><LuaCallback lua="Lua 5.3" id="9010" '
+                       f'name="Tagvane" signals="1{"0" * 47}">{base64_of(hook)}</LuaCallback></ActionHooks></UIScripts>')
+        return self.desktop.start("ardour", "ardour", "-n", "-a", self.desktop.path("session"))
 
 
-def scan(desk, bundle):
-    """Lets Ardour know the plugin: what runs without a window does not look for itself."""
+def scan(desktop, bundle):
+    """Scans the plugin for Ardour, whose Lua program does not scan."""
     paths = dict(LD_LIBRARY_PATH=LIBRARIES, ARDOUR_DATA_PATH="/usr/share/ardour7", ARDOUR_CONFIG_PATH="/etc/ardour7",
                  ARDOUR_DLL_PATH=LIBRARIES)
-    desk.environment["VST3_PATH"] = os.path.dirname(bundle)
-    scanner = desk.start("scan", LIBRARIES + "/ardour-vst3-scanner", "-f", "-q", bundle, **paths)
+    desktop.environment["VST3_PATH"] = os.path.dirname(bundle)
+    scanner = desktop.start("scan", LIBRARIES + "/ardour-vst3-scanner", "-f", "-q", bundle, **paths)
     scanner.wait()
-    found = glob.glob(desk.path("home/.cache/ardour7/vst/*.v3i"))
+    found = glob.glob(desktop.path("home/.cache/ardour7/vst/*.v3i"))
     if not found:
-        raise Failed(f"Ardour's scanner refuses the plugin: see {desk.path('scan.log')}")
-    # It must be a whole second younger than the bundle.
+        raise Failed(f"Ardour's scanner rejects the plugin; see {desktop.path('scan.log')}")
+    # Ardour wants the result at least a second younger than the bundle.
     for path in found:
         os.utime(path, (time.time() + 2, time.time() + 2))
 
 
-def read_tags(desk, remote):
-    """Plays without a window and reads the outputs."""
+def read_tags(desktop, remote):
+    """Plays without a window, and reads the outputs."""
     process = remote.without_window()
-    if (refused := remote.ask(MAKE, SESSION=desk.path("session"), CLASS=CLASS)) != "0":
-        raise Failed(f"Ardour does not take the plugin: {refused}")
-    finish_session(desk)
-    remote.ask(ENGINE + f'Session = load_session ("{desk.path("session")}", "session") {FIND}')
-    lines = [line.split(" ", 1) for line in remote.ask(PARAMETERS).splitlines()]
+    if (refused := remote.run(MAKE, SESSION=desktop.path("session"), CLASS=CLASS)) != "0":
+        raise Failed(f"Ardour rejects the plugin: {refused}")
+    finish_session(desktop)
+    remote.run(ENGINE + f'Session = load_session ("{desktop.path("session")}", "session") {FIND}')
+    lines = [line.split(" ", 1) for line in remote.run(PARAMETERS).splitlines()]
     places = {name: place for place, (_, name) in enumerate(lines)}
     outputs = [name for direction, name in lines if direction == "output"]
     print(f"ardour lists {len(lines) - len(outputs)} inputs and {len(outputs)} outputs")
     for tag in ("guitar", "classical", "rock", "female vocal"):
         if tag not in outputs:
             raise Failed(f"{tag} is not among the outputs")
-    rock = lambda: float(remote.ask(f"return value ({places['rock']})"))
+    rock = lambda: float(remote.run(f"return value ({places['rock']})"))
     if rock() != 0:
-        raise Failed("rock is heard before anything plays")
-    remote.ask("roll ()")
-    heard = []
-    while float(remote.ask("return seconds ()")) < 15:
-        heard.append(rock())
-    others = {tag: float(remote.ask(f"return value ({places[tag]})")) for tag in ("guitar", "drums", "classical")}
-    print(f"ardour, 15 s of rock: rock {heard[-1]:.3f}, moved {len(set(heard))} times; "
+        raise Failed("the tag rock is not 0 before playback")
+    remote.run("roll ()")
+    received = []
+    while float(remote.run("return seconds ()")) < 15:
+        received.append(rock())
+    others = {tag: float(remote.run(f"return value ({places[tag]})")) for tag in ("guitar", "drums", "classical")}
+    print(f"ardour, 15 s of rock: rock {received[-1]:.3f}, moved {len(set(received))} times; "
           + ", ".join(f"{tag} {value:.3f}" for tag, value in others.items()))
-    if heard[-1] < 0.3 or len(set(heard)) < 60 or others["classical"] > others["guitar"]:
-        raise Failed("the tags do not say what plays")
-    desk.end(process)
+    if received[-1] < 0.3 or len(set(received)) < 60 or others["classical"] > others["guitar"]:
+        raise Failed("the tags do not fit the music")
+    desktop.end(process)
     return places
 
 
-def open_editor(desk):
-    """Opens the plugin's window, by the mouse: a double click on the only strip's only plugin."""
+def open_editor(desktop):
+    """Opens the plugin's window by a double click on the plugin in the mixer strip."""
     def editor():
-        if not desk.window("^Tagvane$"):
-            desk.click(330, 207, 2)
+        if not desktop.window("^Tagvane$"):
+            desktop.click(330, 207, 2)
             time.sleep(1.5)
-        return desk.window("^Tagvane$")
-    return desk.until("the plugin's window", editor)
+        return desktop.window("^Tagvane$")
+    return desktop.wait_for("the plugin's window", editor)
 
 
 def wait_until(remote, seconds):
-    while float(remote.ask("return seconds ()")) < seconds:
+    while float(remote.run("return seconds ()")) < seconds:
         time.sleep(0.2)
 
 
 def points(remote, place):
-    lines = remote.ask(POINTS, PLACE=place).splitlines()
+    lines = remote.run(POINTS, PLACE=place).splitlines()
     return [tuple(float(number) for number in line.split()) for line in lines]
 
 
-def record(desk, remote, places):
-    """Records slots, first with Write off, then armed; gives the lanes."""
+def record(desktop, remote, places):
+    """Records the slots with Write off, then with Write armed. Returns Ardour's process."""
     process = remote.in_window()
-    desk.until("Ardour's window", lambda: desk.window("session"), 90)
-    remote.ask(FIND + 'Editor:access_action ("Common", "show-mixer")')
-    editor = open_editor(desk)
+    desktop.wait_for("Ardour's window", lambda: desktop.window("session"), 90)
+    remote.run(FIND + 'Editor:access_action ("Common", "show-mixer")')
+    editor = open_editor(desktop)
     lanes = {}
     for armed in (False, True):
         for slot, mode, _ in SLOTS:
-            remote.ask(f'mode ({places[slot]}, "Off") control ({places[slot]}):alist ():list ():clear_list ()')
-            remote.ask(f'mode ({places[slot]}, "{mode}")')
-        desk.write(editor, armed)
-        remote.ask("roll ()")
+            remote.run(f'mode ({places[slot]}, "Off") control ({places[slot]}):alist ():list ():clear_list ()')
+            remote.run(f'mode ({places[slot]}, "{mode}")')
+        desktop.set_write(editor, armed)
+        remote.run("roll ()")
         wait_until(remote, SECONDS - 1 if armed else 5)
-        desk.photograph("armed" if armed else "unarmed")
-        remote.ask("stop ()")
+        desktop.screenshot("armed" if armed else "unarmed")
+        remote.run("stop ()")
         time.sleep(1.5)
         for slot, mode, source in SLOTS:
             lane = points(remote, places[slot])
@@ -225,47 +225,47 @@ def record(desk, remote, places):
                 lanes[slot] = lane
             else:
                 raise Failed(f"{slot}, {'armed' if armed else 'Write off'}: {len(lane)} points over {span:.2f}")
-    desk.write(editor, False)
+    desktop.set_write(editor, False)
     return process
 
 
-def play_back(desk, remote, places):
-    """Plays the lanes with Write off: the slots follow."""
+def play_back(desktop, remote, places):
+    """Plays the lanes with Write off, and checks that the slots follow them."""
     followed = [slot for slot, _, source in SLOTS if source]
     for slot in followed:
-        remote.ask(f'mode ({places[slot]}, "Play")')
-    remote.ask("roll ()")
-    worst, told = dict.fromkeys(followed, 0), {slot: set() for slot in followed}
-    # The lane has a step where recording ended.
-    while (now := float(remote.ask("return seconds ()"))) < SECONDS - 2:
+        remote.run(f'mode ({places[slot]}, "Play")')
+    remote.run("roll ()")
+    worst, values_seen = dict.fromkeys(followed, 0), {slot: set() for slot in followed}
+    # The end of the recording is left out, where the lane has a step.
+    while (now := float(remote.run("return seconds ()"))) < SECONDS - 2:
         for slot in followed if now > 0.5 else []:
-            _, lane, control, plugin = (float(number) for number in remote.ask(FOLLOWING, PLACE=places[slot]).split())
+            _, lane, control, plugin = (float(number) for number in remote.run(FOLLOWING, PLACE=places[slot]).split())
             worst[slot] = max(worst[slot], abs(lane - control), abs(lane - plugin))
-            told[slot].add(round(plugin, 3))
-    remote.ask("stop ()")
+            values_seen[slot].add(round(plugin, 3))
+    remote.run("stop ()")
     for slot in followed:
-        print(f"ardour, played back: {slot} never further than {worst[slot]:.3f} from its lane, "
-              f"{len(told[slot])} values seen")
-        if worst[slot] > 0.1 or len(told[slot]) < 20:
+        print(f"ardour, played back: {slot} differs from its lane by at most {worst[slot]:.3f}, "
+              f"{len(values_seen[slot])} values seen")
+        if worst[slot] > 0.1 or len(values_seen[slot]) < 20:
             raise Failed(f"{slot} did not follow its lane")
 
 
 def main(bundle, clip, folder):
-    with Desk(folder, ":87") as desk:
-        settings = desk.path("home/.config/ardour7")
+    with Desktop(folder, ":87") as desktop:
+        settings = desktop.path("home/.config/ardour7")
         os.makedirs(settings)
         with open(os.path.join(settings, "config"), "w") as file:
             file.write(SETTINGS)
-        # No questions for those who are new.
+        # Suppress the questions to new users.
         for name in (".a7", "no_memory_warning"):
             open(os.path.join(settings, name), "w").close()
-        music(clip, desk.path("music.wav"))
-        scan(desk, bundle)
-        remote = Remote(desk)
-        places = read_tags(desk, remote)
-        process = record(desk, remote, places)
-        play_back(desk, remote, places)
-        desk.end(process)
+        write_music(clip, desktop.path("music.wav"))
+        scan(desktop, bundle)
+        remote = Remote(desktop)
+        places = read_tags(desktop, remote)
+        process = record(desktop, remote, places)
+        play_back(desktop, remote, places)
+        desktop.end(process)
 
 
 main(*(os.path.abspath(argument) for argument in sys.argv[1:4]))

@@ -1,5 +1,5 @@
--- Does what is written to FOLDER/ask, a piece of Lua, and writes what it returns to
--- FOLDER/answer: for ardour.py, which puts the folder in. Returns a function to call often.
+-- Runs the Lua code in the file FOLDER/ask, and writes its result to FOLDER/answer. ardour.py
+-- replaces the placeholder of the folder. Returns a function that must be called repeatedly.
 local folder = "@FOLDER@"
 
 return function ()

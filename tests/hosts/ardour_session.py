@@ -1,4 +1,4 @@
-"""What Ardour's Lua cannot put into a session: music, and what the slots hear."""
+"""Adds to a session of Ardour what its Lua cannot: music, and the routing of the slots."""
 
 import base64
 import json
@@ -9,18 +9,18 @@ import wave
 
 CLASS = "766761546E612E654C697374656E6572"
 
-# What plays, in seconds.
+# The duration of the music, in seconds.
 SECONDS = 20
 
-# A slot, how it is recorded, and what it hears. In Touch Ardour goes back to the old lane between
-# two gestures, and in a VST3 each point is a gesture of its own.
+# Slots, their automation modes and their tags. Touch is not tested: Ardour returns to the old lane
+# between two gestures, and in a VST3 each point is its own gesture.
 SLOTS = [
     ("Slot 1", "Write", ["rock", "techno"]),
     ("Slot 2", "Latch", ["guitar", "drums"]),
     ("Slot 3", "Write", []),
 ]
 
-# A second in Ardour 7's files.
+# Units per second in Ardour 7's files.
 SUPERCLOCKS = 282240000
 
 REGION = ('<Region name="music" muted="0" opaque="1" locked="0" automatic="0" whole-file="{whole}" import="0" external="0" '
@@ -33,23 +33,23 @@ SOURCE = ('<Source name="music%{side}.wav" take-id="" type="audio" flags="" id="
           'natural-position="a0" gain="1"/>')
 
 
-def rewired(preset):
-    """A .vstpreset in which the slots hear something: "VST3", a version, the class, where the list
-    of chunks is; the component's state, nice-plug's length and JSON; the list."""
+def with_routing(preset):
+    """Sets the routing in a .vstpreset, which has "VST3", a version, the class and the offset of the list
+    of chunks; then the component's state, which is nice-plug's length and JSON; then the list."""
     length, = struct.unpack_from("<Q", preset, 48)
     state = json.loads(preset[56:56 + length])
-    wiring = json.loads(state["fields"]["outputs"])
+    routing = json.loads(state["fields"]["outputs"])
     for slot, (_, _, tags) in enumerate(SLOTS):
-        wiring["sources"][slot]["tags"] = tags
-    state["fields"]["outputs"] = json.dumps(wiring)
+        routing["sources"][slot]["tags"] = tags
+    state["fields"]["outputs"] = json.dumps(routing)
     text = json.dumps(state).encode()
     end = 56 + len(text)
     chunks = b"List" + struct.pack("<i", 1) + b"Comp" + struct.pack("<qq", 48, end - 48)
     return preset[:40] + struct.pack("<qQ", end, len(text)) + text + chunks
 
 
-def split(path, folder):
-    """Writes a stereo wav as two mono ones, as Ardour keeps music in a session."""
+def split_channels(path, folder):
+    """Writes a stereo wav file as two mono files, Ardour's format in a session."""
     with wave.open(path) as sound:
         rate, frames = sound.getframerate(), sound.readframes(sound.getnframes())
     for side, first in (("L", 0), ("R", 2)):
@@ -58,18 +58,18 @@ def split(path, folder):
             mono.writeframes(b"".join(frames[at:at + 2] for at in range(first, len(frames), 4)))
 
 
-def finish_session(desk):
-    """Puts music on the track of the session on the desk, and has the slots hear it."""
-    path = desk.path("session/session.ardour")
-    split(desk.path("music.wav"), desk.path("session/interchange/session/audiofiles"))
+def finish_session(desktop):
+    """Adds music to the track of the session, and tags to its slots."""
+    path = desktop.path("session/session.ardour")
+    split_channels(desktop.path("music.wav"), desktop.path("session/interchange/session/audiofiles"))
     with open(path) as file:
         text = file.read()
     length = SECONDS * SUPERCLOCKS
 
-    def replace(pattern, by):
+    def replace(pattern, replacement):
         nonlocal text
-        text, count = re.subn(pattern, by, text, count=1)
-        assert count == 1, f"no {pattern} in Ardour's session"
+        text, count = re.subn(pattern, replacement, text, count=1)
+        assert count == 1, f"Ardour's session has no {pattern}"
 
     sources = SOURCE.format(side="L", id=9001) + SOURCE.format(side="R", id=9002)
     replace("<Sources/>", f"<Sources>{sources}</Sources>")
@@ -78,10 +78,10 @@ def finish_session(desk):
     replace(r'(<Playlist [^>]*name="Music"[^>]*)/>', lambda found: f"{found[1]}>{on_track}</Playlist>")
     replace("<Locations/>", f'<Locations><Location id="9005" name="session" start="a0" end="a{length}" '
                             'flags="IsSessionRange" locked="0" timestamp="0" cue="0"/></Locations>')
-    # Or the window asks about a device that changed.
+    # With the hints, Ardour would ask about a changed audio device.
     replace("<EngineHints [^>]*/>", "")
     replace(r'id-counter="\d+"', 'id-counter="10000"')
-    preset = lambda found: found[1] + base64.b64encode(rewired(base64.b64decode(found[2]))).decode()
+    preset = lambda found: found[1] + base64.b64encode(with_routing(base64.b64decode(found[2]))).decode()
     replace("(<chunk>)([^<]*)", preset)
     with open(path, "w") as file:
         file.write(text)

@@ -1,6 +1,6 @@
-/* An ALSA sequencer that takes everything and says nothing, to preload into qtractor on
- * machines whose kernel has none (no /dev/snd/seq): without one it starts no audio either.
- * The plugin and its audio do not come near it. */
+/* A stub of the ALSA sequencer, to preload into qtractor on machines without /dev/snd/seq:
+ * without a sequencer qtractor does not start its audio engine. It accepts all events and
+ * sends none. The plugin and its audio do not use it. */
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@ typedef void seq;
 
 static int ends[2], ports, queues;
 
-/* What opens, counts and waits. */
+/* Functions with a result. */
 int snd_seq_open(seq **handle, const char *name, int streams, int mode) { *handle = ends; return pipe(ends); }
 int snd_seq_client_id(seq *s) { return 128; }
 int snd_seq_alloc_queue(seq *s) { return queues++; }
@@ -22,7 +22,7 @@ int snd_seq_poll_descriptors(seq *s, struct pollfd *to, unsigned room, short eve
     return 1;
 }
 
-/* What is taken. */
+/* Functions that succeed without effect. */
 #define TAKEN(name, ...) int name(__VA_ARGS__) { return 0; }
 TAKEN(snd_seq_close, seq *s)
 TAKEN(snd_seq_set_client_name, seq *s, const char *name)
@@ -44,7 +44,7 @@ TAKEN(snd_seq_remove_events, seq *s, void *info)
 TAKEN(snd_seq_subscribe_port, seq *s, void *subscription)
 TAKEN(snd_seq_unsubscribe_port, seq *s, void *subscription)
 
-/* What is not there. */
+/* Functions that report absent events, clients and ports. */
 #define ABSENT(name, error, ...) int name(__VA_ARGS__) { return -error; }
 ABSENT(snd_seq_event_input, EAGAIN, seq *s, void **event)
 ABSENT(snd_seq_get_any_client_info, ENOENT, seq *s, int client, void *info)

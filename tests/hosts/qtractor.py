@@ -1,8 +1,8 @@
-"""Qtractor (CLAP): an armed slot is recorded into an automation curve, and played back the
-curve moves the slot.
+"""Checks the CLAP in Qtractor: an armed slot is recorded into an automation curve, and the curve
+moves the slot in playback.
 
-qtractor.py BUNDLE.clap CLIP FOLDER. Takes a minute and a half, and leaves its sessions, logs
-and pictures in the folder."""
+Usage: qtractor.py BUNDLE.clap CLIP FOLDER. Takes 90 seconds, and leaves its sessions, logs and
+screenshots in the folder."""
 
 import base64
 import json
@@ -16,14 +16,14 @@ import sys
 import time
 import zlib
 
-from desk import Desk, Failed, Slot, apart, different, music
+from desktop import Desktop, Failed, SlotReceiver, curve_error, distinct_values, write_music
 
 PORT, SECONDS = 9088, 20
-# Qtractor counts the parameters as the plugin lists them; slot 1 is this one.
+# The index of slot 1 in the plugin's list of parameters.
 SLOT_1 = 74
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-# A curve without points: qtractor keeps curves as MIDI files.
+# A curve without points, as a MIDI file, which is Qtractor's format of curves.
 EMPTY = b"MThd" + struct.pack(">IHHH", 6, 1, 1, 960) + b"MTrk" + struct.pack(">I", 4) + b"\x00\xff\x2f\x00"
 
 SESSION = """<!DOCTYPE qtractor-session>
@@ -75,19 +75,19 @@ SaveCurve14bit=true
 
 
 def state():
-    """Tagvane's state as qtractor keeps it: slot 1 hears rock and techno, OSC is on."""
+    """Tagvane's state in Qtractor's format, with rock and techno routed to slot 1, and OSC on."""
     source = lambda *tags: {"tags": tags, "how": "maximum"}
-    wiring = {"sources": [source("rock", "techno")] + [source()] * 7,
-              "osc": {"on": True, "address": f"127.0.0.1:{PORT}", "instance": "1"}}
-    fields = {"model": "null", "outputs": json.dumps(wiring), "slots": json.dumps([0.0] * 8)}
+    routing = {"sources": [source("rock", "techno")] + [source()] * 7,
+               "osc": {"on": True, "address": f"127.0.0.1:{PORT}", "instance": "1"}}
+    fields = {"model": "null", "outputs": json.dumps(routing), "slots": json.dumps([0.0] * 8)}
     text = json.dumps({"version": "0.1.0", "params": {"bypass": {"bool": False}}, "fields": fields}).encode()
     raw = struct.pack("<Q", len(text)) + text
-    # As Qt packs: the length, then zlib.
+    # Qt's compression: the length, then zlib's data.
     return base64.b64encode(struct.pack(">I", len(raw)) + zlib.compress(raw)).decode()
 
 
 def read_curve(path):
-    """The points of a curve, (seconds, value): 14-bit controllers at 120 beats a minute."""
+    """Reads the points of a curve, (seconds, value), from 14-bit controllers at 120 bpm."""
     data = open(path, "rb").read()
     ticks_a_second = 2 * int.from_bytes(data[12:14], "big")
     track = data[22:22 + int.from_bytes(data[18:22], "big")]
@@ -119,7 +119,7 @@ def read_curve(path):
 
 
 def write_curve(points):
-    """A curve's file."""
+    """Encodes points as the file of a curve."""
     def number(value):
         groups = [value >> 14, value >> 7 & 127, value & 127]
         while len(groups) > 1 and groups[0] == 0:
@@ -136,11 +136,11 @@ def write_curve(points):
     return EMPTY[:18] + struct.pack(">I", len(track)) + track
 
 
-def play(desk, bundle, slot, name, record, curve=EMPTY):
-    """Opens a session, plays it and saves it; gives its curve's file and what the slot said."""
-    folder, log = desk.path(name), desk.path("home/messages.log")
+def play(desktop, bundle, slot, name, record, curve=EMPTY):
+    """Opens a session, plays it and saves it. Returns the file of its curve, and the received values."""
+    folder, log = desktop.path(name), desktop.path("home/messages.log")
     os.makedirs(folder)
-    shutil.copy(desk.path("clip.wav"), folder)
+    shutil.copy(desktop.path("clip.wav"), folder)
     with open(os.path.join(folder, "curve.mid"), "wb") as file:
         file.write(curve)
     path = os.path.join(folder, "test.qtr")
@@ -149,85 +149,85 @@ def play(desk, bundle, slot, name, record, curve=EMPTY):
         file.write(content)
     if os.path.exists(log):
         os.remove(log)
-    process = desk.start(name, "qtractor", path, LD_PRELOAD=desk.preload)
-    said = lambda what: os.path.exists(log) and what in open(log).read()
-    desk.until("the session", lambda: said("Open session"))
-    main = desk.until("qtractor's window", lambda: desk.window("test.qtr"))
+    process = desktop.start(name, "qtractor", path, LD_PRELOAD=desktop.preload)
+    has_logged = lambda what: os.path.exists(log) and what in open(log).read()
+    desktop.wait_for("the session", lambda: has_logged("Open session"))
+    main = desktop.wait_for("qtractor's window", lambda: desktop.window("test.qtr"))
     time.sleep(1.5)
     if record:
         def editor():
-            if not desk.window("^Tagvane - Music"):
-                # The plugin in the track's list.
-                desk.click(main[0] + 180, main[1] + 179, 2)
+            if not desktop.window("^Tagvane - Music"):
+                # The plugin in the list of the track.
+                desktop.click(main[0] + 180, main[1] + 179, 2)
             time.sleep(1)
-            # All of it has to be on the screen.
-            desk.ask("xdotool", "search", "--onlyvisible", "--name", "^Tagvane - Music", "windowmove", "0", "0")
-            return desk.window("^Tagvane - Music")
-        window = desk.until("the plugin's editor", editor)
+            # The whole window must be on the screen.
+            desktop.output_of("xdotool", "search", "--onlyvisible", "--name", "^Tagvane - Music", "windowmove", "0", "0")
+            return desktop.window("^Tagvane - Music")
+        window = desktop.wait_for("the plugin's editor", editor)
         time.sleep(1.5)
-        desk.write(window, True)
-    slot.heard.clear()
-    transport = desk.start("transport", "jack_transport")
-    say = lambda what: print(what, file=transport.stdin, flush=True)
-    say("locate 0")
+        desktop.set_write(window, True)
+    slot.received.clear()
+    transport = desktop.start("transport", "jack_transport")
+    send_command = lambda what: print(what, file=transport.stdin, flush=True)
+    send_command("locate 0")
     time.sleep(0.5)
-    say("play")
+    send_command("play")
     time.sleep(SECONDS - 4)
-    desk.photograph(name)
+    desktop.screenshot(name)
     if record:
-        desk.write(window, False)
+        desktop.set_write(window, False)
     time.sleep(4)
-    say("stop")
+    send_command("stop")
     time.sleep(1)
-    desk.end(transport)
-    heard = list(slot.heard)
-    # It saves its session at this signal.
+    desktop.end(transport)
+    received = list(slot.received)
+    # Qtractor saves its session at this signal.
     process.send_signal(signal.SIGUSR1)
-    desk.until("the saved session", lambda: said("Save session"))
-    desk.end(process)
+    desktop.wait_for("the saved session", lambda: has_logged("Save session"))
+    desktop.end(process)
     saved = re.search(r"<filename>([^<]*curve[^<]*\.mid)</filename>", open(path).read())
-    return os.path.join(folder, saved.group(1)), heard
+    return os.path.join(folder, saved.group(1)), received
 
 
-def prepare(desk):
-    """Settings, JACK, and what stands in for an ALSA sequencer where the kernel has none."""
-    settings = desk.path("home/.config/rncbc.org")
+def prepare(desktop):
+    """Writes the settings, compiles a stub of the ALSA sequencer if the kernel has none, and starts JACK."""
+    settings = desktop.path("home/.config/rncbc.org")
     os.makedirs(settings)
     with open(os.path.join(settings, "Qtractor.conf"), "w") as file:
-        file.write(SETTINGS.format(log=desk.path("home/messages.log")))
-    desk.preload = ""
+        file.write(SETTINGS.format(log=desktop.path("home/messages.log")))
+    desktop.preload = ""
     if not os.path.exists("/dev/snd/seq"):
-        desk.preload = desk.path("sequencer.so")
+        desktop.preload = desktop.path("sequencer.so")
         source = os.path.join(HERE, "no_sequencer.c")
-        subprocess.run(("cc", "-shared", "-fPIC", "-O1", "-o", desk.preload, source), check=True)
-    desk.start("jack", "jackd", "-n", desk.environment["JACK_DEFAULT_SERVER"], "--no-realtime", "-d", "dummy",
-               "-r", "48000", "-p", "1024")
-    desk.until("JACK", lambda: "system" in desk.ask("jack_lsp"))
+        subprocess.run(("cc", "-shared", "-fPIC", "-O1", "-o", desktop.preload, source), check=True)
+    desktop.start("jack", "jackd", "-n", desktop.environment["JACK_DEFAULT_SERVER"], "--no-realtime", "-d", "dummy",
+                  "-r", "48000", "-p", "1024")
+    desktop.wait_for("JACK", lambda: "system" in desktop.output_of("jack_lsp"))
 
 
 def main(bundle, clip, folder):
-    with Desk(folder, ":88") as desk:
-        desk.environment.update(CLAP_PATH=os.path.dirname(bundle), JACK_NO_AUDIO_RESERVATION="1",
-                                JACK_DEFAULT_SERVER=f"tagvane{os.getpid()}", QT_QPA_PLATFORM="xcb")
-        music(clip, desk.path("clip.wav"))
-        prepare(desk)
-        slot = Slot(PORT)
-        path, heard = play(desk, bundle, slot, "record", True)
+    with Desktop(folder, ":88") as desktop:
+        desktop.environment.update(CLAP_PATH=os.path.dirname(bundle), JACK_NO_AUDIO_RESERVATION="1",
+                                   JACK_DEFAULT_SERVER=f"tagvane{os.getpid()}", QT_QPA_PLATFORM="xcb")
+        write_music(clip, desktop.path("clip.wav"))
+        prepare(desktop)
+        slot = SlotReceiver(PORT)
+        path, received = play(desktop, bundle, slot, "record", True)
         curve = read_curve(path)
         if len(curve) < 20:
-            raise Failed(f"qtractor recorded {len(curve)} points: see {folder}")
-        mean, most = apart(curve, heard)
+            raise Failed(f"qtractor recorded only {len(curve)} points; see {folder}")
+        mean, most = curve_error(curve, received)
         print(f"qtractor recorded {len(curve)} points of slot 1 from {curve[0][0]:.2f} s to {curve[-1][0]:.2f} s; "
-              f"the curve is off the slot by {mean:.4f} on average, 95 % within {most:.4f}")
-        if mean > 0.02 or different(heard) < 20:
-            raise Failed("the curve is not what the slot was")
-        # What stands upside down cannot come from the music.
+              f"the curve differs from the slot by {mean:.4f} on average, by less than {most:.4f} in 95 %")
+        if mean > 0.02 or distinct_values(received) < 20:
+            raise Failed("the curve does not have the values of the slot")
+        # The mirrored curve shows that the values do not come from the music.
         mirrored = [(seconds, 1 - value) for seconds, value in curve]
-        for name, wanted in (("play", curve), ("play mirrored", mirrored)):
-            _, heard = play(desk, bundle, slot, name, False, write_curve(wanted))
-            mean, most = apart(wanted, heard)
-            print(f"qtractor, {name}: the slot is off the curve by {mean:.4f} on average, 95 % within {most:.4f}")
-            if mean > 0.01 or most > 0.03 or different(heard) < 20:
+        for name, expected_curve in (("play", curve), ("play mirrored", mirrored)):
+            _, received = play(desktop, bundle, slot, name, False, write_curve(expected_curve))
+            mean, most = curve_error(expected_curve, received)
+            print(f"qtractor, {name}: the slot differs from the curve by {mean:.4f} on average, by less than {most:.4f} in 95 %")
+            if mean > 0.01 or most > 0.03 or distinct_values(received) < 20:
                 raise Failed("the slot did not follow its curve")
 
 

@@ -1,10 +1,10 @@
-//! A screen without a monitor, for windows to be opened on.
+//! A virtual screen (Xvfb) for tests that open windows.
 
-use crate::again;
+use crate::subprocess;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-/// An X server of its own; dropping it ends it.
+/// An X server, killed when dropped.
 struct Screen {
     server: Child,
     display: String,
@@ -20,9 +20,9 @@ impl Screen {
             .spawn()
             .expect("Xvfb starts: `cargo xtask test` installs it");
         let mut number = String::new();
-        let output = server.stdout.take().expect("it was asked for");
-        BufReader::new(output).read_line(&mut number).expect("Xvfb tells its display");
-        assert!(!number.trim().is_empty(), "Xvfb has no display");
+        let output = server.stdout.take().expect("the output is piped");
+        BufReader::new(output).read_line(&mut number).expect("Xvfb prints its display");
+        assert!(!number.trim().is_empty(), "Xvfb printed no display; run it by hand to see its error");
         Self { server, display: format!(":{}", number.trim()) }
     }
 }
@@ -34,14 +34,15 @@ impl Drop for Screen {
     }
 }
 
-/// As [`again::goes_on`], on a screen of its own, with further options for Xvfb.
+/// Starts a test like [`subprocess::enter_subprocess`], on its own virtual screen with more options
+/// for Xvfb.
 ///
 /// # Panics
-/// Where the test fails there, or there is no Xvfb.
-pub fn goes_on(test: &str, options: &[&str], variables: &[(&str, &str)]) -> bool {
-    if again::is_again() {
+/// If the test fails in its own process, or Xvfb is missing.
+pub fn enter_subprocess(test: &str, options: &[&str], variables: &[(&str, &str)]) -> bool {
+    if subprocess::is_subprocess() {
         return true;
     }
     let screen = Screen::start(options);
-    again::goes_on(test, &[&[("DISPLAY", screen.display.as_str())], variables].concat())
+    subprocess::enter_subprocess(test, &[&[("DISPLAY", screen.display.as_str())], variables].concat())
 }

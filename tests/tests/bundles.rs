@@ -1,53 +1,55 @@
-//! The finished bundles in our own hosts, CLAP and VST3 alike.
+//! Both finished bundles in Tagvane's own host.
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::collections::BTreeMap;
-use tagvane_host::player::{Moment, Playback, Summary, play, same_bits, tags};
+use tagvane_host::player::{Playback, Summary, TagSnapshot, active_tags, is_bit_exact, play};
 use tagvane_host::{Disturbances, Session, Setup};
-use tagvane_tests::{CLIPS, FORMATS, bounce, changed_state, clip, noise, open, send, shipped_model};
+use tagvane_tests::{CLIPS, FORMATS, bounce, clip, noise, open, send_noise, shipped_model, state_with_field};
 use tagvane_trainer::data::vocabularies::MAGNATAGATUNE;
 
-/// The id of the first tag's parameter. Projects refer to it: it must never change.
+/// The id of the first tag's parameter. Projects store it, so it must never change.
 const FIRST_TAG: u32 = 0x5441_4700;
 
-fn play_clip(format: &str, name: &str, block: usize) -> (Vec<Moment>, Summary) {
+/// Plays a whole clip offline; returns the snapshots and the summary.
+fn play_clip(format: &str, name: &str, block: usize) -> (Vec<TagSnapshot>, Summary) {
     let mut session = open(format);
-    let mut moments = Vec::new();
+    let mut snapshots = Vec::new();
     let playback = Playback { block, fast: true, seconds: None };
-    let summary = play(session.as_mut(), format, &clip(name), playback, |_, moment, _| {
-        moments.extend(moment.cloned());
+    let summary = play(session.as_mut(), format, &clip(name), playback, |_, snapshot, _| {
+        snapshots.extend(snapshot.cloned());
         true
     });
-    (moments, summary.expect("the clip plays"))
+    (snapshots, summary.expect("the clip plays"))
 }
 
 #[test]
-fn the_tags_are_outputs_with_the_models_names_and_stable_ids() {
+fn tags_are_outputs_with_the_models_names_and_stable_ids() {
     for format in FORMATS {
         let mut session = open(format);
-        let tags = tags(session.as_mut());
+        let tags = active_tags(session.as_mut());
         let names: Vec<&str> = tags.iter().map(|tag| tag.name.as_str()).collect();
         assert_eq!(names, MAGNATAGATUNE, "{format}");
         let ids: Vec<u32> = tags.iter().map(|tag| tag.id).collect();
         assert_eq!(ids, (FIRST_TAG..FIRST_TAG + 50).collect::<Vec<_>>(), "{format}");
-        assert!(tags.iter().all(|tag| tag.read_only && !tag.automatable), "{format}");
+        assert!(tags.iter().all(|tag| tag.is_read_only && !tag.is_automatable), "{format}");
         let all = session.parameters();
-        let others: Vec<_> = all.iter().filter(|parameter| parameter.read_only && parameter.id < FIRST_TAG).collect();
-        assert_eq!(all.iter().filter(|parameter| parameter.read_only).count(), 64 + others.len(), "{format}");
+        let others: Vec<_> =
+            all.iter().filter(|parameter| parameter.is_read_only && parameter.id < FIRST_TAG).collect();
+        assert_eq!(all.iter().filter(|parameter| parameter.is_read_only).count(), 64 + others.len(), "{format}");
         for number in 51..=64 {
             let unused = all.iter().find(|parameter| parameter.name == format!("Unused tag {number}")).unwrap();
-            // A VST3 cannot show later what it hides first.
-            assert_eq!((unused.id, unused.hidden), (FIRST_TAG + number - 1, format == "clap"), "{format}");
+            // A VST3 cannot unhide a parameter later.
+            assert_eq!((unused.id, unused.is_hidden), (FIRST_TAG + number - 1, format == "clap"), "{format}");
         }
-        // The hidden one that says how the model is run.
-        assert!(matches!(&*others, [other] if other.hidden && other.id == FIRST_TAG - 1), "{format}: {others:?}");
+        // The hidden output "Inference".
+        assert!(matches!(&*others, [other] if other.is_hidden && other.id == FIRST_TAG - 1), "{format}: {others:?}");
         assert_eq!(session.text(FIRST_TAG, 0.437).as_deref(), Some("44 %"), "{format}");
     }
 }
 
 #[test]
-fn the_audio_comes_out_bit_for_bit() {
+fn audio_passes_bit_exactly() {
     let seed = 20_170_701;
     println!("seed {seed}");
     for format in FORMATS {
@@ -58,7 +60,7 @@ fn the_audio_comes_out_bit_for_bit() {
                     let setup =
                         Setup { sample_rate: rate, longest_block: block.unwrap_or(4_096), channels, offline: false };
                     if session.start(setup).is_err() && channels == 1 && format == "vst3" {
-                        // clap-wrapper offers a VST3 host the main layout only.
+                        // A VST3 by clap-wrapper has the main layout only.
                         continue;
                     }
                     let mut random = StdRng::seed_from_u64(seed);
@@ -70,7 +72,7 @@ fn the_audio_comes_out_bit_for_bit() {
                         let mut output = vec![vec![f32::NAN; frames]; channels];
                         session.process(&input, &mut output).unwrap();
                         assert!(
-                            same_bits(&input, &output),
+                            is_bit_exact(&input, &output),
                             "{format} at {rate} Hz, {frames} frames, {channels} channels"
                         );
                     }
@@ -81,50 +83,50 @@ fn the_audio_comes_out_bit_for_bit() {
 }
 
 #[test]
-fn every_layout_is_heard_alike() {
-    let heard = |channels| {
+fn all_layouts_give_the_same_tags() {
+    let last_values = |channels| {
         let mut session = open("clap");
         session.start(Setup { channels, ..bounce(44_100.0, 512) }).unwrap();
         let music = clip("rock").mono();
         let mut last = BTreeMap::new();
         for part in music.chunks_exact(512).take(500) {
             let input = vec![part.to_vec(); channels];
-            let announced = session.process(&input, &mut vec![vec![0.0; 512]; channels]).unwrap();
-            last.extend(announced.iter().map(|one| (one.id, (one.value * 1_000.0).round() as i32)));
+            let changes = session.process(&input, &mut vec![vec![0.0; 512]; channels]).unwrap();
+            last.extend(changes.iter().map(|change| (change.id, (change.value * 1_000.0).round() as i32)));
         }
         last
     };
-    let stereo = heard(2);
+    let stereo = last_values(2);
     assert!(stereo.values().any(|value| *value > 100));
     for channels in [1, 4, 6, 8] {
-        assert_eq!(heard(channels), stereo, "{channels} channels");
+        assert_eq!(last_values(channels), stereo, "{channels} channels");
     }
-    // A VST3 host is told that there is stereo only, and in words.
-    let refused = open("vst3").start(Setup { channels: 1, ..bounce(44_100.0, 512) }).unwrap_err().to_string();
-    assert!(refused.contains("channels"), "{refused}");
+    // The VST3 supports stereo only, and the error says so.
+    let error = open("vst3").start(Setup { channels: 1, ..bounce(44_100.0, 512) }).unwrap_err().to_string();
+    assert!(error.contains("channels"), "{error}");
 }
 
-/// Once, stereo with one side inverted was heard as silence.
+/// Stereo with one side inverted once became silence, because its mean is zero.
 #[test]
-fn stereo_out_of_phase_has_the_tags_of_one_side() {
+fn stereo_out_of_phase_has_the_tags_of_one_channel() {
     let music = clip("rock").mono();
     for format in FORMATS {
-        let [alone, inverted] = [1.0, -1.0].map(|sign| {
+        let [in_phase, inverted] = [1.0, -1.0].map(|sign| {
             let mut session = open(format);
             session.start(bounce(44_100.0, 512)).unwrap();
             let mut last = BTreeMap::new();
             for part in music.chunks_exact(512).take(800) {
                 let input = vec![part.to_vec(), part.iter().map(|sample| sign * sample).collect()];
                 let mut output = vec![vec![0.0; 512]; 2];
-                let announced = session.process(&input, &mut output).unwrap();
-                assert!(same_bits(&input, &output), "{format}");
-                last.extend(announced.iter().map(|one| (one.id, one.value)));
+                let changes = session.process(&input, &mut output).unwrap();
+                assert!(is_bit_exact(&input, &output), "{format}");
+                last.extend(changes.iter().map(|change| (change.id, change.value)));
             }
             last
         });
-        assert!(alone.values().any(|value| *value > 0.3), "{format}: {alone:?}");
-        // By now the tenth of a second before the first decision is out of the window.
-        for (id, value) in &alone {
+        assert!(in_phase.values().any(|value| *value > 0.3), "{format}: {in_phase:?}");
+        // The window no longer includes the first 0.1 s, before the choice of a channel.
+        for (id, value) in &in_phase {
             let found = inverted.get(id).copied().unwrap_or(0.0);
             assert!((found - value).abs() < 0.01, "{format}: {id:x} is {found}, not {value}");
         }
@@ -132,50 +134,51 @@ fn stereo_out_of_phase_has_the_tags_of_one_side() {
 }
 
 #[test]
-fn strange_audio_passes_and_the_tags_stay_sound() {
-    let strange = [f32::NAN, f32::INFINITY, -f32::INFINITY, 1e38, -1e38, 1e-42, -0.0, 0.0];
+fn non_finite_and_denormal_audio_passes_and_tags_stay_in_range() {
+    let extremes = [f32::NAN, f32::INFINITY, -f32::INFINITY, 1e38, -1e38, 1e-42, -0.0, 0.0];
     for format in FORMATS {
         let mut session = open(format);
         session.start(bounce(48_000.0, 4_096)).unwrap();
-        let input: Vec<Vec<f32>> = vec![(0..4_096).map(|index| strange[index % strange.len()]).collect(); 2];
+        let input: Vec<Vec<f32>> = vec![(0..4_096).map(|index| extremes[index % extremes.len()]).collect(); 2];
         for _ in 0..40 {
             let mut output = vec![vec![0.5; 4_096]; 2];
-            for announced in session.process(&input, &mut output).unwrap() {
-                assert!((0.0..=1.0).contains(&announced.value), "{format}: {announced:?}");
+            for change in session.process(&input, &mut output).unwrap() {
+                assert!((0.0..=1.0).contains(&change.value), "{format}: {change:?}");
             }
-            assert!(same_bits(&input, &output), "{format}");
+            assert!(is_bit_exact(&input, &output), "{format}");
         }
     }
 }
 
 #[test]
-fn the_clips_read_right_to_a_listener() {
+fn the_clips_have_plausible_tags() {
     let expected: [(&str, &[&str], usize); 3] = [
         ("orchestral", &["classical", "strings", "violin"], 2),
         ("rock", &["rock", "guitar", "drums", "loud", "metal"], 3),
         ("electronic", &["electronic", "techno", "synth"], 2),
     ];
-    for (name, words, least) in expected {
+    for (name, plausible, min_count) in expected {
         let (_, summary) = play_clip("clap", name, 512);
         let top: Vec<&str> = summary.top[..5].iter().map(|(tag, _)| tag.as_str()).collect();
         println!("{name}: {:?}", &summary.top[..5]);
-        let found = words.iter().filter(|word| top.contains(word)).count();
-        assert!(found >= least, "{name} reads {top:?}");
-        assert!(words.contains(&top[0]), "{name} reads {} before all", top[0]);
+        let found = plausible.iter().filter(|tag| top.contains(tag)).count();
+        assert!(found >= min_count, "{name} has the tags {top:?}");
+        assert!(plausible.contains(&top[0]), "the first tag of {name} is {}", top[0]);
         assert!(summary.audio_bit_exact);
     }
 }
 
 #[test]
-fn both_formats_and_all_block_sizes_see_the_same_tags() {
-    let last =
-        |moments: &[Moment]| -> BTreeMap<String, f64> { moments.last().expect("tags were announced").tags.clone() };
+fn both_formats_and_all_block_sizes_give_the_same_tags() {
+    let last = |snapshots: &[TagSnapshot]| -> BTreeMap<String, f64> {
+        snapshots.last().expect("the plugin sent values").tags.clone()
+    };
     for name in CLIPS {
         let (reference, summary) = play_clip("clap", name, 512);
         let reference = last(&reference);
         for (format, block) in [("vst3", 512), ("clap", 64), ("vst3", 2_048), ("clap", 441)] {
-            let (moments, other) = play_clip(format, name, block);
-            for (tag, value) in last(&moments) {
+            let (snapshots, other) = play_clip(format, name, block);
+            for (tag, value) in last(&snapshots) {
                 assert!(
                     (value - reference[&tag]).abs() < 2e-3,
                     "{name}, {format}, {block}: {tag} is {value} and {}",
@@ -188,25 +191,25 @@ fn both_formats_and_all_block_sizes_see_the_same_tags() {
 }
 
 #[test]
-fn two_bounces_are_the_same() {
+fn two_bounces_give_the_same_tags() {
     for format in FORMATS {
         assert_eq!(play_clip(format, "electronic", 512), play_clip(format, "electronic", 512), "{format}");
     }
 }
 
 #[test]
-fn nothing_disturbs_the_session() {
+fn playing_makes_no_edits_restarts_or_rescans() {
     for format in FORMATS {
         let mut session = open(format);
         let playback = Playback { block: 512, fast: true, seconds: None };
         let summary = play(session.as_mut(), format, &clip("rock"), playback, |_, _, _| true).unwrap();
-        assert!(summary.announcements > 100, "{format}: only {} values moved", summary.announcements);
+        assert!(summary.announcements > 100, "{format}: only {} values were sent", summary.announcements);
         assert_eq!(session.disturbances(), Disturbances::default(), "{format}");
     }
 }
 
 #[test]
-fn announcements_are_at_most_25_a_second_and_tags() {
+fn only_tags_are_sent_and_at_most_25_times_a_second() {
     for format in FORMATS {
         let mut session = open(format);
         session.start(bounce(48_000.0, 64)).unwrap();
@@ -214,9 +217,9 @@ fn announcements_are_at_most_25_a_second_and_tags() {
         let mut blocks = Vec::new();
         for start in (0..48_000 * 8).step_by(64) {
             let input: Vec<Vec<f32>> = music.iter().map(|channel| channel[start..start + 64].to_vec()).collect();
-            let announced = session.process(&input, &mut vec![vec![0.0; 64]; 2]).unwrap();
-            assert!(announced.iter().all(|one| (FIRST_TAG..FIRST_TAG + 64).contains(&one.id)), "{format}");
-            if !announced.is_empty() {
+            let changes = session.process(&input, &mut vec![vec![0.0; 64]; 2]).unwrap();
+            assert!(changes.iter().all(|change| (FIRST_TAG..FIRST_TAG + 64).contains(&change.id)), "{format}");
+            if !changes.is_empty() {
                 blocks.push(start / 64);
             }
         }
@@ -226,42 +229,42 @@ fn announcements_are_at_most_25_a_second_and_tags() {
 }
 
 #[test]
-fn silence_shows_no_tags_and_bypass_puts_them_to_zero() {
+fn silence_has_no_tags_and_bypass_sets_them_to_zero() {
     for format in FORMATS {
         let mut session = open(format);
         session.start(bounce(44_100.0, 1_024)).unwrap();
-        assert_eq!(send(session.as_mut(), 0.0, 1_024, 300).unwrap(), [], "{format}");
-        let heard = send(session.as_mut(), 0.3, 1_024, 300).unwrap();
-        assert!(heard.iter().any(|one| one.value > 0.0), "{format}");
+        assert_eq!(send_noise(session.as_mut(), 0.0, 1_024, 300).unwrap(), [], "{format}");
+        let changes = send_noise(session.as_mut(), 0.3, 1_024, 300).unwrap();
+        assert!(changes.iter().any(|change| change.value > 0.0), "{format}");
         let bypass = session.parameters().iter().find(|parameter| parameter.name == "Bypass").unwrap().id;
         session.set(bypass, 1.0);
-        send(session.as_mut(), 0.3, 1_024, 100).unwrap();
-        for tag in tags(session.as_mut()) {
+        send_noise(session.as_mut(), 0.3, 1_024, 100).unwrap();
+        for tag in active_tags(session.as_mut()) {
             assert_eq!(session.value(tag.id), Some(0.0), "{format}: {}", tag.name);
         }
     }
 }
 
 #[test]
-fn a_hosts_write_to_a_tag_changes_nothing() {
+fn a_host_cannot_set_a_tag() {
     for format in FORMATS {
         let mut session = open(format);
         session.start(bounce(44_100.0, 512)).unwrap();
         session.set(FIRST_TAG, 0.9);
-        send(session.as_mut(), 0.0, 512, 4).unwrap();
+        send_noise(session.as_mut(), 0.0, 512, 4).unwrap();
         assert_eq!(session.value(FIRST_TAG), Some(0.0), "{format}");
     }
 }
 
 #[test]
-fn rates_blocks_and_restarts_may_change_at_will() {
+fn sample_rate_block_size_and_render_mode_may_change_at_each_start() {
     for format in FORMATS {
         let mut session = open(format);
         for (rate, block) in [(44_100.0, 512), (192_000.0, 4_096), (8_000.0, 1), (48_000.0, 16_384), (44_100.0, 32)] {
             for offline in [false, true] {
                 session.start(Setup { sample_rate: rate, longest_block: block, channels: 2, offline }).unwrap();
-                send(session.as_mut(), 0.2, block, 3).unwrap();
-                send(session.as_mut(), 0.2, block.div_ceil(2), 3).unwrap();
+                send_noise(session.as_mut(), 0.2, block, 3).unwrap();
+                send_noise(session.as_mut(), 0.2, block.div_ceil(2), 3).unwrap();
             }
         }
         session.stop();
@@ -270,28 +273,27 @@ fn rates_blocks_and_restarts_may_change_at_will() {
 }
 
 #[test]
-fn a_rate_that_cannot_be_heard_passes_the_audio() {
+fn an_unsupported_sample_rate_passes_the_audio_and_gives_no_tags() {
     let mut session = open("clap");
     session.start(bounce(1_000.0, 512)).unwrap();
     let input = vec![noise(512, 0.5); 2];
     let mut output = vec![vec![0.0; 512]; 2];
     assert_eq!(session.process(&input, &mut output).unwrap(), []);
-    assert!(same_bits(&input, &output));
+    assert!(is_bit_exact(&input, &output));
 }
 
-/// What is saved says nothing that moves by itself: it is the same before and after
-/// listening.
+/// The state has no values that change by themselves: it is the same before and after processing.
 #[test]
-fn the_state_holds_the_controls_and_the_model_alone() {
+fn the_state_has_only_the_controls_and_the_model() {
     for format in FORMATS {
         let mut session = open(format);
-        let before = session.save().expect("a state");
+        let before = session.save().expect("the plugin saves a state");
         session.start(bounce(44_100.0, 512)).unwrap();
-        send(session.as_mut(), 0.4, 512, 400).unwrap();
+        send_noise(session.as_mut(), 0.4, 512, 400).unwrap();
         assert_eq!(session.save().unwrap(), before, "{format}");
         let bypass = session.parameters().iter().find(|parameter| parameter.name == "Bypass").unwrap().id;
         session.set(bypass, 1.0);
-        send(session.as_mut(), 0.4, 512, 4).unwrap();
+        send_noise(session.as_mut(), 0.4, 512, 4).unwrap();
         let saved = session.save().unwrap();
         assert_ne!(saved, before, "{format}");
         let mut fresh = open(format);
@@ -302,55 +304,55 @@ fn the_state_holds_the_controls_and_the_model_alone() {
 }
 
 #[test]
-fn a_project_remembers_its_model_and_survives_its_loss() {
+fn a_project_keeps_its_model_and_loads_without_the_file() {
     let folder = tempfile::tempdir().unwrap();
-    let mine = folder.path().join("mine.onnx");
+    let model = folder.path().join("model.onnx");
     for format in FORMATS {
-        std::fs::copy(shipped_model(), &mine).unwrap();
+        std::fs::copy(shipped_model(), &model).unwrap();
         let mut session = open(format);
-        let state = changed_state(&session.save().unwrap(), "model", &mine.to_str().into());
+        let state = state_with_field(&session.save().unwrap(), "model", &model.to_str().into());
         assert!(session.load(&state), "{format}");
         session.start(bounce(44_100.0, 512)).unwrap();
-        assert!(!send(session.as_mut(), 0.3, 512, 400).unwrap().is_empty(), "{format}");
+        assert!(!send_noise(session.as_mut(), 0.3, 512, 400).unwrap().is_empty(), "{format}");
         let saved = session.save().unwrap();
         drop(session);
 
-        std::fs::remove_file(&mine).unwrap();
+        std::fs::remove_file(&model).unwrap();
         let mut session = open(format);
         assert!(session.load(&saved), "{format}");
         session.start(bounce(44_100.0, 512)).unwrap();
-        // The usual one listens instead.
-        assert!(!send(session.as_mut(), 0.3, 512, 400).unwrap().is_empty(), "{format}");
-        // The file may come back: the project still names it.
+        // The default model makes predictions instead.
+        assert!(!send_noise(session.as_mut(), 0.3, 512, 400).unwrap().is_empty(), "{format}");
+        // The state still names the file, which the user may restore.
         assert_eq!(session.save().unwrap(), saved, "{format}");
     }
 }
 
 #[test]
-fn a_state_that_is_none_leaves_a_working_plugin() {
+fn an_invalid_state_leaves_a_working_plugin() {
     for format in FORMATS {
         let mut session = open(format);
         for bytes in [&b""[..], b"nonsense", &[0; 64], b"{\"version\":\"9\"}", &[0xff; 3_000]] {
             session.load(bytes);
         }
         session.start(bounce(44_100.0, 512)).unwrap();
-        let heard = send(session.as_mut(), 0.3, 512, 400).unwrap();
-        assert!(!heard.is_empty(), "{format}");
+        let changes = send_noise(session.as_mut(), 0.3, 512, 400).unwrap();
+        assert!(!changes.is_empty(), "{format}");
     }
 }
 
 #[test]
-fn many_instances_come_and_go() {
+fn instances_may_close_while_their_model_is_loading() {
     for format in FORMATS {
         let mut sessions: Vec<Box<dyn Session>> = (0..12).map(|_| open(format)).collect();
         for session in &mut sessions {
             session.start(Setup { sample_rate: 48_000.0, longest_block: 512, channels: 2, offline: false }).unwrap();
-            send(session.as_mut(), 0.2, 512, 20).unwrap();
+            send_noise(session.as_mut(), 0.2, 512, 20).unwrap();
         }
-        // The first goes while its model may still be loading.
+        // The closed instances may still be loading their model.
         sessions.truncate(3);
         for session in &mut sessions {
-            send(session.as_mut(), 0.2, 512, 20).unwrap();
+            send_noise(session.as_mut(), 0.2, 512, 20).unwrap();
         }
     }
 }

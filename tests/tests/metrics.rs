@@ -1,4 +1,4 @@
-//! ROC-AUC and average precision are scikit-learn's, rank correlation is SciPy's.
+//! ROC-AUC and average precision agree with scikit-learn, and rank correlation with SciPy.
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use tagvane_tests::python;
 use tagvane_trainer::evaluation::metrics::{average_precision, rank_correlation, roc_auc};
 
-/// Scores with and without ties, labels rare and common.
+/// The cases have scores with and without ties, and rare and common labels.
 #[test]
-fn figures_are_those_of_scikit_learn_and_scipy() {
+fn metrics_agree_with_scikit_learn_and_scipy() {
     let seed = rand::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -33,7 +33,7 @@ for scores, positive in json.load(sys.stdin):
           spearmanr(scores, positive).statistic if both and len(set(scores)) > 1 else '-')";
     let mut child =
         Command::new(python()).args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    // In double precision there and here, of the same single-precision scores.
+    // Both sides compute in double precision from the same single-precision scores.
     let exact: Vec<(Vec<f64>, &Vec<bool>)> =
         cases.iter().map(|(scores, positive)| (scores.iter().copied().map(f64::from).collect(), positive)).collect();
     child.stdin.take().unwrap().write_all(&serde_json::to_vec(&exact).unwrap()).unwrap();

@@ -1,13 +1,15 @@
-//! Slots, Write, MIDI and OSC of the finished bundles, in our own hosts.
+//! Slots, Write, MIDI and OSC of both finished bundles in Tagvane's own host.
 
 use std::net::UdpSocket;
 use std::time::Duration;
-use tagvane_host::{Parameter, Session, Setup, Told};
-use tagvane_tests::{FIRST_SLOT, FORMATS, WRITE, bounce, clip, open, send, set, wired, wiring};
+use tagvane_host::{HostEvent, Parameter, Session, Setup};
+use tagvane_tests::{
+    FIRST_SLOT, FORMATS, WRITE, bounce, clip, open, open_with_routing, routing, send_noise, set_by_name,
+};
 
 const RATE: f64 = 44_100.0;
 
-/// Music that changes: the three clips in turn, five seconds each, so many seconds in all.
+/// Music with changing tags: the three clips in turn, five seconds each, `seconds` in total.
 fn changing_music(seconds: usize) -> Vec<Vec<f32>> {
     let clips = ["rock", "orchestral", "electronic"].map(clip);
     (0..2)
@@ -21,34 +23,44 @@ fn changing_music(seconds: usize) -> Vec<Vec<f32>> {
         .collect()
 }
 
-/// Sends music through in blocks of `block`, with a pause after each; gives what was told,
-/// with the frame of the whole it belongs to instead of the block's.
-fn stream(session: &mut dyn Session, music: &[Vec<f32>], block: usize, pause: Duration) -> Vec<(u64, Told)> {
-    let (mut told, frames) = (Vec::new(), music[0].len());
+/// Processes music in blocks of `block` frames with a pause after each. Returns the plugin's events
+/// with their frame in the whole music, and 0 as their frame in the block.
+fn collect_events(
+    session: &mut dyn Session,
+    music: &[Vec<f32>],
+    block: usize,
+    pause: Duration,
+) -> Vec<(u64, HostEvent)> {
+    let (mut events, frames) = (Vec::new(), music[0].len());
     for start in (0..frames).step_by(block) {
         let end = frames.min(start + block);
         let input: Vec<Vec<f32>> = music.iter().map(|channel| channel[start..end].to_vec()).collect();
         session.process(&input, &mut vec![vec![0.0; end - start]; 2]).unwrap();
         session.idle();
-        for mut one in session.told() {
-            let frame = match &mut one {
-                Told::Value(value) => std::mem::take(&mut value.frame),
-                Told::Midi { frame, .. } => std::mem::take(frame),
+        for mut event in session.take_events() {
+            let frame = match &mut event {
+                HostEvent::Value(change) => std::mem::take(&mut change.frame),
+                HostEvent::Midi { frame, .. } => std::mem::take(frame),
                 _ => 0,
             };
-            told.push((start as u64 + u64::from(frame), one));
+            events.push((start as u64 + u64::from(frame), event));
         }
         std::thread::sleep(pause);
     }
-    told
+    events
 }
 
-/// Sends music through and gives what was told in the order of its frames: a VST3 tells a
-/// block parameter by parameter.
-fn in_order(session: &mut dyn Session, music: &[Vec<f32>], block: usize, pause: Duration) -> Vec<(u64, Told)> {
-    let mut told = stream(session, music, block, pause);
-    told.sort_by_key(|(frame, one)| (*frame, if let Told::Value(value) = one { value.id } else { 0 }));
-    told
+/// Like [`collect_events`], sorted by frame and parameter: a VST3 sends the changes of a block by
+/// parameter.
+fn collect_sorted_events(
+    session: &mut dyn Session,
+    music: &[Vec<f32>],
+    block: usize,
+    pause: Duration,
+) -> Vec<(u64, HostEvent)> {
+    let mut events = collect_events(session, music, block, pause);
+    events.sort_by_key(|(frame, event)| (*frame, if let HostEvent::Value(change) = event { change.id } else { 0 }));
+    events
 }
 
 fn is_slot(id: u32) -> bool {
@@ -56,20 +68,22 @@ fn is_slot(id: u32) -> bool {
 }
 
 #[test]
-fn slots_and_controls_have_stable_ids_and_few_enough_are_automatable() {
+fn slots_and_controls_have_stable_ids_and_at_most_64_parameters_are_automatable() {
     for format in FORMATS {
-        let mut session = wired(format, &wiring());
+        let mut session = open_with_routing(format, &routing());
         let all = session.parameters();
-        let find = |id| all.iter().find(|parameter| parameter.id == id).expect("it is there");
+        let find = |id| all.iter().find(|parameter| parameter.id == id).expect("the parameter exists");
         for slot in 0..8 {
-            let Parameter { name, read_only, automatable, hidden, group, .. } = find(FIRST_SLOT + slot);
-            assert_eq!((*read_only, *automatable, *hidden, group.as_str()), (false, true, false, "Slots"), "{format}");
+            let slot_parameter = find(FIRST_SLOT + slot);
+            let Parameter { name, is_read_only, is_automatable, is_hidden, group, .. } = slot_parameter;
+            assert_eq!((*is_read_only, *is_automatable, *is_hidden), (false, true, false), "{format}");
+            assert_eq!(group, "Slots", "{format}");
             let expected = match slot {
                 0 => "Slot 1: max of rock, techno".to_owned(),
                 1 => "Slot 2: max of guitar, synth, strings".to_owned(),
                 _ => format!("Slot {}", slot + 1),
             };
-            // A VST3 learns of a name that changes from the editor's timer; a CLAP asks.
+            // A CLAP host requests the names; a VST3 sends a changed name by its editor's timer.
             if format == "clap" {
                 assert_eq!(*name, expected);
             } else {
@@ -77,13 +91,21 @@ fn slots_and_controls_have_stable_ids_and_few_enough_are_automatable() {
             }
         }
         let write = find(WRITE);
-        assert_eq!((write.read_only, write.automatable, write.name.as_str()), (false, false, "Write"), "{format}");
+        assert_eq!(
+            (write.is_read_only, write.is_automatable, write.name.as_str()),
+            (false, false, "Write"),
+            "{format}"
+        );
         assert_eq!(session.text(WRITE, 1.0).as_deref(), Some("armed"), "{format}");
         assert_eq!(session.text(FIRST_SLOT, 0.25).as_deref(), Some("25 %"), "{format}");
         let automatable: Vec<&str> =
-            all.iter().filter(|parameter| parameter.automatable).map(|parameter| parameter.name.as_str()).collect();
+            all.iter().filter(|parameter| parameter.is_automatable).map(|parameter| parameter.name.as_str()).collect();
         assert!(automatable.len() <= 64, "{format}: {automatable:?}");
-        assert!(all.iter().filter(|parameter| parameter.read_only && !parameter.hidden).all(|tag| tag.group == "Tags"));
+        assert!(
+            all.iter()
+                .filter(|parameter| parameter.is_read_only && !parameter.is_hidden)
+                .all(|tag| tag.group == "Tags")
+        );
         for (name, group) in [("Announce tags", "Tags"), ("MIDI out", "MIDI"), ("Slot 3 Threshold", "Slot 3")] {
             let control = all.iter().find(|parameter| parameter.name == name).expect(name);
             assert_eq!(control.group, group, "{format}");
@@ -92,20 +114,21 @@ fn slots_and_controls_have_stable_ids_and_few_enough_are_automatable() {
 }
 
 #[test]
-fn disarmed_a_minute_of_changing_music_asks_nothing_of_the_host() {
+fn with_write_off_a_minute_of_music_makes_no_edits_and_no_requests() {
     let music = changing_music(60);
     for format in FORMATS {
-        let mut session = wired(format, &wiring());
-        session.play(true);
+        let mut session = open_with_routing(format, &routing());
+        session.set_playing(true);
         session.start(bounce(RATE, 512)).unwrap();
-        // The model comes, and with it its names.
-        send(session.as_mut(), 0.0, 512, 1).unwrap();
+        // The first block waits for the model, whose names cause a rescan.
+        send_noise(session.as_mut(), 0.0, 512, 1).unwrap();
         session.idle();
         let before = session.disturbances();
-        let told = stream(session.as_mut(), &music, 512, Duration::ZERO);
-        assert!(told.len() > 5_000, "{format}: {} values moved", told.len());
-        for (_, one) in &told {
-            assert!(matches!(one, Told::Value(value) if !is_slot(value.id) && value.id != WRITE), "{format}: {one:?}");
+        let events = collect_events(session.as_mut(), &music, 512, Duration::ZERO);
+        assert!(events.len() > 5_000, "{format}: only {} values were sent", events.len());
+        for (_, event) in &events {
+            let is_tag = matches!(event, HostEvent::Value(change) if !is_slot(change.id) && change.id != WRITE);
+            assert!(is_tag, "{format}: {event:?}");
         }
         assert_eq!(session.disturbances(), before, "{format}");
         assert_eq!((before.dirty, before.restarts, before.edits), (0, 0, 0), "{format}");
@@ -113,84 +136,88 @@ fn disarmed_a_minute_of_changing_music_asks_nothing_of_the_host() {
 }
 
 #[test]
-fn armed_a_minute_is_hundreds_of_points_in_one_gesture() {
+fn with_write_armed_a_minute_is_one_gesture_with_hundreds_of_points() {
     let music = changing_music(60);
-    let mut session = wired("clap", &wiring());
-    session.play(true);
+    let mut session = open_with_routing("clap", &routing());
+    session.set_playing(true);
     session.set(WRITE, 1.0);
     session.start(bounce(RATE, 512)).unwrap();
-    let mut told = stream(session.as_mut(), &music, 512, Duration::ZERO);
+    let mut events = collect_events(session.as_mut(), &music, 512, Duration::ZERO);
     session.set(WRITE, 0.0);
-    told.extend(stream(session.as_mut(), &[vec![0.0; 4_410], vec![0.0; 4_410]], 512, Duration::ZERO));
+    events.extend(collect_events(session.as_mut(), &[vec![0.0; 4_410], vec![0.0; 4_410]], 512, Duration::ZERO));
     for slot in [FIRST_SLOT, FIRST_SLOT + 1] {
-        let of_slot: Vec<&Told> = told
+        let slot_events: Vec<&HostEvent> = events
             .iter()
-            .map(|(_, one)| one)
-            .filter(|one| match one {
-                Told::Value(value) => value.id == slot,
-                Told::Begin { id } | Told::End { id } => *id == slot,
+            .map(|(_, event)| event)
+            .filter(|event| match event {
+                HostEvent::Value(value) => value.id == slot,
+                HostEvent::GestureBegin { id } | HostEvent::GestureEnd { id } => *id == slot,
                 _ => false,
             })
             .collect();
-        println!("{} events", of_slot.len());
-        assert!((102..=602).contains(&of_slot.len()), "{} events", of_slot.len());
-        assert_eq!(of_slot[0], &Told::Begin { id: slot });
-        assert_eq!(of_slot[of_slot.len() - 1], &Told::End { id: slot });
-        let gestures = of_slot.iter().filter(|one| matches!(one, Told::Begin { .. } | Told::End { .. })).count();
-        assert_eq!(gestures, 2);
+        println!("{} events", slot_events.len());
+        assert!((102..=602).contains(&slot_events.len()), "{} events", slot_events.len());
+        assert_eq!(slot_events[0], &HostEvent::GestureBegin { id: slot });
+        assert_eq!(slot_events[slot_events.len() - 1], &HostEvent::GestureEnd { id: slot });
+        let is_gesture =
+            |event: &&&HostEvent| matches!(event, HostEvent::GestureBegin { .. } | HostEvent::GestureEnd { .. });
+        assert_eq!(slot_events.iter().filter(is_gesture).count(), 2);
     }
-    // Slots that hear nothing are left alone.
-    assert!(told.iter().all(|(_, one)| !matches!(one, Told::Begin { id } if *id > FIRST_SLOT + 1)));
+    // Slots without a source have no gestures.
+    assert!(events.iter().all(|(_, event)| !matches!(event, HostEvent::GestureBegin { id } if *id > FIRST_SLOT + 1)));
 }
 
-/// On Linux clap-wrapper hands gestures on while the editor is open only: without it the
-/// slots move as outputs do, and no gesture waits for an editor.
+/// On Linux clap-wrapper forwards gestures only while the editor is open. Without it the plugin sends
+/// the slots' values like outputs, so that no gesture waits for an editor.
 #[test]
 #[cfg(target_os = "linux")]
-fn armed_in_a_vst3_without_its_editor_slots_move_and_no_gesture_is_begun() {
-    let mut session = wired("vst3", &wiring());
-    session.play(true);
+fn a_vst3_without_its_editor_sends_slot_values_and_no_gestures() {
+    let mut session = open_with_routing("vst3", &routing());
+    session.set_playing(true);
     session.set(WRITE, 1.0);
     session.start(bounce(RATE, 512)).unwrap();
-    let told = stream(session.as_mut(), &changing_music(20), 512, Duration::ZERO);
-    let moves = told.iter().filter(|(_, one)| matches!(one, Told::Value(value) if is_slot(value.id))).count();
+    let events = collect_events(session.as_mut(), &changing_music(20), 512, Duration::ZERO);
+    let is_slot_change =
+        |(_, event): &&(u64, HostEvent)| matches!(event, HostEvent::Value(change) if is_slot(change.id));
+    let moves = events.iter().filter(is_slot_change).count();
     assert!((20..=402).contains(&moves), "{moves} moves");
-    assert!(told.iter().all(|(_, one)| matches!(one, Told::Value(_))));
+    assert!(events.iter().all(|(_, event)| matches!(event, HostEvent::Value(_))));
     assert_eq!(session.disturbances().edits, 0);
 }
 
 #[test]
-fn a_host_that_stops_while_armed_hears_the_end_of_the_gestures() {
-    let mut session = wired("clap", &wiring());
-    session.play(true);
+fn stopping_with_write_armed_ends_the_gestures_at_the_next_flush() {
+    let mut session = open_with_routing("clap", &routing());
+    session.set_playing(true);
     session.set(WRITE, 1.0);
     session.start(bounce(RATE, 512)).unwrap();
-    stream(session.as_mut(), &changing_music(5), 512, Duration::ZERO);
+    collect_events(session.as_mut(), &changing_music(5), 512, Duration::ZERO);
     session.stop();
     session.flush().unwrap();
-    let ends: Vec<Told> = session.told().into_iter().filter(|one| matches!(one, Told::End { .. })).collect();
-    assert_eq!(ends, [Told::End { id: FIRST_SLOT }, Told::End { id: FIRST_SLOT + 1 }]);
+    let mut events = session.take_events();
+    events.retain(|event| matches!(event, HostEvent::GestureEnd { .. }));
+    assert_eq!(events, [HostEvent::GestureEnd { id: FIRST_SLOT }, HostEvent::GestureEnd { id: FIRST_SLOT + 1 }]);
 }
 
 #[test]
-fn a_lane_plays_back_through_the_slot_and_midi_follows() {
+fn an_automated_slot_keeps_the_hosts_value_and_sends_it_as_midi() {
     for format in FORMATS {
-        let mut session = wired(format, &wiring());
+        let mut session = open_with_routing(format, &routing());
         session.start(bounce(RATE, 512)).unwrap();
-        set(session.as_mut(), "MIDI out", 1.0);
-        set(session.as_mut(), "MIDI channel", if format == "clap" { 4.0 } else { 4.0 / 15.0 });
-        send(session.as_mut(), 0.0, 512, 2).unwrap();
-        session.told();
+        set_by_name(session.as_mut(), "MIDI out", 1.0);
+        set_by_name(session.as_mut(), "MIDI channel", if format == "clap" { 4.0 } else { 4.0 / 15.0 });
+        send_noise(session.as_mut(), 0.0, 512, 2).unwrap();
+        session.take_events();
         session.set_at(FIRST_SLOT + 1, 0.5, 100);
-        send(session.as_mut(), 0.0, 512, 1).unwrap();
+        send_noise(session.as_mut(), 0.0, 512, 1).unwrap();
         assert_eq!(session.value(FIRST_SLOT + 1), Some(if format == "clap" { 0.5 } else { 0.0 }), "{format}");
-        let midi: Vec<Told> = session.told();
-        // clap-wrapper lets no MIDI out of a VST3.
-        let expected = [Told::Midi { frame: 100, data: [0xb4, 21, 64] }];
+        let midi: Vec<HostEvent> = session.take_events();
+        // A VST3 by clap-wrapper sends no MIDI.
+        let expected = [HostEvent::Midi { frame: 100, data: [0xb4, 21, 64] }];
         assert_eq!(midi, if format == "clap" { &expected[..] } else { &[] }, "{format}");
-        // The project remembers where a slot stood, and never that Write was armed.
+        // The state has the slots' values, but never an armed Write.
         session.set(WRITE, 1.0);
-        send(session.as_mut(), 0.0, 512, 1).unwrap();
+        send_noise(session.as_mut(), 0.0, 512, 1).unwrap();
         let saved = session.save().unwrap();
         let mut fresh = open(format);
         assert!(fresh.load(&saved), "{format}");
@@ -198,22 +225,22 @@ fn a_lane_plays_back_through_the_slot_and_midi_follows() {
     }
 }
 
-/// A bounce, playback, and a bounce that the host calls one late are the same, event for
-/// event and frame for frame.
+/// A bounce, playback, and a bounce of a host that announces it late send the same events at the same
+/// frames.
 #[test]
-fn a_bounce_is_what_playback_was_at_any_block_size() {
+fn a_bounce_sends_the_events_of_playback_at_any_block_size() {
     let music = changing_music(10);
     let session = |format, offline| {
-        let mut session = wired(format, &wiring());
-        session.play(true);
+        let mut session = open_with_routing(format, &routing());
+        session.set_playing(true);
         session.start(Setup { offline, ..bounce(RATE, 4_096) }).unwrap();
         session.set(WRITE, 1.0);
-        set(session.as_mut(), "MIDI out", 1.0);
-        set(session.as_mut(), "MIDI tags", 1.0);
+        set_by_name(session.as_mut(), "MIDI out", 1.0);
+        set_by_name(session.as_mut(), "MIDI tags", 1.0);
         session
     };
     for format in FORMATS {
-        let bounced = |block| in_order(session(format, true).as_mut(), &music, block, Duration::ZERO);
+        let bounced = |block| collect_sorted_events(session(format, true).as_mut(), &music, block, Duration::ZERO);
         let reference = bounced(512);
         assert!(reference.len() > 1_000, "{format}: {} events", reference.len());
         for block in [512, 64, 441, 4_096] {
@@ -222,36 +249,43 @@ fn a_bounce_is_what_playback_was_at_any_block_size() {
         }
         let mut late = session(format, false);
         late.set_offline(true);
-        assert!(in_order(late.as_mut(), &music, 512, Duration::ZERO) == reference, "{format}, late");
+        assert!(collect_sorted_events(late.as_mut(), &music, 512, Duration::ZERO) == reference, "{format}, late");
         assert_eq!(late.disturbances().restarts, 0, "{format}");
-        // A little slower than music plays: a busy machine must not decide this test.
+        // Slower than real time, so that a busy machine does not make the test fail.
         let mut live = session(format, false);
-        // The model must be there, as it is in a project that was opened a while ago.
+        // Wait for the model, which has been loaded for a while in a real project.
         std::thread::sleep(Duration::from_millis(500));
-        let live = in_order(live.as_mut(), &music, 512, Duration::from_millis(20));
+        let live = collect_sorted_events(live.as_mut(), &music, 512, Duration::from_millis(20));
         assert!(live == reference, "{format}, live: {}", difference(&live, &reference));
     }
 }
 
-fn difference(a: &[(u64, Told)], b: &[(u64, Told)]) -> String {
+/// Describes the first difference of two sequences of events.
+fn difference(a: &[(u64, HostEvent)], b: &[(u64, HostEvent)]) -> String {
     let first = a.iter().zip(b).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
-    format!("{} and {} events; from {first} on {:?} and {:?}", a.len(), b.len(), a.get(first), b.get(first))
+    format!(
+        "{} and {} events, which differ from index {first} on: {:?} and {:?}",
+        a.len(),
+        b.len(),
+        a.get(first),
+        b.get(first)
+    )
 }
 
 #[test]
-fn a_bounce_says_the_same_over_osc_each_time() {
+fn bounces_send_the_same_osc_messages() {
     let music = changing_music(8);
     for format in FORMATS {
         let bounced = || {
             let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
             receiver.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-            let mut wiring = wiring();
+            let mut routing = routing();
             let address = receiver.local_addr().unwrap().to_string();
-            wiring["osc"] = serde_json::json!({ "on": true, "address": address, "instance": "lead" });
-            let mut session = wired(format, &wiring);
-            session.play(true);
+            routing["osc"] = serde_json::json!({ "on": true, "address": address, "instance": "lead" });
+            let mut session = open_with_routing(format, &routing);
+            session.set_playing(true);
             session.start(bounce(RATE, 512)).unwrap();
-            let listening = std::thread::spawn(move || {
+            let receiving = std::thread::spawn(move || {
                 let (mut datagrams, mut buffer) = (Vec::new(), [0; 2_000]);
                 let mut quiet = 0;
                 while quiet < 4 {
@@ -262,15 +296,15 @@ fn a_bounce_says_the_same_over_osc_each_time() {
                 }
                 datagrams
             });
-            stream(session.as_mut(), &music, 512, Duration::ZERO);
+            collect_events(session.as_mut(), &music, 512, Duration::ZERO);
             drop(session);
-            listening.join().unwrap()
+            receiving.join().unwrap()
         };
         let first = bounced();
-        let text: Vec<String> = first.iter().map(|one| String::from_utf8_lossy(one).into_owned()).collect();
+        let texts: Vec<String> = first.iter().map(|datagram| String::from_utf8_lossy(datagram).into_owned()).collect();
         assert!(first.len() > 50, "{format}: {} datagrams", first.len());
-        for line in ["/tagvane/lead/tag/female_vocal", "/tagvane/lead/slot/1", "/tagvane/lead/age"] {
-            assert!(text.iter().any(|text| text.contains(line)), "{format}: no {line}");
+        for address in ["/tagvane/lead/tag/female_vocal", "/tagvane/lead/slot/1", "/tagvane/lead/age"] {
+            assert!(texts.iter().any(|text| text.contains(address)), "{format}: no message to {address}");
         }
         assert!(bounced() == first, "{format}");
     }

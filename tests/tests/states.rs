@@ -1,27 +1,27 @@
-//! Projects that were saved elsewhere, are damaged, or mean harm.
+//! States of later versions, damaged states and hostile states.
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 use tagvane_host::Session;
-use tagvane_tests::{FORMATS, bounce, changed_state, open, send};
+use tagvane_tests::{FORMATS, bounce, open, send_noise, state_with_field};
 
-/// The longest state that may be saved.
-const LONGEST: usize = 64 << 10;
+/// The maximum size of a saved state.
+const MAX_BYTES: usize = 64 << 10;
 
-/// It saves, loads that again, and hears.
-fn works(session: &mut dyn Session, what: &str) {
-    let saved = session.save().unwrap_or_else(|| panic!("{what}: it saves nothing"));
-    assert!(saved.len() <= LONGEST, "{what}: it saves {} bytes", saved.len());
-    assert!(session.load(&saved), "{what}: it does not load what it saved");
+/// Asserts that the plugin saves a state, loads it and makes predictions.
+fn assert_works(session: &mut dyn Session, what: &str) {
+    let saved = session.save().unwrap_or_else(|| panic!("{what}: the plugin saves no state"));
+    assert!(saved.len() <= MAX_BYTES, "{what}: the saved state has {} bytes", saved.len());
+    assert!(session.load(&saved), "{what}: the plugin does not load its own state");
     session.start(bounce(48_000.0, 512)).unwrap();
-    let heard = send(session, 0.3, 512, 400).unwrap();
-    assert!(!heard.is_empty(), "{what}: it hears nothing");
+    let changes = send_noise(session, 0.3, 512, 400).unwrap();
+    assert!(!changes.is_empty(), "{what}: the plugin makes no predictions");
     session.stop();
 }
 
-/// A state with its JSON changed.
-fn edited(state: &[u8], edit: impl FnOnce(&mut Value)) -> Vec<u8> {
+/// Edits the JSON of a state.
+fn with_edited_json(state: &[u8], edit: impl FnOnce(&mut Value)) -> Vec<u8> {
     let mut json: Value = serde_json::from_slice(&state[8..]).unwrap();
     edit(&mut json);
     let text = json.to_string().into_bytes();
@@ -29,11 +29,11 @@ fn edited(state: &[u8], edit: impl FnOnce(&mut Value)) -> Vec<u8> {
 }
 
 #[test]
-fn a_project_of_a_later_version_is_loaded_as_far_as_it_is_known() {
+fn known_fields_of_a_later_versions_state_are_loaded() {
     for format in FORMATS {
         let mut session = open(format);
         let bypass = session.parameters().iter().find(|parameter| parameter.name == "Bypass").unwrap().id;
-        let later = edited(&session.save().unwrap(), |json| {
+        let later = with_edited_json(&session.save().unwrap(), |json| {
             json["version"] = json!("99.0.0");
             json["params"]["bypass"] = json!({ "bool": true });
             json["params"]["of_the_future"] = json!({ "f32": 0.5 });
@@ -43,67 +43,72 @@ fn a_project_of_a_later_version_is_loaded_as_far_as_it_is_known() {
         assert_eq!(session.value(bypass), Some(1.0), "{format}");
         session.set(bypass, 0.0);
         let _ = session.flush();
-        works(session.as_mut(), format);
+        assert_works(session.as_mut(), format);
     }
 }
 
 #[test]
-fn damaged_projects_leave_a_working_plugin() {
+fn damaged_states_leave_a_working_plugin() {
     let seed = 8_001;
     println!("seed {seed}");
     for format in FORMATS {
         let mut random = StdRng::seed_from_u64(seed);
         let mut session = open(format);
-        let whole = session.save().unwrap();
-        for cut in (0..whole.len()).step_by(whole.len() / 60) {
-            session.load(&whole[..cut]);
+        let original = session.save().unwrap();
+        for cut in (0..original.len()).step_by(original.len() / 60) {
+            session.load(&original[..cut]);
         }
         for _ in 0..400 {
-            let mut state = whole.clone();
+            let mut state = original.clone();
             for _ in 0..random.random_range(1..6) {
-                let place = random.random_range(0..state.len());
-                state[place] ^= 1 << random.random_range(0..8);
+                let position = random.random_range(0..state.len());
+                state[position] ^= 1 << random.random_range(0..8);
             }
             session.load(&state);
         }
-        assert!(session.load(&whole), "{format}");
-        assert_eq!(session.save().unwrap(), whole, "{format}: something stayed of the damaged ones");
-        works(session.as_mut(), format);
+        assert!(session.load(&original), "{format}");
+        assert_eq!(session.save().unwrap(), original, "{format}: a damaged state left something behind");
+        assert_works(session.as_mut(), format);
     }
 }
 
-/// What the fuzzer kept.
 #[test]
-fn what_fuzzing_kept_leaves_a_working_plugin() {
+fn the_fuzzers_corpus_leaves_a_working_plugin() {
     for format in FORMATS {
         let mut session = open(format);
-        let whole = session.save().unwrap();
+        let original = session.save().unwrap();
         let mut count = 0;
         for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/state")).unwrap() {
             session.load(&std::fs::read(entry.unwrap().path()).unwrap());
             count += 1;
         }
-        assert!(count > 50, "{count} files are kept");
-        assert!(session.load(&whole), "{format}");
-        assert_eq!(session.save().unwrap(), whole, "{format}: something stayed of them");
-        works(session.as_mut(), format);
+        assert!(count > 50, "the corpus has only {count} files");
+        assert!(session.load(&original), "{format}");
+        assert_eq!(session.save().unwrap(), original, "{format}: a state of the corpus left something behind");
+        assert_works(session.as_mut(), format);
     }
 }
 
 #[test]
-fn hostile_projects_leave_a_working_plugin() {
+fn hostile_states_leave_a_working_plugin() {
     for format in FORMATS {
         let mut session = open(format);
-        let whole = session.save().unwrap();
+        let original = session.save().unwrap();
         for (what, state) in [
             ("300 MB of zeros", vec![0; 300 << 20]),
-            ("300 MB of a length that is true", [&(300_u64 << 20).to_le_bytes()[..], &vec![b'['; 300 << 20]].concat()),
-            ("a length beyond all", [&u64::MAX.to_le_bytes()[..], b"{}"].concat()),
-            ("no field that is a text", edited(&whole, |json| json["fields"] = json!({ "view": 3 }))),
-            ("numbers beyond all", edited(&whole, |json| json["params"]["tag_attack"] = json!({ "f32": 1e38 }))),
+            (
+                "300 MB of brackets with their true length",
+                [&(300_u64 << 20).to_le_bytes()[..], &vec![b'['; 300 << 20]].concat(),
+            ),
+            ("the maximum length", [&u64::MAX.to_le_bytes()[..], b"{}"].concat()),
+            ("a field that is no string", with_edited_json(&original, |json| json["fields"] = json!({ "view": 3 }))),
+            (
+                "an enormous number",
+                with_edited_json(&original, |json| json["params"]["tag_attack"] = json!({ "f32": 1e38 })),
+            ),
         ] {
             session.load(&state);
-            works(session.as_mut(), &format!("{format}, {what}"));
+            assert_works(session.as_mut(), &format!("{format}, {what}"));
         }
         for (field, value) in [
             ("slots", json!([1e300, -1e300, 0.5, 2, 0, 0, 0, 0])),
@@ -116,10 +121,10 @@ fn hostile_projects_leave_a_working_plugin() {
             ("model", json!({ "file": "/dev/zero", "sha256": "x".repeat(20_000) })),
             ("model", json!({ "shipped": "x".repeat(20_000) })),
         ] {
-            session.load(&changed_state(&whole, field, &value));
-            works(session.as_mut(), &format!("{format}, {field}"));
+            session.load(&state_with_field(&original, field, &value));
+            assert_works(session.as_mut(), &format!("{format}, {field}"));
         }
-        assert!(session.load(&whole), "{format}");
-        assert_eq!(session.save().unwrap(), whole, "{format}: something stayed of the hostile ones");
+        assert!(session.load(&original), "{format}");
+        assert_eq!(session.save().unwrap(), original, "{format}: a hostile state left something behind");
     }
 }

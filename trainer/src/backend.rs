@@ -1,8 +1,8 @@
-//! Which of burn's backends a command runs on, chosen when it starts.
+//! Selection of the burn backend and the devices of a command.
 
 use clap::{Args, ValueEnum};
 
-/// The backends that this trainer was built with, the fastest first.
+/// The backends that this build includes, the fastest first.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Backend {
     /// burn on CUDA.
@@ -22,36 +22,36 @@ pub(crate) enum Backend {
     Ndarray,
 }
 
-/// What computes, as arguments of a command.
+/// The command-line arguments that select the backend and the devices.
 #[derive(Args)]
 pub(crate) struct Compute {
-    /// What computes [default: the first of those that were built in]
+    /// Backend [default: the first one listed]
     #[arg(long)]
     backend: Option<Backend>,
-    /// The graphics cards by their numbers, such as 0,1; a batch is split among several
+    /// Indices of the graphics cards, such as 0,1; a batch is split among several
     #[arg(long, value_delimiter = ',')]
     devices: Vec<usize>,
 }
 
 impl Compute {
-    /// The backend that was asked for, or the fastest.
+    /// The selected backend, or the fastest.
     pub(crate) fn backend(&self) -> Backend {
         self.backend.unwrap_or(Backend::value_variants()[0])
     }
 
-    /// Devices by their numbers; the backend's usual one where none is told.
-    pub(crate) fn devices<D: Default>(&self, numbered: impl Fn(usize) -> D) -> Vec<D> {
+    /// The selected devices, or the backend's default one.
+    pub(crate) fn devices<D: Default>(&self, device: impl Fn(usize) -> D) -> Vec<D> {
         if self.devices.is_empty() {
             vec![D::default()]
         } else {
-            self.devices.iter().map(|&number| numbered(number)).collect()
+            self.devices.iter().map(|&index| device(index)).collect()
         }
     }
 }
 
-/// Runs a generic function on a backend: `on!(compute, train, run, data)` calls
-/// `train::<B>(run, data, &devices)` with `B` the backend's type.
-macro_rules! on {
+/// Calls a generic function with the selected backend: `dispatch!(compute, train, run, data)` calls
+/// `train::<B>(run, data, &devices)` with the backend's type as `B`.
+macro_rules! dispatch {
     ($compute:expr, $function:ident $(, $argument:expr)*) => {{
         let compute: &$crate::backend::Compute = $compute;
         match compute.backend() {
@@ -78,4 +78,4 @@ macro_rules! on {
         }
     }};
 }
-pub(crate) use on;
+pub(crate) use dispatch;

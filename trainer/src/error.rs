@@ -1,20 +1,20 @@
-//! What can go wrong in the trainer, each in one sentence for a person.
+//! The errors of the trainer; each displays as one sentence for the user.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-/// An error of any of the trainer's commands.
+/// An error of a trainer command.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainerError {
     /// A file or folder cannot be read or written.
-    #[error("{}: {cause}{}", path.display(), remedy(cause))]
+    #[error("{}: {cause}{}", path.display(), advice(cause))]
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         cause: std::io::Error,
     },
-    /// A file is there and does not hold what it should.
+    /// A file or folder has invalid content.
     #[error("{}: {what}", path.display())]
     Content {
         /// The file or folder.
@@ -25,31 +25,31 @@ pub enum TrainerError {
     /// The architecture in a configuration cannot be built.
     #[error(transparent)]
     Architecture(#[from] crate::architecture::ArchitectureError),
-    /// A teacher or an exported model failed.
+    /// Loading or running a teacher or an exported model failed.
     #[error(transparent)]
     Model(#[from] tagvane_engine::ModelError),
-    /// The request makes no sense as it stands.
+    /// The arguments are invalid, or the command cannot be carried out.
     #[error("{0}")]
     Request(String),
 }
 
 impl TrainerError {
-    /// For `map_err`: what the system said of `path`.
+    /// Returns a closure for `map_err` that adds `path` to an I/O error.
     pub fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         |cause| Self::File { path, cause }
     }
 
-    /// What is wrong with the content of `path`.
+    /// The error for invalid content at `path`.
     pub fn content(path: &Path, what: impl Into<String>) -> Self {
         Self::Content { path: path.to_owned(), what: what.into() }
     }
 }
 
-/// What to do about what the system said, where that is known.
-fn remedy(cause: &std::io::Error) -> &'static str {
+/// Advice to append to an I/O error; empty where there is none.
+fn advice(cause: &std::io::Error) -> &'static str {
     match cause.kind() {
-        std::io::ErrorKind::StorageFull => "; make room and give the command again: it goes on where it was",
+        std::io::ErrorKind::StorageFull => "; make room and repeat the command, which resumes where it stopped",
         _ => "",
     }
 }
@@ -57,7 +57,7 @@ fn remedy(cause: &std::io::Error) -> &'static str {
 /// The result of the trainer's functions.
 pub type Result<T> = std::result::Result<T, TrainerError>;
 
-/// What a library makes of a file by others, or `None` where it broke down over it.
-pub(crate) fn unbroken<T>(work: impl FnOnce() -> T) -> Option<T> {
+/// Runs `work` and returns `None` if it panics. For libraries that panic on damaged files.
+pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }

@@ -1,4 +1,4 @@
-//! Writing files so that a half-written one is never taken for a whole one.
+//! Atomic writes, reading of JSON and TOML, hashes, and finding files.
 
 use crate::error::{Result, TrainerError};
 use sha2::{Digest as _, Sha256};
@@ -6,8 +6,11 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Writes `bytes` to `path` under a temporary name beside it and renames it, so
-/// that `path` holds either what it held before or all of `bytes`.
+/// The extensions of audio files that can be decoded.
+pub(crate) const AUDIO_EXTENSIONS: [&str; 6] = ["ogg", "oga", "opus", "mp3", "flac", "wav"];
+
+/// Writes `bytes` to `path` atomically: to a temporary file beside it, which is then renamed. `path` has either its
+/// previous content or all of `bytes`.
 ///
 /// # Errors
 /// [`TrainerError::File`], with nothing changed at `path`.
@@ -15,18 +18,18 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let partial = with_suffix(path, ".partial");
     let written = File::create(&partial).and_then(|mut file| {
         file.write_all(bytes)?;
-        // On the disk before it has its name: a machine may go down between the two.
+        // A crash after the rename must not leave an empty file.
         file.sync_all()
     });
     if let Err(error) = written {
-        // A full disk is not to be fuller for it.
+        // The disk may be full.
         let _ = std::fs::remove_file(&partial);
         return Err(TrainerError::file(&partial)(error));
     }
     std::fs::rename(&partial, path).map_err(TrainerError::file(path))
 }
 
-/// A path beside `path`, its name longer by a suffix.
+/// Appends `suffix` to the file name of `path`.
 pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(suffix);
@@ -35,28 +38,44 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// The SHA-256 of `bytes`, as 64 hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    to_hex(&Sha256::digest(bytes))
+}
+
+/// The SHA-256 of the file at `path`, as 64 hexadecimal digits; the file is streamed.
+///
+/// # Errors
+/// [`TrainerError::File`].
+pub fn sha256_file(path: &Path) -> Result<String> {
+    let mut hasher = Sha256::new();
+    let mut file = File::open(path).map_err(TrainerError::file(path))?;
+    std::io::copy(&mut file, &mut hasher).map_err(TrainerError::file(path))?;
+    Ok(to_hex(&hasher.finalize()))
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads the JSON file at `path`.
 ///
 /// # Errors
-/// [`TrainerError`] where it cannot be read or is not of the form of `T`.
+/// [`TrainerError`] where it cannot be read or is not a `T`.
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     from_json(path, &std::fs::read(path).map_err(TrainerError::file(path))?)
 }
 
-/// What the JSON in `bytes`, which were read from `path`, says.
+/// Parses `bytes` as JSON; `path` is the file they come from, for the error.
 ///
 /// # Errors
-/// [`TrainerError`] where they are not of the form of `T`.
+/// [`TrainerError::Content`] where they are not a `T`.
 pub fn from_json<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| TrainerError::content(path, format!("this is not the JSON it should be: {error}")))
+    serde_json::from_slice(bytes).map_err(|error| {
+        TrainerError::content(path, format!("this is not the expected JSON; restore or regenerate the file: {error}"))
+    })
 }
 
-/// Reads the TOML file at `path`. `overrides` are values in the form `section.key=value`, which
-/// stand in for the file's.
+/// Reads the TOML file at `path`. `overrides` are assignments of the form `section.key=value` that replace values of
+/// the file.
 ///
 /// # Errors
 /// [`TrainerError`], which names the file and the line or value.
@@ -65,24 +84,25 @@ pub fn read_toml<T: serde::de::DeserializeOwned>(path: &Path, overrides: &[Strin
     let text = std::fs::read_to_string(path).map_err(TrainerError::file(path))?;
     let mut table: toml::Table = toml::from_str(&text).map_err(wrong)?;
     for text in overrides {
-        set(&mut table, text)?;
+        apply_override(&mut table, text)?;
     }
-    // Through text again, so that what is wrong is shown with its line.
+    // Parsed from text, because errors then show the line.
     let text = if overrides.is_empty() { text } else { table.to_string() };
     toml::from_str(&text).map_err(wrong)
 }
 
-/// Puts one `path.to.key=value` into a table; what is not TOML is a string.
-fn set(table: &mut toml::Table, text: &str) -> Result<()> {
+/// Applies one `path.to.key=value` to a table; a value that is not TOML is a string.
+fn apply_override(table: &mut toml::Table, text: &str) -> Result<()> {
     let refuse = |what: &str| TrainerError::Request(format!("--set {text}: {what}"));
-    let (path, value) = text.split_once('=').ok_or_else(|| refuse("this is not of the form section.key=value"))?;
+    let (path, value) = text.split_once('=').ok_or_else(|| refuse("this must have the form section.key=value"))?;
     let parsed = toml::from_str::<toml::Table>(&format!("value = {value}")).ok();
     let value = parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| value.into());
     let (sections, key) = path.rsplit_once('.').map_or((None, path), |(sections, key)| (Some(sections), key));
     let mut table = table;
     for section in sections.into_iter().flat_map(|sections| sections.split('.')) {
         let entry = table.entry(section).or_insert_with(|| toml::Table::new().into());
-        table = entry.as_table_mut().ok_or_else(|| refuse("there is a value where a section should be"))?;
+        table =
+            entry.as_table_mut().ok_or_else(|| refuse("there is a value where a section should be; check the key"))?;
     }
     table.insert(key.trim().into(), value);
     Ok(())
@@ -97,7 +117,7 @@ pub fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<()> {
     write(path, &bytes)
 }
 
-/// The entries of a folder, in the order of their names.
+/// The entries of a folder, sorted by name.
 ///
 /// # Errors
 /// [`TrainerError::File`].
@@ -111,28 +131,35 @@ pub fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Every file below a folder with one of these endings, in the order of their paths. Links are
-/// not followed.
+/// Every file below a folder that has one of `extensions`, sorted by path. Symbolic links are not followed.
 ///
 /// # Errors
 /// [`TrainerError::File`].
-pub fn below(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
+pub fn find_files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in sorted_entries(folder)? {
         if path.is_symlink() {
             continue;
         }
         if path.is_dir() {
-            found.extend(below(&path, endings)?);
-        } else if ends_with(&path, endings) {
+            found.extend(find_files(&path, extensions)?);
+        } else if has_extension(&path, extensions) {
             found.push(path);
         }
     }
     Ok(found)
 }
 
-/// Whether a file's name ends with a dot and one of these, be it in capitals.
-pub fn ends_with(path: &Path, endings: &[&str]) -> bool {
+/// Every audio file below a folder, sorted by path. Symbolic links are not followed.
+///
+/// # Errors
+/// [`TrainerError::File`].
+pub(crate) fn find_audio(folder: &Path) -> Result<Vec<PathBuf>> {
+    find_files(folder, &AUDIO_EXTENSIONS)
+}
+
+/// Whether `path` has one of `extensions`, ignoring case.
+pub fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     let own = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    endings.iter().any(|ending| own.eq_ignore_ascii_case(ending))
+    extensions.iter().any(|extension| own.eq_ignore_ascii_case(extension))
 }

@@ -1,10 +1,9 @@
-//! Datasets, architectures, training, evaluation and export of the taggers that
-//! Tagvane runs.
+//! Datasets, architectures, training, evaluation and export of the music taggers that Tagvane runs.
 //!
-//! The journey of a recording: [`corpus`] finds it, [`prepare`] decodes and labels it into a cache
-//! ([`data`]), [`training`] teaches a [`network`] of an [`architecture`] and leaves
-//! checkpoints, [`evaluation`] measures it, and [`export`] writes the ONNX file. [`musicnn`]
-//! makes the teachers.
+//! The pipeline: [`corpus`] collects recordings, [`prepare`] decodes and labels them into a cache ([`data`]),
+//! [`training`] trains a [`network`] of an [`architecture`] and writes checkpoints, [`evaluation`] computes metrics,
+//! and [`export`] writes the ONNX file. [`render`] synthesizes further recordings, [`musicnn`] converts the teachers
+//! for pseudo-labels, and [`tagging`] runs a model over recordings.
 #![forbid(unsafe_code)]
 
 pub mod architecture;
@@ -22,6 +21,7 @@ pub mod parallel;
 pub mod prepare;
 pub mod render;
 pub mod report;
+mod reproducible;
 pub mod tagging;
 pub mod training;
 

@@ -1,4 +1,4 @@
-//! The trainer's command line.
+//! The command line of the trainer.
 #![forbid(unsafe_code)]
 
 mod backend;
@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use commands::{bench, corpus, evaluate, export, filters, models, prepare, report, tag, teachers, train};
 use std::process::ExitCode;
 
-/// Makes the taggers that Tagvane runs
+/// Trains, evaluates and exports the music taggers that Tagvane runs
 #[derive(Parser)]
 #[command(name = "trainer", version)]
 struct Arguments {
@@ -18,26 +18,26 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List every network that has a name, or print a configuration that trains one
+    /// List the named networks, or print a configuration that trains one of them
     Models(models::Arguments),
-    /// Gather free music out of Debian's packages, without effects, stems and copies
+    /// Collect free music from Debian packages, without effects, stems and duplicates
     Corpus(corpus::Arguments),
-    /// Make the four teachers, ONNX files, from the wheel of the PyPI package musicnn
+    /// Convert the four teachers in the wheel of the PyPI package musicnn to ONNX files
     Teachers(teachers::Arguments),
     /// Decode and label a data set into a cache
     #[command(subcommand)]
     Prepare(prepare::Dataset),
-    /// Train a network; a run that was interrupted goes on
+    /// Train a network; an interrupted run resumes
     Train(train::Arguments),
-    /// Measure a run, an ONNX file or a file of predictions against labels
+    /// Evaluate a run, an ONNX file or a file of predictions against labels
     Evaluate(evaluate::Arguments),
     /// Write the best epoch of a run as an ONNX file
     Export(export::Arguments),
-    /// Make the paper's tables from finished runs
+    /// Make the tables of the paper from finished runs
     Report(report::Arguments),
-    /// Draw what the filters of a run have learnt, as the paper's Figures 2 and 3
+    /// Plot the learned filters of a run, as in Figures 2 and 3 of the paper
     Filters(filters::Arguments),
-    /// Tell what an ONNX tagger hears in recordings, as a table, JSON, CSV or Audacity labels
+    /// Tag recordings with an ONNX tagger and print the tags, or write JSON, CSV or Audacity labels
     Tag(tag::Arguments),
     /// Measure the speed of training and inference, as JSON
     Bench(bench::Arguments),

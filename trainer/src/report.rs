@@ -1,6 +1,6 @@
-//! The paper's tables from finished runs, its figures beside ours.
+//! The paper's tables, with the results of evaluated runs beside the published ones.
 
-use crate::architecture::catalogue::{Row, Table, rows};
+use crate::architecture::catalogue::{CatalogueEntry, Table, entries};
 use crate::error::Result;
 use crate::files;
 use crate::training::checkpoint;
@@ -8,10 +8,10 @@ use serde::Deserialize;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// What `evaluate --run` leaves in a run's folder.
+/// The file that `evaluate --run` writes into a run's folder.
 pub const EVALUATION: &str = "evaluation.json";
 
-/// The part of an evaluation that tables need.
+/// The part of [`EVALUATION`] that the tables need.
 #[derive(Debug, Deserialize)]
 struct Evaluation {
     clips: usize,
@@ -20,45 +20,44 @@ struct Evaluation {
     average_precision: Option<f64>,
 }
 
-/// A run that was trained and evaluated.
-struct Finished {
-    state: checkpoint::State,
+/// A trained and evaluated run.
+struct EvaluatedRun {
+    state: checkpoint::RunState,
     evaluation: Evaluation,
 }
 
-/// A report, and the runs that are not in it, each with the reason.
+/// The tables, and the runs that are missing from them.
 #[derive(Debug)]
 pub struct Report {
     /// Tables in Markdown.
     pub text: String,
-    /// A line for each run that was left out.
-    pub left_out: Vec<String>,
+    /// A line for each run that was skipped, with the reason.
+    pub skipped: Vec<String>,
 }
 
-/// Reads the runs in `folders` (each a run, or a folder of runs) and makes Tables 2, 3
-/// and 4, and one of what came after; a row for each network and widths, over all runs
-/// of it.
+/// Makes Tables 2, 3 and 4, and one of later networks, from the runs in `folders`, each of which is a
+/// run or a folder of runs. A row averages all runs of a network with the same widths.
 ///
 /// # Errors
-/// [`TrainerError`](crate::TrainerError) where a folder or a run's files cannot be read.
+/// [`TrainerError`](crate::TrainerError) if a folder or a run's files cannot be read.
 pub fn report(folders: &[PathBuf]) -> Result<Report> {
-    let mut left_out = Vec::new();
+    let mut skipped = Vec::new();
     let mut runs = Vec::new();
     for run in run_folders(folders)? {
-        match finished(&run)? {
-            Ok(finished) => runs.push(finished),
-            Err(why) => left_out.push(format!("{}: {why}", run.display())),
+        match load_run(&run)? {
+            Ok(evaluated) => runs.push(evaluated),
+            Err(why) => skipped.push(format!("{}: {why}", run.display())),
         }
     }
     let mut text = String::new();
     for (table, title) in [
         (Table::Two, "Table 2: m^n networks"),
         (Table::Three, "Table 3: frames of raw waveform and of mel spectrogram"),
-        (Table::Four, "Table 4: earlier systems"),
-        (Table::Beyond, "Beyond the paper"),
+        (Table::Four, "Table 4: baselines"),
+        (Table::Extensions, "Later networks"),
     ] {
         let lines: Vec<String> =
-            rows().iter().filter(|row| row.table == table).flat_map(|row| lines(row, &runs)).collect();
+            entries().iter().filter(|entry| entry.table == table).flat_map(|entry| table_rows(entry, &runs)).collect();
         if !lines.is_empty() {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "### {title}\n");
@@ -67,10 +66,10 @@ pub fn report(folders: &[PathBuf]) -> Result<Report> {
             let _ = writeln!(text, "{}\n", lines.join("\n"));
         }
     }
-    Ok(Report { text, left_out })
+    Ok(Report { text, skipped })
 }
 
-/// Folders that are runs, or lie in those that were given and are.
+/// The runs among `folders` and among their subfolders.
 fn run_folders(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let is_run = |folder: &PathBuf| folder.join("log.csv").exists();
     let mut found = Vec::new();
@@ -84,41 +83,42 @@ fn run_folders(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn finished(run: &Path) -> Result<std::result::Result<Finished, &'static str>> {
+/// A run with its evaluation, or the reason to skip it.
+fn load_run(run: &Path) -> Result<std::result::Result<EvaluatedRun, &'static str>> {
     let Some((_, state)) = checkpoint::latest(run)? else { return Ok(Err("it has no checkpoint")) };
     let path = run.join(EVALUATION);
     if !path.exists() {
-        return Ok(Err("it is not evaluated yet; run evaluate --run on it"));
+        return Ok(Err("it is not evaluated; run evaluate --run on it"));
     }
-    Ok(Ok(Finished { state, evaluation: files::read_json(&path)? }))
+    Ok(Ok(EvaluatedRun { state, evaluation: files::read_json(&path)? }))
 }
 
-/// A line for each choice of widths that a row of a table was trained with.
-fn lines(row: &Row, runs: &[Finished]) -> Vec<String> {
-    let same_but_for_widths = |run: &&Finished| {
+/// A table row for each choice of widths that a network was trained with.
+fn table_rows(entry: &CatalogueEntry, runs: &[EvaluatedRun]) -> Vec<String> {
+    let is_same_network = |run: &&EvaluatedRun| {
         let architecture = &run.state.config.architecture;
-        // A table's row may be tried with other widths; those beyond the tables are
-        // told apart by them.
-        architecture == &row.architecture
-            || row.table != Table::Beyond
-                && architecture.clone().with_widths(row.architecture.widths().to_vec()) == row.architecture
+        // Networks of the paper's tables may have other widths. The extensions differ from each other
+        // by their widths, so they have to be equal.
+        architecture == &entry.architecture
+            || entry.table != Table::Extensions
+                && architecture.clone().with_widths(entry.architecture.widths().to_vec()) == entry.architecture
     };
-    let mut of_row: Vec<&Finished> = runs.iter().filter(same_but_for_widths).collect();
-    of_row.sort_by_key(|run| run.state.config.architecture.widths().to_vec());
-    of_row
+    let mut matching: Vec<&EvaluatedRun> = runs.iter().filter(is_same_network).collect();
+    matching.sort_by_key(|run| run.state.config.architecture.widths().to_vec());
+    matching
         .chunk_by(|a, b| a.state.config.architecture == b.state.config.architecture)
-        .map(|runs| line(row, runs))
+        .map(|runs| table_row(entry, runs))
         .collect()
 }
 
-fn line(row: &Row, runs: &[&Finished]) -> String {
+fn table_row(entry: &CatalogueEntry, runs: &[&EvaluatedRun]) -> String {
     let widths = runs[0].state.config.architecture.widths();
-    let widths = match (widths == row.architecture.widths(), widths) {
+    let widths = match (widths == entry.architecture.widths(), widths) {
         (true, _) => "as published".to_owned(),
         (false, [first, .., last]) => format!("{first} to {last}"),
         (false, widths) => format!("{widths:?}"),
     };
-    let published = row.magnatagatune.map_or("-".into(), |auc| format!("{auc:.4}"));
+    let published = entry.magnatagatune.map_or("-".into(), |auc| format!("{auc:.4}"));
     let aucs: Vec<f64> = runs.iter().filter_map(|run| run.evaluation.roc_auc).collect();
     let precisions: Vec<f64> = runs.iter().filter_map(|run| run.evaluation.average_precision).collect();
     let mean = |values: &[f64]| {
@@ -130,13 +130,13 @@ fn line(row: &Row, runs: &[&Finished]) -> String {
     let range = if aucs.len() > 1 { format!("{low:.4} to {high:.4}") } else { "-".into() };
     let epochs = runs.iter().map(|run| run.state.epochs.len());
     let epochs = match (epochs.clone().min(), epochs.max()) {
-        (Some(least), Some(most)) if least != most => format!("{least} to {most}"),
-        (least, _) => least.unwrap_or(0).to_string(),
+        (Some(fewest), Some(most)) if fewest != most => format!("{fewest} to {most}"),
+        (fewest, _) => fewest.unwrap_or(0).to_string(),
     };
     let Evaluation { clips, tags_counted, .. } = &runs[0].evaluation;
     format!(
         "| {} | {widths} | {published} | {} | {range} | {} | {} | {epochs} | {clips}, {tags_counted} |",
-        row.name,
+        entry.name,
         mean(&aucs),
         mean(&precisions),
         runs.len()

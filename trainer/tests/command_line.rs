@@ -1,5 +1,4 @@
-//! The commands as they are typed, on a data set in miniature: from a folder to a
-//! model, figures and a report, and what is said where something is wrong.
+//! The commands on a miniature data set: from audio to a model, metrics and a report, and the error messages.
 
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
@@ -7,28 +6,30 @@ mod support;
 use std::path::Path;
 use std::process::{Command, Output};
 use support::{magnatagatune, tone};
-use tagvane_engine::{Inference, Model};
+use tagvane_engine::{InferenceMode, Model};
 
 fn trainer(folder: &Path, arguments: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_trainer")).current_dir(folder).args(arguments.split(' ')).output().unwrap()
 }
 
-fn works(folder: &Path, arguments: &str) -> String {
+/// Runs a command that must succeed, and returns its standard output.
+fn succeed(folder: &Path, arguments: &str) -> String {
     let output = trainer(folder, arguments);
     assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn fails(folder: &Path, arguments: &str) -> String {
+/// Runs a command that must fail, and returns its error message.
+fn fail(folder: &Path, arguments: &str) -> String {
     let output = trainer(folder, arguments);
     assert_eq!(output.status.code(), Some(2), "{arguments}: {}", String::from_utf8_lossy(&output.stdout));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("error: ") && !said.contains("panicked"), "{arguments}: {said}");
-    said
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("error: ") && !message.contains("panicked"), "{arguments}: {message}");
+    message
 }
 
 #[test]
-fn from_magnatagatune_to_tables_and_back() {
+fn magnatagatune_is_prepared_trained_evaluated_exported_and_reported() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let folders = ["0", "1", "2", "3", "4", "5", "c", "c", "d", "d", "e", "f"];
@@ -40,50 +41,50 @@ fn from_magnatagatune_to_tables_and_back() {
         .collect();
     magnatagatune(folder, &clips);
     for shard in 1..=2 {
-        let said = works(
+        let message = succeed(
             folder,
             &format!("prepare magnatagatune --annotations annotations.csv --audio mp3 --cache cache --shard {shard}/2"),
         );
-        assert!(said.contains("6 recordings in this part, 0 skipped"), "{said}");
+        assert!(message.contains("6 recordings in this part, 0 skipped"), "{message}");
     }
-    let config = works(folder, "models 3^4-59049");
+    let config = succeed(folder, "models 3^4-59049");
     std::fs::write(folder.join("run.toml"), config).unwrap();
     let slim = "--set architecture.widths=[4,4,4,8,8] --set training.schedule.epochs=1 --set training.seed=2";
-    let said = works(folder, &format!("train run.toml --cache cache --run runs/a {slim}"));
-    assert!(said.contains("60 windows of 6 recordings to train on"), "{said}");
-    let said = works(folder, "evaluate --run runs/a --cache cache --csv tags.csv --json figures.json");
-    assert!(said.contains("guitar") && said.contains("clips; mean over"), "{said}");
+    let message = succeed(folder, &format!("train run.toml --cache cache --run runs/a {slim}"));
+    assert!(message.contains("60 windows of 6 recordings to train on"), "{message}");
+    let message = succeed(folder, "evaluate --run runs/a --cache cache --csv tags.csv --json figures.json");
+    assert!(message.contains("guitar") && message.contains("clips; mean over"), "{message}");
     assert!(std::fs::read_to_string(folder.join("tags.csv")).unwrap().starts_with("tag,positives,roc_auc"));
-    works(folder, "export --run runs/a --out model.onnx");
-    let model = Model::open(&folder.join("model.onnx"), Inference::Sliding).unwrap();
+    succeed(folder, "export --run runs/a --out model.onnx");
+    let model = Model::open(&folder.join("model.onnx"), InferenceMode::Sliding).unwrap();
     assert_eq!((model.window(), model.tags().len(), model.tags()[0].as_str()), (59_049, 50, "guitar"));
-    // What the evaluation found weak, the model says of itself.
+    // The weak tags of the evaluation are stored in the exported file.
     let figures: serde_json::Value =
         serde_json::from_slice(&std::fs::read(folder.join("figures.json")).unwrap()).unwrap();
     let weak = |tag: &&serde_json::Value| tag["weak"] == true;
     let weak: Vec<&str> =
         figures["tags"].as_array().unwrap().iter().filter(weak).map(|tag| tag["tag"].as_str().unwrap()).collect();
     assert!(weak.contains(&"opera"), "no clip has it: {weak:?}");
-    works(folder, "export --run runs/a --out weak.onnx --weak-by figures.json");
-    assert_eq!(Model::open(&folder.join("weak.onnx"), Inference::Sliding).unwrap().metadata().weak_tags, weak);
-    // The exported file is judged as the run itself was.
-    works(folder, "evaluate --onnx model.onnx --cache cache --json exported.json");
+    succeed(folder, "export --run runs/a --out weak.onnx --weak-by figures.json");
+    assert_eq!(Model::open(&folder.join("weak.onnx"), InferenceMode::Sliding).unwrap().metadata().weak_tags, weak);
+    // The exported file has the same metrics as the run.
+    succeed(folder, "evaluate --onnx model.onnx --cache cache --json exported.json");
     let auc = |file: &str| -> serde_json::Value {
         serde_json::from_slice::<serde_json::Value>(&std::fs::read(folder.join(file)).unwrap()).unwrap()["roc_auc"]
             .clone()
     };
     assert_eq!(auc("figures.json"), auc("exported.json"));
-    let tables = works(folder, "report runs");
+    let tables = succeed(folder, "report runs");
     assert!(tables.contains("### Table 2") && tables.contains("| 3^4-59049 | 4 to 8 | 0.8655 |"), "{tables}");
-    assert!(works(folder, "models").contains("3^9-59049"));
+    assert!(succeed(folder, "models").contains("3^9-59049"));
 
     for (arguments, word) in [
         ("train nowhere.toml --cache cache --run runs/b", "nowhere.toml"),
         ("train run.toml --cache nowhere --run runs/b", "nowhere"),
         ("train run.toml --cache cache --run runs/b --set architecture.window=59050", "59050"),
-        ("train run.toml --cache cache --run runs/b --set groups.validation=[\"z\"]", "validation groups"),
+        ("train run.toml --cache cache --run runs/b --set groups.validation=[\"z\"]", "validation set"),
         ("train run.toml --cache cache --run runs/a --set training.batch=24", "another configuration"),
-        ("train run.toml --cache cache --run runs/b --set training.precision=half", "for LibTorch"),
+        ("train run.toml --cache cache --run runs/b --set training.precision=half", "needs LibTorch"),
         ("evaluate --onnx run.toml --cache cache", "run.toml"),
         ("evaluate --run runs/z --cache cache", "no epoch"),
         ("evaluate --run runs/a --cache cache --group z", "the cache has"),
@@ -96,72 +97,72 @@ fn from_magnatagatune_to_tables_and_back() {
         ("prepare folder --audio mp3 --cache other --shard 3/2", "part 3 of 2"),
         ("tag model.onnx nothing.wav", "nothing.wav"),
     ] {
-        let said = fails(folder, arguments);
-        assert!(said.contains(word), "{arguments}: {said}");
+        let message = fail(folder, arguments);
+        assert!(message.contains(word), "{arguments}: {message}");
     }
-    // A damaged checkpoint is named, and nothing else is taken for it.
+    // A damaged checkpoint is an error, and nothing is exported.
     std::fs::write(folder.join("runs/a/epoch-001/network.mpk"), b"cut").unwrap();
-    assert!(fails(folder, "export --run runs/a --out x.onnx").contains("damaged"));
+    assert!(fail(folder, "export --run runs/a --out x.onnx").contains("damaged"));
     assert!(!folder.join("x.onnx").exists());
 }
 
 #[test]
-fn plain_files_are_compared() {
+fn predictions_and_labels_in_csv_files_are_compared() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     tone(&folder.join("unused.wav"), 100.0, 0.1);
     std::fs::write(folder.join("p.csv"), "clip,soft,loud\na,0.9,0.1\nb,0.2,0.8\nc,0.4,0.3\nx,0,0\n").unwrap();
     std::fs::write(folder.join("l.csv"), "clip,loud,soft\nc,0,1\nb,1,0\na,0,1\ny,1,1\n").unwrap();
-    let said = works(folder, "evaluate --predictions p.csv --labels l.csv");
-    assert!(said.contains("2 clips are in one file only and left out: x, y"), "{said}");
-    assert!(said.contains("3 clips; mean over 2 of 2 tags") && said.contains("ROC-AUC 1.0000"), "{said}");
+    let message = succeed(folder, "evaluate --predictions p.csv --labels l.csv");
+    assert!(message.contains("2 clips are in one file only and left out: x, y"), "{message}");
+    assert!(message.contains("3 clips; mean over 2 of 2 tags") && message.contains("ROC-AUC 1.0000"), "{message}");
     for (labels, word) in [
         ("clip,loud\na,1\n", "\"soft\" is in one of the two"),
         ("clip,loud,soft\na,1,0\na,1,0\n", "a occurs twice"),
-        ("clip,loud,soft\na,one,0\n", "\"one\" is no number"),
-        ("clip,loud,soft\na,NaN,0\n", "\"NaN\" is no number"),
+        ("clip,loud,soft\na,one,0\n", "\"one\" is not a number"),
+        ("clip,loud,soft\na,NaN,0\n", "\"NaN\" is not a number"),
         ("clip,loud,soft\na,1\n", "l.csv"),
         ("clip\na\n", "must name"),
     ] {
         std::fs::write(folder.join("l.csv"), labels).unwrap();
-        let said = fails(folder, "evaluate --predictions p.csv --labels l.csv");
-        assert!(said.contains(word), "{labels}: {said}");
+        let message = fail(folder, "evaluate --predictions p.csv --labels l.csv");
+        assert!(message.contains(word), "{labels}: {message}");
     }
 }
 
-/// A limit on the size of files stands in for a full disk.
+/// A limit on the file size simulates a full disk.
 #[cfg(unix)]
 #[test]
-fn a_full_disk_is_named_and_nothing_half_written_is_taken() {
+fn a_full_disk_is_an_error_and_prepare_resumes_without_partial_tracks() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     (0..4).for_each(|index| tone(&folder.join(format!("audio/low/{index}.wav")), 90.0 + 10.0 * index as f32, 5.0));
     let prepare = "prepare folder --audio audio --cache cache --validation 0 --test 0";
-    // 512 kilobytes: room for two of the four recordings.
+    // 512 kilobytes hold two of the four recordings.
     let limited = format!("ulimit -f 512; trap '' XFSZ; exec {} {prepare}", env!("CARGO_BIN_EXE_trainer"));
     let output = Command::new("bash").current_dir(folder).args(["-c", &limited]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("audio.pcm") && !said.contains("panicked"), "{said}");
-    assert!(fails(folder, "evaluate --onnx none.onnx --cache cache").contains("none.onnx"));
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("audio.pcm") && !message.contains("panicked"), "{message}");
+    assert!(fail(folder, "evaluate --onnx none.onnx --cache cache").contains("none.onnx"));
     let cache = tagvane_trainer::data::Cache::open(&folder.join("cache"), |_| true);
     assert!(cache.err().unwrap().to_string().contains("not complete"));
-    assert!(works(folder, prepare).contains("4 recordings in this part, 0 skipped"));
+    assert!(succeed(folder, prepare).contains("4 recordings in this part, 0 skipped"));
     let cache = tagvane_trainer::data::Cache::open(&folder.join("cache"), |_| true).unwrap();
     let mut samples = vec![0.0; 22_050];
     for track in 0..4 {
         assert!((cache.track(track).samples as i64 - 110_250).abs() < 10);
         cache.read(track, 44_100, &mut samples).unwrap();
-        // Each is its own tone: as many zero crossings a second as its pitch tells.
+        // The zero crossings per second identify the tone of the track.
         let crossings = samples.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count() as i64;
         assert!((crossings - (90 + 10 * track as i64)).abs() <= 1, "{track}: {crossings}");
     }
 }
 
-/// `trainer models | head` once ended in a panic and a backtrace.
+/// Regression: `trainer models | head` ended with a panic.
 #[cfg(unix)]
 #[test]
-fn a_closed_pipe_ends_every_command_quietly() {
+fn a_closed_pipe_ends_every_command_without_a_message() {
     use std::os::unix::process::ExitStatusExt as _;
     use std::process::Stdio;
     let folder = tempfile::tempdir().unwrap();
@@ -172,7 +173,7 @@ fn a_closed_pipe_ends_every_command_quietly() {
         trainer.current_dir(folder.path()).args(arguments.split(' ')).stdout(writer).stderr(Stdio::piped());
         let output = trainer.output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments}");
-        // SIGPIPE ends it; what prints nothing ends as ever.
+        // SIGPIPE ends a command that prints; another one exits normally.
         assert!(matches!(output.status.signal(), Some(13) | None), "{arguments}: {}", output.status);
     }
 }

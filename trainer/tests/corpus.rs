@@ -1,4 +1,4 @@
-//! A corpus out of packages that the test makes.
+//! A corpus made from Debian packages that the tests build.
 
 use burn::backend::Flex;
 use std::io::{Cursor, Write as _};
@@ -6,16 +6,18 @@ use std::path::Path;
 use std::process::Command;
 use tagvane_engine::Metadata;
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
-use tagvane_trainer::corpus::fill::{Recipe, fill};
-use tagvane_trainer::corpus::packages::{List, Package, sha256};
+use tagvane_trainer::corpus::fill::fill_cache;
+use tagvane_trainer::corpus::packages::{Package, PackageList};
+use tagvane_trainer::corpus::recipe::Recipe;
 use tagvane_trainer::corpus::{Recording, gather};
 use tagvane_trainer::data::{Cache, Labels};
 use tagvane_trainer::export::to_onnx;
+use tagvane_trainer::files::sha256_file;
 use tagvane_trainer::network::Network;
-use tagvane_trainer::prepare::Request;
+use tagvane_trainer::prepare::PrepareOptions;
 use tagvane_trainer::prepare::shard::Shard;
 
-/// A wav of so many seconds of a melody that `seed` chooses, at a level.
+/// A WAV file with a melody that depends on `seed`.
 fn melody(seconds: u32, seed: u32, level: f32) -> Vec<u8> {
     let spec = hound::WavSpec {
         channels: 1,
@@ -26,7 +28,7 @@ fn melody(seconds: u32, seed: u32, level: f32) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
     for sample in 0..seconds * 11_025 {
-        // A note every quarter of a second, all twelve in an order of their own.
+        // A new note every quarter of a second.
         let note = (sample / 2_756).wrapping_mul(seed).wrapping_add(sample / 13_781 * seed) % 24;
         let frequency = 220.0 * 2_f32.powf(note as f32 / 12.0);
         let turns = sample as f32 / 11_025.0 * frequency;
@@ -36,7 +38,7 @@ fn melody(seconds: u32, seed: u32, level: f32) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// Builds a Debian package of files.
+/// Builds a Debian package with these files.
 fn package(folder: &Path, name: &str, files: &[(&str, Vec<u8>)]) -> Package {
     let tree = folder.join(name);
     for (path, content) in files {
@@ -54,7 +56,13 @@ fn package(folder: &Path, name: &str, files: &[(&str, Vec<u8>)]) -> Package {
     let built = Command::new("dpkg-deb").arg("--build").arg(&tree).arg(&file).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let leave_out = vec!["/stems/".into()];
-    Package { name: name.into(), version: "1:2-3".into(), sha256: sha256(&file).unwrap(), leave_out, renders: false }
+    Package {
+        name: name.into(),
+        version: "1:2-3".into(),
+        sha256: sha256_file(&file).unwrap(),
+        leave_out,
+        renders: false,
+    }
 }
 
 fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
@@ -66,18 +74,19 @@ fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// dpkg-deb is Debian's; where it is not, there is no corpus either.
+/// Without dpkg-deb, which only Debian-like systems have, the tests are skipped.
 fn has_dpkg() -> bool {
     Command::new("dpkg-deb").arg("--version").output().is_ok()
 }
 
-fn left_out<'a>(recordings: &'a [Recording], end: &str) -> Option<&'a str> {
-    let found = recordings.iter().find(|recording| recording.path.ends_with(end));
-    found.unwrap_or_else(|| panic!("no {end} in {recordings:?}")).left_out.as_deref()
+/// Why the recording whose path ends with `suffix` is left out.
+fn left_out<'a>(recordings: &'a [Recording], suffix: &str) -> Option<&'a str> {
+    let found = recordings.iter().find(|recording| recording.path.ends_with(suffix));
+    found.unwrap_or_else(|| panic!("no {suffix} in {recordings:?}")).left_out.as_deref()
 }
 
 #[test]
-fn effects_stems_copies_and_what_is_broken_are_left_out() {
+fn effects_stems_duplicates_and_damaged_files_are_left_out() {
     if !has_dpkg() {
         return;
     }
@@ -104,7 +113,7 @@ fn effects_stems_copies_and_what_is_broken_are_left_out() {
         "second-data",
         &[("usr/share/second/pak.pk3", archive), ("usr/share/second/song again.wav", song)],
     );
-    let list = List { shortest: 20.0, recipe: None, packages: vec![first, second] };
+    let list = PackageList { shortest: 20.0, recipe: None, packages: vec![first, second] };
     let corpus = folder.path().join("corpus");
     let recordings = gather(&list, &corpus, 2).unwrap();
     assert_eq!(left_out(&recordings, "first/song.wav"), None);
@@ -117,44 +126,44 @@ fn effects_stems_copies_and_what_is_broken_are_left_out() {
     assert_eq!(left_out(&recordings, "softer and cut.wav"), Some(same));
     assert_eq!(recordings.len(), 7, "{recordings:?}");
     assert!(!corpus.parent().unwrap().join("escaped.wav").exists() && !corpus.join("escaped.wav").exists());
-    // Given again, nothing is unpacked or decoded anew, and the same comes out.
+    // A repeated call neither unpacks nor decodes, and gives the same recordings.
     std::fs::remove_dir_all(corpus.join("music")).unwrap();
     assert_eq!(gather(&list, &corpus, 1).unwrap(), recordings);
 }
 
 #[test]
-fn another_package_than_the_list_says_is_refused() {
+fn a_package_with_another_hash_or_a_truncated_one_is_rejected() {
     if !has_dpkg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let mut wanted = package(folder.path(), "music", &[("usr/share/song.wav", melody(30, 5, 1.0))]);
     let corpus = folder.path().join("corpus");
-    let mut list = List { shortest: 20.0, recipe: None, packages: vec![wanted.clone()] };
+    let mut list = PackageList { shortest: 20.0, recipe: None, packages: vec![wanted.clone()] };
     list.packages[0].sha256 = "0".repeat(64);
     let error = gather(&list, &corpus, 1).unwrap_err().to_string();
     assert!(error.contains("music_1%3a2-3_all.deb") && error.contains("SHA-256"), "{error}");
-    // A package that was cut off is none.
+    // A truncated package.
     let file = corpus.join("packages/music_1%3a2-3_all.deb");
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
-    wanted.sha256 = sha256(&file).unwrap();
-    let list = List { shortest: 20.0, recipe: None, packages: vec![wanted] };
+    wanted.sha256 = sha256_file(&file).unwrap();
+    let list = PackageList { shortest: 20.0, recipe: None, packages: vec![wanted] };
     let error = gather(&list, &corpus, 1).unwrap_err().to_string();
     assert!(error.contains("not a whole one"), "{error}");
     assert!(!corpus.join("music/music").exists());
 }
 
 #[test]
-fn a_recipe_fills_a_cache_and_leaves_what_measures_as_it_is() {
+fn a_recipe_fills_a_cache_and_does_not_augment_held_out_packages() {
     if !has_dpkg() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let song = |seed| melody(30, seed, 1.0);
     let packages = vec![
-        package(folder.path(), "learnt-music", &[("usr/share/a.wav", song(5)), ("usr/share/b.wav", song(7))]),
-        package(folder.path(), "measured-music", &[("usr/share/c.wav", song(11))]),
+        package(folder.path(), "train-music", &[("usr/share/a.wav", song(5)), ("usr/share/b.wav", song(7))]),
+        package(folder.path(), "held-out-music", &[("usr/share/c.wav", song(11))]),
     ];
     let recipe = Recipe {
         segments: 3,
@@ -163,11 +172,11 @@ fn a_recipe_fills_a_cache_and_leaves_what_measures_as_it_is() {
         pieces: 0,
         seconds: 20.0,
         seed: 1,
-        learnt_seed: None,
-        half: true,
-        measured: vec!["measured-music".into()],
+        train_seed: None,
+        half_precision: true,
+        held_out: vec!["held-out-music".into()],
     };
-    let list = List { shortest: 20.0, recipe: Some(recipe), packages };
+    let list = PackageList { shortest: 20.0, recipe: Some(recipe), packages };
     let corpus = folder.path().join("corpus");
     let recordings = gather(&list, &corpus, 1).unwrap();
 
@@ -181,38 +190,39 @@ fn a_recipe_fills_a_cache_and_leaves_what_measures_as_it_is() {
     };
     let teachers = [teacher("a", &["rock", "jazz"]), teacher("b", &["rock"]), teacher("c", &["rock", "jazz"])];
     let cache = folder.path().join("cache");
-    let request = Request { cache: cache.clone(), shard: Shard::WHOLE, shortest: 20.0, longest: None, jobs: 1 };
-    let filled = || fill(&list, &corpus, &recordings, &teachers, &request).unwrap();
-    let outcome = filled();
-    assert_eq!((outcome.tracks, outcome.segments), (7, 21), "{:?}", outcome.skipped);
-    assert_eq!(filled(), outcome);
+    let options =
+        PrepareOptions { cache: cache.clone(), shard: Shard::WHOLE, min_seconds: 20.0, max_seconds: None, jobs: 1 };
+    let fill = || fill_cache(&list, &corpus, &recordings, &teachers, &options).unwrap();
+    let summary = fill();
+    assert_eq!((summary.tracks, summary.segments), (7, 21), "{:?}", summary.skipped);
+    assert_eq!(fill(), summary);
 
     let cache = Cache::open(&cache, |_| true).unwrap();
-    let places = |cache: &Cache, track: usize| {
-        let Labels::Segments(segments) = &cache.track(track).labels else { panic!("segments") };
+    let segment_starts = |cache: &Cache, track: usize| {
+        let Labels::Segments(segments) = &cache.track(track).labels else { panic!("no segments") };
         segments.iter().map(|segment| segment.start).collect::<Vec<_>>()
     };
     assert_eq!(cache.info.tags, ["vocabulary 1: rock", "vocabulary 1: jazz", "vocabulary 2: rock"]);
     let names: Vec<String> =
         (0..cache.len()).map(|track| cache.track(track).source.replace("/usr/share", "")).collect();
-    let learnt =
-        ["a.wav", "a.wav~1", "a.wav~2", "b.wav", "b.wav~1", "b.wav~2"].map(|name| format!("learnt-music/{name}"));
-    assert_eq!(names[..6], learnt);
-    assert_eq!(names[6], "measured-music/c.wav");
+    assert_eq!(names[0], "held-out-music/c.wav");
+    let train =
+        ["a.wav", "a.wav~1", "a.wav~2", "b.wav", "b.wav~1", "b.wav~2"].map(|name| format!("train-music/{name}"));
+    assert_eq!(names[1..], train);
     for track in 0..cache.len() {
-        let Labels::Segments(segments) = &cache.track(track).labels else { panic!("segments") };
+        let Labels::Segments(segments) = &cache.track(track).labels else { panic!("no segments") };
         assert!(segments.iter().all(|segment| segment.length == 59_049 && segment.probabilities.len() == 3));
     }
 
-    // Another seed draws anew what is learnt from, and nothing else.
-    let mut anew = list;
-    anew.recipe.as_mut().unwrap().learnt_seed = Some(2);
-    let request = Request { cache: folder.path().join("further"), ..request };
-    fill(&anew, &corpus, &recordings, &teachers, &request).unwrap();
-    let further = Cache::open(&request.cache, |_| true).unwrap();
-    assert_eq!(further.len(), 7);
-    for (track, name) in names[..6].iter().enumerate() {
-        assert_ne!(places(&cache, track), places(&further, track), "{name}");
+    // Another `train_seed` changes the segments of the training recordings only.
+    let mut other_list = list;
+    other_list.recipe.as_mut().unwrap().train_seed = Some(2);
+    let options = PrepareOptions { cache: folder.path().join("other"), ..options };
+    fill_cache(&other_list, &corpus, &recordings, &teachers, &options).unwrap();
+    let other = Cache::open(&options.cache, |_| true).unwrap();
+    assert_eq!(other.len(), 7);
+    assert_eq!(segment_starts(&cache, 0), segment_starts(&other, 0));
+    for (track, name) in names.iter().enumerate().skip(1) {
+        assert_ne!(segment_starts(&cache, track), segment_starts(&other, track), "{name}");
     }
-    assert_eq!(places(&cache, 6), places(&further, 6));
 }

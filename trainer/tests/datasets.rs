@@ -1,5 +1,4 @@
-//! Data sets become caches: the right clips with the right labels, whatever is broken,
-//! interrupted or spread over machines.
+//! Data sets become caches with the right clips and labels, also with damaged files, interruptions and shards.
 
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
@@ -7,24 +6,26 @@ mod support;
 use std::path::Path;
 use support::{magnatagatune as tree, tone};
 use tagvane_trainer::data::vocabularies::{MAGNATAGATUNE, MILLION_SONG};
-use tagvane_trainer::data::{Cache, Labels};
+use tagvane_trainer::data::{Cache, Labels, Source};
 use tagvane_trainer::prepare::folder::{HoldOut, from_csv, from_folders};
 use tagvane_trainer::prepare::shard::Shard;
-use tagvane_trainer::prepare::{Outcome, Request, Source, given, magnatagatune, million_song, run};
+use tagvane_trainer::prepare::{
+    PrepareOptions, PrepareSummary, dataset_labels, magnatagatune, million_song, prepare_sources,
+};
 
-const NOTHING: HoldOut = HoldOut { validation: 0.0, test: 0.0 };
+const NO_HOLD_OUT: HoldOut = HoldOut { validation: 0.0, test: 0.0 };
 
-fn request(cache: &Path, shard: Shard, shortest: f64) -> Request {
-    Request { cache: cache.to_owned(), shard, shortest, longest: Some(29.1), jobs: 2 }
+fn options(cache: &Path, shard: Shard, min_seconds: f64) -> PrepareOptions {
+    PrepareOptions { cache: cache.to_owned(), shard, min_seconds, max_seconds: Some(29.1), jobs: 2 }
 }
 
-fn prepare(cache: &Path, tags: &[&str], sources: &[Source], shortest: f64) -> Outcome {
+fn prepare(cache: &Path, tags: &[&str], sources: &[Source], min_seconds: f64) -> PrepareSummary {
     let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
-    run(&request(cache, Shard::WHOLE, shortest), tags, sources, given).unwrap()
+    prepare_sources(&options(cache, Shard::WHOLE, min_seconds), tags, sources, dataset_labels).unwrap()
 }
 
 fn tags_of(cache: &Cache, index: usize) -> Vec<&str> {
-    let Labels::Clip(labels) = &cache.track(index).labels else { panic!("labels of the whole clip") };
+    let Labels::Clip(labels) = &cache.track(index).labels else { panic!("no clip labels") };
     cache.info.tags.iter().zip(labels).filter(|(_, label)| **label == 1.0).map(|(tag, _)| tag.as_str()).collect()
 }
 
@@ -49,22 +50,22 @@ fn magnatagatune_is_split_and_filtered_as_in_the_paper() {
     assert_eq!(magnatagatune::sources(&annotations, &audio, true).unwrap().len(), 8);
 
     let path = folder.path().join("cache");
-    let outcome = prepare(&path, &MAGNATAGATUNE, &sources, magnatagatune::SECONDS);
-    assert_eq!(outcome.tracks, 4);
+    let summary = prepare(&path, &MAGNATAGATUNE, &sources, magnatagatune::SECONDS);
+    assert_eq!(summary.tracks, 4);
     for name in ["d/too short.mp3", "7/missing.mp3", "6/broken.mp3"] {
-        assert!(outcome.skipped.iter().any(|line| line.contains(name)), "{name}: {:?}", outcome.skipped);
+        assert!(summary.skipped.iter().any(|line| line.contains(name)), "{name}: {:?}", summary.skipped);
     }
     let group = |name: &str| Cache::open(&path, |group| group == name).unwrap();
     let training = group("training");
     assert_eq!(training.len(), 2);
     assert_eq!((tags_of(&training, 0), tags_of(&training, 1)), (vec!["guitar", "metal"], vec!["female vocal"]));
     assert_eq!((group("validation").len(), group("test").len()), (1, 1));
-    // 29.1 seconds, cut into the ten windows of the paper, side by side.
+    // 29.1 seconds give the ten consecutive windows of the paper.
     assert!((0..2).all(|index| training.track(index).samples == 641_655));
     let examples = training.examples(59_049);
     assert_eq!(examples.len(), 20);
     assert_eq!((examples[9].start, examples[9].track, examples[10].track), (9 * 59_049, 0, 1));
-    // The audio is the tone that was written, at half the amplitude of full scale or so.
+    // The amplitude of the tone is 10000 of 32767.
     let mut window = vec![0.0; 59_049];
     training.read(0, 59_049, &mut window).unwrap();
     let peak = window.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
@@ -74,7 +75,7 @@ fn magnatagatune_is_split_and_filtered_as_in_the_paper() {
 }
 
 #[test]
-fn annotations_that_are_not_as_they_should_be_are_named() {
+fn invalid_annotations_are_rejected_with_the_file_name() {
     let folder = tempfile::tempdir().unwrap();
     let (annotations, audio) = tree(folder.path(), &[("0/a.mp3", &["rock"], 0.0)]);
     let good = std::fs::read_to_string(&annotations).unwrap();
@@ -87,14 +88,14 @@ fn annotations_that_are_not_as_they_should_be_are_named() {
         (String::new(), "no column"),
     ] {
         std::fs::write(&annotations, bad).unwrap();
-        let said = magnatagatune::sources(&annotations, &audio, false).unwrap_err().to_string();
-        assert!(said.contains(word) && said.contains("annotations.csv"), "{said}");
+        let message = magnatagatune::sources(&annotations, &audio, false).unwrap_err().to_string();
+        assert!(message.contains(word) && message.contains("annotations.csv"), "{message}");
     }
-    let said = magnatagatune::sources(Path::new("nowhere.csv"), &audio, false).unwrap_err().to_string();
-    assert!(said.contains("nowhere.csv"), "{said}");
+    let message = magnatagatune::sources(Path::new("nowhere.csv"), &audio, false).unwrap_err().to_string();
+    assert!(message.contains("nowhere.csv"), "{message}");
 }
 
-/// A numpy file of version 1.
+/// Writes a numpy file of format version 1.
 fn npy(path: &Path, kind: &str, shape: (usize, usize), data: &[u8]) {
     let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}, {}), }}", shape.0, shape.1);
     while (10 + header.len() + 1) % 64 != 0 {
@@ -127,8 +128,8 @@ fn million_song_follows_the_usual_split() {
     }
     let sources = million_song::sources(&split, &audio, 50).unwrap();
     let path = folder.path().join("cache");
-    let outcome = prepare(&path, &MILLION_SONG, &sources, million_song::SECONDS);
-    assert_eq!((outcome.tracks, outcome.skipped.len()), (3, 1));
+    let summary = prepare(&path, &MILLION_SONG, &sources, million_song::SECONDS);
+    assert_eq!((summary.tracks, summary.skipped.len()), (3, 1));
     let training = Cache::open(&path, |group| group == "training").unwrap();
     assert_eq!((tags_of(&training, 0), tags_of(&training, 1)), (vec!["electronic"], vec!["happy"]));
     let validation = Cache::open(&path, |group| group == "validation").unwrap();
@@ -136,50 +137,51 @@ fn million_song_follows_the_usual_split() {
 
     for (file, kind, shape, word) in [
         ("train_y.npy", "<f4", (2, 49), "50 tags were expected"),
-        ("train_y.npy", "<c8", (2, 50), "not known"),
+        ("train_y.npy", "<c8", (2, 50), "unsupported type"),
         ("valid_y.npy", "|u1", (1, 50), "within 0 and 1"),
     ] {
         npy(&split.join(file), kind, shape, &[7; 800]);
-        let said = million_song::sources(&split, &audio, 50).unwrap_err().to_string();
-        assert!(said.contains(word) && said.contains(file), "{said}");
+        let message = million_song::sources(&split, &audio, 50).unwrap_err().to_string();
+        assert!(message.contains(word) && message.contains(file), "{message}");
         npy(&split.join("train_y.npy"), "<f4", (2, 50), &floats);
     }
     npy(&split.join("valid_y.npy"), "|b1", (1, 50), &[1; 50]);
     std::fs::write(split.join("test_x_filename.txt"), "../../etc/passwd.npy\n").unwrap();
-    let said = million_song::sources(&split, &audio, 50).unwrap_err().to_string();
-    assert!(said.contains("no path below"), "{said}");
+    let message = million_song::sources(&split, &audio, 50).unwrap_err().to_string();
+    assert!(message.contains("not a path below"), "{message}");
 }
 
 #[test]
-fn ones_own_recordings_are_tagged_by_a_list_or_by_folders() {
+fn own_recordings_are_tagged_by_a_csv_file_or_by_folders() {
     let folder = tempfile::tempdir().unwrap();
     let audio = folder.path().join("audio");
     for name in ["drums/loops/one.wav", "drums/two.wav", "pads/three.wav"] {
         tone(&audio.join(name), 300.0 + name.len() as f32, 4.0);
     }
-    let (tags, sources) = from_folders(&audio, NOTHING).unwrap();
+    let (tags, sources) = from_folders(&audio, NO_HOLD_OUT).unwrap();
     assert_eq!(tags, ["drums", "loops", "pads"]);
     assert_eq!(sources[0].labels, [1.0, 1.0, 0.0]);
 
     let list = folder.path().join("list.csv");
     std::fs::write(&list, "path,group,tag\ndrums/two.wav,test,loud;dry\npads/three.wav,training,soft,dry\n").unwrap();
-    let (tags, sources) = from_csv(&list, &audio, NOTHING).unwrap();
+    let (tags, sources) = from_csv(&list, &audio, NO_HOLD_OUT).unwrap();
     assert_eq!(tags, ["dry", "loud", "soft"]);
     assert_eq!((sources[0].group.as_str(), sources[1].labels.as_slice()), ("test", &[1.0, 0.0, 1.0][..]));
     let cache = folder.path().join("cache");
     let names: Vec<&str> = tags.iter().map(String::as_str).collect();
     assert_eq!(prepare(&cache, &names, &sources, 3.0).tracks, 2);
-    // Another vocabulary does not go into the same cache.
-    let other = run(&request(&cache, Shard::WHOLE, 3.0), vec!["other".into()], &[], given).unwrap_err().to_string();
+    // A cache accepts one vocabulary only.
+    let other = prepare_sources(&options(&cache, Shard::WHOLE, 3.0), vec!["other".into()], &[], dataset_labels);
+    let other = other.unwrap_err().to_string();
     assert!(other.contains("other tags"), "{other}");
 
     for (text, word) in [("", "no recording here has a tag"), ("a.wav,\n", "no recording here"), (",soft\n", "line 1")]
     {
         std::fs::write(&list, text).unwrap();
-        let said = from_csv(&list, &audio, NOTHING).unwrap_err().to_string();
-        assert!(said.contains(word), "{said}");
+        let message = from_csv(&list, &audio, NO_HOLD_OUT).unwrap_err().to_string();
+        assert!(message.contains(word), "{message}");
     }
-    // An album stays together, and about as many are held out as asked for.
+    // Albums are not divided, and about the requested fractions are held out.
     let hold_out = HoldOut { validation: 0.3, test: 0.3 };
     let lines: String = (0..900).map(|index| format!("album {}/{index}.wav,soft\n", index / 3)).collect();
     std::fs::write(&list, lines).unwrap();
@@ -192,7 +194,7 @@ fn ones_own_recordings_are_tagged_by_a_list_or_by_folders() {
 }
 
 /// Four recordings of three seconds.
-fn four(folder: &Path) -> Vec<Source> {
+fn four_sources(folder: &Path) -> Vec<Source> {
     let audio = folder.join("audio");
     (0..4).for_each(|index| tone(&audio.join(format!("{index}.wav")), 100.0 * (index + 1) as f32, 3.0));
     let source = |index: usize| Source {
@@ -204,7 +206,8 @@ fn four(folder: &Path) -> Vec<Source> {
     (0..4).map(source).collect()
 }
 
-fn everything(cache: &Path) -> Vec<(String, Labels, Vec<f32>)> {
+/// The source, labels and samples of every track.
+fn contents(cache: &Path) -> Vec<(String, Labels, Vec<f32>)> {
     let cache = Cache::open(cache, |_| true).unwrap();
     let track = |index: usize| {
         let track = cache.track(index);
@@ -216,28 +219,31 @@ fn everything(cache: &Path) -> Vec<(String, Labels, Vec<f32>)> {
 }
 
 #[test]
-fn parts_made_apart_are_one_cache() {
+fn shards_together_are_one_cache() {
     let folder = tempfile::tempdir().unwrap();
-    let sources = four(folder.path());
+    let sources = four_sources(folder.path());
     let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
     prepare(&whole, &["tag"], &sources, 1.0);
-    let part = |number| run(&request(&parts, Shard { number, of: 3 }, 1.0), vec!["tag".into()], &sources, given);
-    assert_eq!(part(3).unwrap().tracks, 1);
-    assert_eq!(part(1).unwrap().tracks, 2);
-    let said = Cache::open(&parts, |_| true).err().unwrap().to_string();
-    assert!(said.contains("part 2 of 3 is not complete"), "{said}");
-    part(2).unwrap();
-    assert!(everything(&parts) == everything(&whole));
-    // A part of another split beside them is no cache.
-    run(&request(&parts, Shard { number: 1, of: 2 }, 1.0), vec!["tag".into()], &sources, given).unwrap();
-    let said = Cache::open(&parts, |_| true).err().unwrap().to_string();
-    assert!(said.contains("different splits"), "{said}");
+    let prepare_shard = |number, count| {
+        let options = options(&parts, Shard { number, count }, 1.0);
+        prepare_sources(&options, vec!["tag".into()], &sources, dataset_labels)
+    };
+    assert_eq!(prepare_shard(3, 3).unwrap().tracks, 1);
+    assert_eq!(prepare_shard(1, 3).unwrap().tracks, 2);
+    let message = Cache::open(&parts, |_| true).err().unwrap().to_string();
+    assert!(message.contains("part 2 of 3 is not complete"), "{message}");
+    prepare_shard(2, 3).unwrap();
+    assert!(contents(&parts) == contents(&whole));
+    // Parts of different splits are not a cache.
+    prepare_shard(1, 2).unwrap();
+    let message = Cache::open(&parts, |_| true).err().unwrap().to_string();
+    assert!(message.contains("different splits"), "{message}");
 }
 
 #[test]
-fn what_an_interruption_leaves_is_cut_off_and_done_again() {
+fn an_interrupted_track_is_truncated_and_prepared_again() {
     let folder = tempfile::tempdir().unwrap();
-    let sources = four(folder.path());
+    let sources = four_sources(folder.path());
     let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut"));
     prepare(&whole, &["tag"], &sources, 1.0);
     prepare(&cut, &["tag"], &sources, 1.0);
@@ -245,25 +251,26 @@ fn what_an_interruption_leaves_is_cut_off_and_done_again() {
     let (list, audio) = (part.join("tracks.jsonl"), part.join("audio.pcm"));
     let length_of_all = std::fs::read(&list).unwrap().len();
     for length in [0, 10, length_of_all / 2, length_of_all - 1] {
-        // Killed while a line was written, its audio there already.
+        // As after a kill while a line is written, when its audio is complete.
         let lines = std::fs::read(&list).unwrap();
         std::fs::write(&list, &lines[..length]).unwrap();
         let _ = std::fs::remove_file(part.join("complete"));
         assert!(Cache::open(&cut, |_| true).is_err());
         prepare(&cut, &["tag"], &sources, 1.0);
-        assert!(everything(&cut) == everything(&whole), "cut after {length} bytes");
+        assert!(contents(&cut) == contents(&whole), "cut after {length} bytes");
     }
-    // Audio that is gone is not made up.
+    // Missing audio is an error.
     std::fs::write(&audio, b"").unwrap();
     assert!(Cache::open(&cut, |_| true).is_err());
-    let again = run(&request(&cut, Shard::WHOLE, 1.0), vec!["tag".into()], &sources, given).unwrap_err().to_string();
+    let again = prepare_sources(&options(&cut, Shard::WHOLE, 1.0), vec!["tag".into()], &sources, dataset_labels);
+    let again = again.unwrap_err().to_string();
     assert!(again.contains("missing at its end"), "{again}");
 }
 
 #[test]
-fn a_damaged_cache_is_refused_in_words() {
+fn a_damaged_cache_is_rejected_with_a_message() {
     let folder = tempfile::tempdir().unwrap();
-    let sources = four(folder.path());
+    let sources = four_sources(folder.path());
     let cache = folder.path().join("cache");
     prepare(&cache, &["tag"], &sources, 1.0);
     let list = cache.join("part-00001-of-00001/tracks.jsonl");
@@ -276,8 +283,8 @@ fn a_damaged_cache_is_refused_in_words() {
     ] {
         assert_ne!(bad, good);
         std::fs::write(&list, bad).unwrap();
-        let said = Cache::open(&cache, |_| true).err().unwrap().to_string();
-        assert!(said.contains(word) && said.contains("tracks.jsonl"), "{said}");
+        let message = Cache::open(&cache, |_| true).err().unwrap().to_string();
+        assert!(message.contains(word) && message.contains("tracks.jsonl"), "{message}");
     }
     std::fs::write(cache.join("cache.json"), "{\"format\":1,\"tags\":[],\"sample_rate\":22050}").unwrap();
     assert!(Cache::open(&cache, |_| true).err().unwrap().to_string().contains("another format"));

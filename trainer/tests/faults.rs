@@ -1,11 +1,11 @@
-//! The trainer on a machine that fails: killed at any moment, a hundred times; out of disk.
+//! Fault injection: kills at random moments, and full disks.
 #![cfg(unix)]
 
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
 
-use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,8 +32,8 @@ schedule = { kind = \"one-cycle\", learning_rate = 0.01, epochs = 4 }
 augmentation = { shift = 50, gain = [0.5, 1.5] }
 ";
 
-/// Music, a list of it and a configuration.
-fn desk(folder: &Path) {
+/// Writes recordings, their list and a configuration.
+fn write_inputs(folder: &Path) {
     let kind = |index: usize| if index.is_multiple_of(2) { "low" } else { "high" };
     for index in 0..40 {
         let hertz = 80.0 + 17.0 * index as f32 + if index % 2 == 0 { 0.0 } else { 2_000.0 };
@@ -46,23 +46,24 @@ fn desk(folder: &Path) {
     fs::write(folder.join("run.toml"), CONFIG).unwrap();
 }
 
-/// The steps from music to a model, each as the trainer is called for it, everything in `to`.
-fn steps(desk: &Path, to: &Path) -> [Vec<String>; 3] {
-    let path = |name: &str| to.join(name).display().to_string();
-    let given = |name: &str| desk.join(name).display().to_string();
+/// The arguments of the trainer for each step from recordings to a model. Results are written to
+/// `out`.
+fn steps(inputs: &Path, out: &Path) -> [Vec<String>; 3] {
+    let path = |name: &str| out.join(name).display().to_string();
+    let input = |name: &str| inputs.join(name).display().to_string();
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     [
         words(&[
             "prepare",
             "folder",
             "--csv",
-            &given("list.csv"),
+            &input("list.csv"),
             "--audio",
-            &given("audio"),
+            &input("audio"),
             "--cache",
             &path("cache"),
         ]),
-        words(&["train", &given("run.toml"), "--cache", &path("cache"), "--run", &path("run")]),
+        words(&["train", &input("run.toml"), "--cache", &path("cache"), "--run", &path("run")]),
         words(&["export", "--run", &path("run"), "--out", &path("model.onnx")]),
     ]
 }
@@ -73,12 +74,12 @@ fn trainer(arguments: &[String]) -> Command {
     command
 }
 
-/// What came of all: the cache, what was learnt, the model.
-fn outcome(folder: &Path) -> [Vec<u8>; 3] {
+/// The results of all steps that have to be reproducible: the cache, the metrics, the model.
+fn results(folder: &Path) -> [Vec<u8>; 3] {
     let read = |path: PathBuf| fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let part = folder.join("cache/part-00001-of-00001");
     let (audio, list) = (read(part.join("audio.pcm")), read(part.join("tracks.jsonl")));
-    // Several are decoded at a time, so that their places in the file are chance.
+    // Recordings are decoded in parallel, so their order in the file is random.
     let mut tracks: Vec<Vec<u8>> = list
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
@@ -92,42 +93,43 @@ fn outcome(folder: &Path) -> [Vec<u8>; 3] {
         .collect();
     tracks.sort();
     let log = String::from_utf8(read(folder.join("run/log.csv"))).unwrap();
-    // Without the columns that tell how fast.
-    let learnt: String = log.lines().map(|line| line.split(',').take(6).collect::<Vec<_>>().join(",") + "\n").collect();
-    [tracks.concat(), learnt.into_bytes(), read(folder.join("model.onnx"))]
+    // Without the timing columns.
+    let metrics: String =
+        log.lines().map(|line| line.split(',').take(6).collect::<Vec<_>>().join(",") + "\n").collect();
+    [tracks.concat(), metrics.into_bytes(), read(folder.join("model.onnx"))]
 }
 
-/// Files that are half written, which the one who reads a folder must not take for whole.
+/// Whether a path is the temporary name of a file or folder that is being written.
 fn is_partial(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "partial")
 }
 
 #[test]
-fn a_hundred_kills_change_nothing() {
+fn a_hundred_kills_give_the_same_results() {
     let seed = 100;
     println!("seed {seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let mut random = ChaCha12Rng::seed_from_u64(seed);
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    desk(folder);
+    write_inputs(folder);
     let whole = folder.join("whole");
-    let lasts = steps(folder, &whole).map(|step| {
+    let durations = steps(folder, &whole).map(|step| {
         let started = Instant::now();
         assert!(trainer(&step).status().unwrap().success());
         started.elapsed()
     });
-    let whole = outcome(&whole);
+    let whole = results(&whole);
 
     let (mut kills, mut rounds) = (0, 0);
     while kills < 100 {
         rounds += 1;
         assert!(rounds < 60, "only {kills} kills in {rounds} rounds");
         let killed = folder.join(format!("killed{rounds}"));
-        for (step, lasts) in steps(folder, &killed).iter().zip(lasts) {
-            // The later attempts are given more time, so that each step ends some day.
+        for (step, duration) in steps(folder, &killed).iter().zip(durations) {
+            // Later attempts get more time, so that each step finishes eventually.
             for attempt in 1.. {
                 let mut child = trainer(step).spawn().unwrap();
-                let time = lasts.mul_f64(random.random_range(0.0..0.25 + 0.1 * f64::from(attempt)));
+                let time = duration.mul_f64(random.random_range(0.0..0.25 + 0.1 * f64::from(attempt)));
                 let started = Instant::now();
                 let status = loop {
                     if let Some(status) = child.try_wait().unwrap() {
@@ -146,46 +148,45 @@ fn a_hundred_kills_change_nothing() {
                 child.wait().unwrap();
                 kills += 1;
                 let model = killed.join("model.onnx");
-                assert!(!model.exists() || fs::read(&model).unwrap() == whole[2], "half a model has its name");
+                assert!(!model.exists() || fs::read(&model).unwrap() == whole[2], "a partial model has the final name");
             }
         }
-        let names = ["the cache", "what was learnt", "the model"];
-        for (name, (ours, theirs)) in names.iter().zip(outcome(&killed).iter().zip(&whole)) {
-            assert!(ours == theirs, "round {rounds}: {name} is another");
+        let names = ["cache", "metrics", "model"];
+        for (name, (resumed, uninterrupted)) in names.iter().zip(results(&killed).iter().zip(&whole)) {
+            assert!(resumed == uninterrupted, "round {rounds}: the {name} differs");
         }
         let left =
             fs::read_dir(killed.join("run")).unwrap().filter(|entry| is_partial(&entry.as_ref().unwrap().path()));
-        assert_eq!(left.count(), 0, "round {rounds}: something half-written stays");
+        assert_eq!(left.count(), 0, "round {rounds}: a partial file is left");
         fs::remove_dir_all(&killed).unwrap();
     }
     println!("{kills} kills in {rounds} rounds");
 }
 
-/// The words to start a shell with that may mount a disk of its own; `None` where the system lets
-/// nobody.
+/// A command prefix that may mount a file system; `None` if the system does not allow it.
 fn with_mounts() -> Option<Vec<&'static str>> {
-    let ways = [vec!["unshare", "--user", "--map-root-user", "--mount"], vec!["unshare", "--mount"]];
-    ways.into_iter().find(|way| {
-        let tried = Command::new(way[0]).args(&way[1..]).args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
+    let prefixes = [vec!["unshare", "--user", "--map-root-user", "--mount"], vec!["unshare", "--mount"]];
+    prefixes.into_iter().find(|prefix| {
+        let tried = Command::new(prefix[0]).args(&prefix[1..]).args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
         tried.is_ok_and(|output| output.status.success())
     })
 }
 
 #[test]
-fn a_full_disk_is_said_and_loses_nothing() {
-    let Some(way) = with_mounts() else {
-        println!("not tested: this system lets nobody mount a small disk");
+fn a_full_disk_is_reported_and_loses_nothing() {
+    let Some(prefix) = with_mounts() else {
+        println!("skipped: this system does not allow mounting a tmpfs");
         return;
     };
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    desk(folder);
+    write_inputs(folder);
     let (whole, small) = (folder.join("whole"), folder.join("small"));
     for step in steps(folder, &whole) {
         assert!(trainer(&step).status().unwrap().success());
     }
     fs::create_dir(&small).unwrap();
-    // Each step with too little room, then with enough; the results go where they stay.
+    // Runs each step on a full disk, then with enough room, and copies the results off the tmpfs.
     let quoted = |step: &[String]| {
         let words: Vec<String> = step.iter().map(|word| format!("'{word}'")).collect();
         format!("{} {}", env!("CARGO_BIN_EXE_trainer"), words.join(" "))
@@ -195,28 +196,28 @@ fn a_full_disk_is_said_and_loses_nothing() {
     let used = "$(du -sk . | cut -f1)";
     let script = format!(
         "set -u; mount -t tmpfs -o size=400k tmpfs {small}; cd {small}
-        {prepare} >/dev/null 2>/dev/shm/said1-$$ && exit 11
-        mount -o remount,size=64m {small}; mv /dev/shm/said1-$$ said1; {prepare} >/dev/null || exit 12
+        {prepare} >/dev/null 2>/dev/shm/error1-$$ && exit 11
+        mount -o remount,size=64m {small}; mv /dev/shm/error1-$$ error1; {prepare} >/dev/null || exit 12
         mount -o remount,size={used}k {small}
-        {train} >/dev/null 2>/dev/shm/said2-$$ && exit 13
-        mount -o remount,size=64m {small}; mv /dev/shm/said2-$$ said2; {train} >/dev/null || exit 14
+        {train} >/dev/null 2>/dev/shm/error2-$$ && exit 13
+        mount -o remount,size=64m {small}; mv /dev/shm/error2-$$ error2; {train} >/dev/null || exit 14
         mount -o remount,size={used}k {small}
-        {export} >/dev/null 2>/dev/shm/said3-$$ && exit 15
+        {export} >/dev/null 2>/dev/shm/error3-$$ && exit 15
         test -e model.onnx && exit 16
-        mount -o remount,size=64m {small}; mv /dev/shm/said3-$$ said3; {export} >/dev/null || exit 17
+        mount -o remount,size=64m {small}; mv /dev/shm/error3-$$ error3; {export} >/dev/null || exit 17
         cp -r {small} {}",
         kept.display()
     );
-    let status = Command::new(way[0]).args(&way[1..]).args(["sh", "-c", &script]).status().unwrap();
+    let status = Command::new(prefix[0]).args(&prefix[1..]).args(["sh", "-c", &script]).status().unwrap();
     assert!(status.success(), "{status}");
-    assert!(outcome(&kept) == outcome(&whole), "something was lost");
-    for said in ["said1", "said2", "said3"] {
-        let text = fs::read_to_string(kept.join(said)).unwrap();
-        println!("{said}: {text}");
+    assert!(results(&kept) == results(&whole), "the results differ");
+    for name in ["error1", "error2", "error3"] {
+        let text = fs::read_to_string(kept.join(name)).unwrap();
+        println!("{name}: {text}");
         let last = text.trim().lines().last().unwrap_or_default().to_owned();
         assert!(
             last.contains("No space left") && last.contains("small") && last.contains("make room"),
-            "{said}: {text}"
+            "{name}: {text}"
         );
     }
 }

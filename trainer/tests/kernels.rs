@@ -1,4 +1,4 @@
-//! A stage as one operation trains as burn composes it.
+//! The fused kernels give the same outputs and gradients as burn's modules.
 
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::module::{AutodiffModule as _, Module as _};
@@ -11,13 +11,12 @@ use burn::tensor::{Distribution, Tensor, TensorPrimitive};
 use tagvane_engine::Metadata;
 use tagvane_trainer::architecture::Architecture;
 use tagvane_trainer::architecture::catalogue::find;
-use tagvane_trainer::data::Batch;
+use tagvane_trainer::data::{Batch, to_tensors};
 use tagvane_trainer::export::{from_onnx, to_onnx};
-use tagvane_trainer::kernels::{NetworkBackend as _, StageInputs, StageKernel, StageKind};
+use tagvane_trainer::kernels::{ConvBlockInputs, ConvBlockKernel, ConvBlockOptions, NetworkBackend as _};
 use tagvane_trainer::network::Network;
-use tagvane_trainer::training::to_tensors;
 
-fn close(what: &str, a: Vec<f32>, b: Vec<f32>) {
+fn assert_close(what: &str, a: Vec<f32>, b: Vec<f32>) {
     assert_eq!(a.len(), b.len(), "{what}");
     let size = a.iter().fold(1e-3_f32, |size, value| size.max(value.abs()));
     let worst = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -29,24 +28,24 @@ fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
 }
 
 #[test]
-fn outputs_statistics_and_gradients_are_burns_own() {
-    as_burn_composes_it::<Flex>(true);
+fn fused_outputs_statistics_and_gradients_equal_burns() {
+    fused_equals_composed::<Flex>(true);
 }
 
 #[cfg(feature = "libtorch")]
 #[test]
-fn outputs_statistics_and_gradients_are_burns_own_on_libtorch() {
-    as_burn_composes_it::<burn::backend::LibTorch>(false);
+fn fused_outputs_statistics_and_gradients_equal_burns_on_libtorch() {
+    fused_equals_composed::<burn::backend::LibTorch>(false);
 }
 
-/// Sizes that divide evenly and not, long and short, wide and narrow; `runs` is whether
-/// trained stages have a kernel as well.
-fn as_burn_composes_it<K: StageKernel>(runs: bool) {
+/// Compares a block of many sizes with the same block composed of burn's modules. `has_eval_kernel`
+/// tells whether the backend has a kernel for evaluation mode as well.
+fn fused_equals_composed<K: ConvBlockKernel>(has_eval_kernel: bool) {
     type B<K> = Autodiff<K>;
     let device = Default::default();
     K::seed(&device, 11);
-    // batch, channels, frames, filters, length, stride, padding, pool, rectify
-    for (batch, channels, frames, filters, length, stride, padding, pool, rectify) in [
+    // batch, channels, frames, filters, kernel size, stride, padding, pool, ReLU
+    for (batch, channels, frames, filters, kernel_size, stride, padding, pool, has_relu) in [
         (2, 1, 81, 4, 3, 3, 0, 1, true),
         (2, 1, 83, 4, 3, 3, 0, 1, true),
         (5, 4, 27, 6, 3, 1, 1, 3, true),
@@ -59,10 +58,10 @@ fn as_burn_composes_it<K: StageKernel>(runs: bool) {
         (3, 600, 9, 7, 3, 1, 1, 3, true),
         (1, 2, 50, 2, 9, 4, 8, 2, true),
     ] {
-        let what = format!("{batch} x {channels} x {frames}, {filters} filters of {length} by {stride}");
+        let what = format!("{batch} x {channels} x {frames}, {filters} filters of {kernel_size} by {stride}");
         let random = |shape| Tensor::<B<K>, 3>::random(shape, Distribution::Normal(0.3, 1.0), &device).require_grad();
         let signal = random([batch, channels, frames]);
-        let convolution = Conv1dConfig::new(channels, filters, length).with_stride(stride).init::<B<K>>(&device);
+        let convolution = Conv1dConfig::new(channels, filters, kernel_size).with_stride(stride).init::<B<K>>(&device);
         let norm: BatchNorm<B<K>> = BatchNormConfig::new(filters).init(&device);
         let line =
             |low, high| Tensor::<B<K>, 1>::random([filters], Distribution::Uniform(low, high), &device).require_grad();
@@ -78,7 +77,7 @@ fn as_burn_composes_it<K: StageKernel>(runs: bool) {
         let column = |line: &Tensor<B<K>, 1>| line.clone().reshape([1, filters, 1]);
         let deviation = variance.clone().add_scalar(norm.epsilon).sqrt();
         let mut composed = centred / deviation * column(&gamma) + column(&beta);
-        if rectify {
+        if has_relu {
             composed = relu(composed);
         }
         if pool > 1 {
@@ -86,95 +85,95 @@ fn as_burn_composes_it<K: StageKernel>(runs: bool) {
         }
 
         let float = |tensor: TensorPrimitive<B<K>>| tensor.tensor();
-        let inputs = StageInputs {
+        let inputs = ConvBlockInputs {
             signal: float(signal.clone().into_primitive()),
             weight: float(weight.clone().into_primitive()),
             bias: float(bias.clone().into_primitive()),
             gamma: float(gamma.clone().into_primitive()),
             beta: float(beta.clone().into_primitive()),
         };
-        let kind = StageKind { stride, padding, epsilon: norm.epsilon, rectify, pool };
-        let output = B::<K>::train_stage(inputs, kind).expect("this backend has a kernel");
-        let one = Tensor::<B<K>, 3>::from_primitive(TensorPrimitive::Float(output.signal));
-        // A trained stage with the same mean and variance gives the same.
+        let options = ConvBlockOptions { stride, padding, epsilon: norm.epsilon, has_relu, pool };
+        let output = B::<K>::train_conv_block(inputs, options).expect("this backend has a kernel");
+        let fused = Tensor::<B<K>, 3>::from_primitive(TensorPrimitive::Float(output.signal));
+        // Evaluation mode with the batch's mean and variance has the same output.
         let plain = |tensor: TensorPrimitive<K>| tensor.tensor();
-        let inputs = StageInputs {
+        let inputs = ConvBlockInputs {
             signal: plain(signal.clone().inner().into_primitive()),
             weight: plain(weight.clone().inner().into_primitive()),
             bias: plain(bias.clone().inner().into_primitive()),
             gamma: plain(gamma.clone().inner().into_primitive()),
             beta: plain(beta.clone().inner().into_primitive()),
         };
-        let moment = |moment: &Tensor<B<K>, 3>| plain(moment.clone().inner().flatten::<1>(0, 2).into_primitive());
-        let run = K::run_stage(inputs, moment(&mean), moment(&variance), kind);
-        assert_eq!(run.is_some(), runs, "{what}");
-        if let Some(run) = run {
-            let run = Tensor::<K, 3>::from_primitive(TensorPrimitive::Float(run));
-            close(&format!("{what}: trained"), values(composed.clone().inner()), values(run));
+        let statistic =
+            |statistic: &Tensor<B<K>, 3>| plain(statistic.clone().inner().flatten::<1>(0, 2).into_primitive());
+        let evaluated = K::eval_conv_block(inputs, statistic(&mean), statistic(&variance), options);
+        assert_eq!(evaluated.is_some(), has_eval_kernel, "{what}");
+        if let Some(evaluated) = evaluated {
+            let evaluated = Tensor::<K, 3>::from_primitive(TensorPrimitive::Float(evaluated));
+            assert_close(&format!("{what}: evaluation mode"), values(composed.clone().inner()), values(evaluated));
         }
         let line = |primitive| Tensor::<B<K>, 1>::from_primitive(TensorPrimitive::Float(primitive)).inner();
-        close(&format!("{what}: output"), values(composed.clone().inner()), values(one.clone().inner()));
-        close(&format!("{what}: mean"), values(mean.inner()), values(line(output.mean)));
-        close(&format!("{what}: variance"), values(variance.inner()), values(line(output.variance)));
+        assert_close(&format!("{what}: output"), values(composed.clone().inner()), values(fused.clone().inner()));
+        assert_close(&format!("{what}: mean"), values(mean.inner()), values(line(output.mean)));
+        assert_close(&format!("{what}: variance"), values(variance.inner()), values(line(output.variance)));
 
-        let weights = Tensor::<B<K>, 3>::random(one.dims(), Distribution::Default, &device);
+        let weights = Tensor::<B<K>, 3>::random(fused.dims(), Distribution::Default, &device);
         let composed = (composed * weights.clone()).sum().backward();
-        let one = (one * weights).sum().backward();
-        close(
+        let fused = (fused * weights).sum().backward();
+        assert_close(
             &format!("{what}: signal's gradient"),
             values(signal.grad(&composed).unwrap()),
-            values(signal.grad(&one).unwrap()),
+            values(signal.grad(&fused).unwrap()),
         );
-        close(
+        assert_close(
             &format!("{what}: weights' gradient"),
             values(weight.grad(&composed).unwrap()),
-            values(weight.grad(&one).unwrap()),
+            values(weight.grad(&fused).unwrap()),
         );
         for (name, parameter) in [("gamma", &gamma), ("beta", &beta)] {
-            close(
+            assert_close(
                 &format!("{what}: {name}'s gradient"),
                 values(parameter.grad(&composed).unwrap()),
-                values(parameter.grad(&one).unwrap()),
+                values(parameter.grad(&fused).unwrap()),
             );
         }
-        // A bias before a normalisation changes nothing; both see only rounding.
-        assert!(values(bias.grad(&one).unwrap()).iter().all(|gradient| gradient.abs() < 1e-2), "{what}");
+        // A bias before a normalisation has no effect; its gradient is rounding error.
+        assert!(values(bias.grad(&fused).unwrap()).iter().all(|gradient| gradient.abs() < 1e-2), "{what}");
         drop(convolution.no_grad());
     }
 }
 
-/// The same weights answer and train alike on burn-flex, with its kernels, and on
-/// burn-ndarray, without any.
+/// burn-flex has fused kernels, burn-ndarray has none.
 #[test]
-fn ndarray_answers_and_trains_as_flex_does() {
-    answers_and_trains_as_flex_does::<NdArray>();
+fn ndarray_has_the_outputs_of_flex_in_evaluation_and_training() {
+    has_the_outputs_of_flex::<NdArray>();
 }
 
 #[cfg(feature = "libtorch")]
 #[test]
-fn libtorch_answers_and_trains_as_flex_does() {
-    answers_and_trains_as_flex_does::<burn::backend::LibTorch>();
+fn libtorch_has_the_outputs_of_flex_in_evaluation_and_training() {
+    has_the_outputs_of_flex::<burn::backend::LibTorch>();
 }
 
-/// bfloat16 keeps eight bits: the network learns the same, not to the last digit.
+/// bfloat16 has eight significant bits: the losses are similar but not equal.
 #[cfg(feature = "libtorch")]
 #[test]
-fn half_precision_learns_as_single_does_on_libtorch() {
+fn half_precision_reaches_the_loss_of_single_precision_on_libtorch() {
     use burn::backend::LibTorch;
     use tagvane_trainer::network::Precision;
-    use tagvane_trainer::training::{Steps, config::Optimiser};
-    let (architecture, batch) = slim();
+    use tagvane_trainer::training::{Learner, config::Optimiser};
+    let (architecture, batch) = small_network_and_batch();
     let mut plan = architecture.plan(3).unwrap();
     plan.dropout = 0.0;
     let device = Default::default();
     let start = Network::<Autodiff<LibTorch>>::new(&plan, &device);
-    let learn = |precision| -> Vec<f64> {
+    let train = |precision| -> Vec<f64> {
         let devices = [device];
-        let mut steps = Steps::new(start.clone(), Optimiser::Adam, &devices).in_precision(precision);
-        (0..100).map(|_| steps.step(&batch, 3e-3)).collect()
+        let mut learner = Learner::new(start.clone(), Optimiser::Adam, &devices).with_precision(precision);
+        (0..100).map(|_| learner.step(&batch, 3e-3)).collect()
     };
-    let (single, half) = (learn(Precision::Single), learn(Precision::Half));
-    assert_ne!(single, half, "the stages did not compute in half precision");
+    let (single, half) = (train(Precision::Single), train(Precision::Half));
+    assert_ne!(single, half, "the blocks did not compute in half precision");
     assert!((single[0] - half[0]).abs() < 0.02 * single[0], "{} and {} at the start", single[0], half[0]);
     let end = |losses: &[f64]| losses[80..].iter().sum::<f64>() / 20.0;
     let (single, half) = (end(&single) / single[0], end(&half) / half[0]);
@@ -183,10 +182,10 @@ fn half_precision_learns_as_single_does_on_libtorch() {
 }
 
 /// A small deep network for three tags, and a batch of sweeps.
-fn slim() -> (Architecture, Batch) {
+fn small_network_and_batch() -> (Architecture, Batch) {
     let architecture = find("2^8-16384").unwrap().architecture;
-    let slim: Vec<usize> = architecture.widths().iter().map(|width| width / 32).collect();
-    let architecture = architecture.with_widths(slim);
+    let narrow: Vec<usize> = architecture.widths().iter().map(|width| width / 32).collect();
+    let architecture = architecture.with_widths(narrow);
     let (rows, window) = (4, architecture.window());
     let wave = |index: usize| ((index * (1 + index / window)) as f32 * 0.013).sin();
     let batch = Batch {
@@ -197,23 +196,23 @@ fn slim() -> (Architecture, Batch) {
     (architecture, batch)
 }
 
-fn answers_and_trains_as_flex_does<K: StageKernel>() {
-    let (architecture, batch) = slim();
+fn has_the_outputs_of_flex<K: ConvBlockKernel>() {
+    let (architecture, batch) = small_network_and_batch();
     let plan = architecture.plan(3).unwrap();
     let start = Network::<Flex>::new(&plan, &Default::default());
     let bytes = to_onnx(&start, &architecture, &Metadata::default());
-    fn answers<B: StageKernel>(bytes: &[u8], architecture: &Architecture, batch: &Batch) -> (Vec<f32>, Vec<f32>) {
+    fn outputs<B: ConvBlockKernel>(bytes: &[u8], architecture: &Architecture, batch: &Batch) -> (Vec<f32>, Vec<f32>) {
         let device = B::Device::default();
         let network: Network<B> = from_onnx(bytes, architecture, 3, &device).unwrap();
         let logits = network.forward(to_tensors::<B>(batch, &device).0).logits;
-        // In training the batch's own mean and variance count; before dropout, so that
-        // nothing is drawn.
+        // Training mode normalises by the batch's mean and variance. The embedding is before the dropout,
+        // which is random.
         let network = Network::<Autodiff<B>>::from_inner(network);
         let embedding = network.forward(to_tensors::<Autodiff<B>>(batch, &device).0).embedding;
         (logits.into_data().iter::<f32>().collect(), embedding.into_data().iter::<f32>().collect())
     }
-    let (flex, flex_training) = answers::<Flex>(&bytes, &architecture, &batch);
-    let (other, other_training) = answers::<K>(&bytes, &architecture, &batch);
-    close("logits", flex, other);
-    close("embedding in training", flex_training, other_training);
+    let (flex, flex_training) = outputs::<Flex>(&bytes, &architecture, &batch);
+    let (other, other_training) = outputs::<K>(&bytes, &architecture, &batch);
+    assert_close("logits", flex, other);
+    assert_close("embedding in training", flex_training, other_training);
 }

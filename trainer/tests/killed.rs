@@ -1,4 +1,4 @@
-//! A run that is killed goes on and learns what it would have learnt.
+//! A killed run resumes with the same result.
 
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
@@ -20,13 +20,13 @@ fn start(folder: &Path, run: &str) -> Child {
     command.arg("--run").arg(folder.join(run)).spawn().unwrap()
 }
 
-/// What each epoch learnt: the columns before those that tell how fast.
-fn learnt(run: &Path) -> Vec<String> {
+/// The rows of a run's log without the timing columns.
+fn metrics(run: &Path) -> Vec<String> {
     let log = std::fs::read_to_string(run.join("log.csv")).unwrap();
     log.lines().map(|line| line.split(',').take(6).collect::<Vec<_>>().join(",")).collect()
 }
 
-/// Checkpoints that are whole.
+/// The names of the complete checkpoints.
 fn checkpoints(run: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(run) else { return Vec::new() };
     let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
@@ -34,7 +34,7 @@ fn checkpoints(run: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_same_losses_follow_after_a_kill() {
+fn resuming_after_kills_gives_the_same_losses() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     low_and_high(folder, "high");
@@ -64,14 +64,14 @@ augmentation = { shift = 50, gain = [0.5, 1.5], noise = 0.01 }
     std::fs::write(folder.join("run.toml"), config).unwrap();
     assert!(start(folder, "whole").wait().unwrap().success());
 
-    // Killed as soon as there is something new to go on from, again and again.
+    // Kills the run after each new checkpoint until it finishes.
     let run = folder.join("killed");
     let mut kills = 0;
     loop {
         let before = checkpoints(&run);
         let mut child = start(folder, "killed");
         let started = Instant::now();
-        let ended = loop {
+        let finished = loop {
             if let Some(status) = child.try_wait().unwrap() {
                 assert!(status.success());
                 break true;
@@ -82,7 +82,7 @@ augmentation = { shift = 50, gain = [0.5, 1.5], noise = 0.01 }
             assert!(started.elapsed() < Duration::from_secs(120), "no checkpoint for two minutes");
             std::thread::sleep(Duration::from_millis(2));
         };
-        if ended {
+        if finished {
             break;
         }
         child.kill().unwrap();
@@ -91,5 +91,5 @@ augmentation = { shift = 50, gain = [0.5, 1.5], noise = 0.01 }
     }
     assert!(kills >= 2, "killed only {kills} times");
     println!("killed {kills} times");
-    assert_eq!(learnt(&run), learnt(&folder.join("whole")));
+    assert_eq!(metrics(&run), metrics(&folder.join("whole")));
 }

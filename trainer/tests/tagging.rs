@@ -1,4 +1,4 @@
-//! `tag` tells what the model says of each window, in every form, of every file that can be read.
+//! `tag` writes the predictions of each window in all formats, for every file that can be decoded.
 
 #[allow(dead_code)]
 mod support;
@@ -9,20 +9,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use support::tone;
 use tagvane_engine::resample::Resampler;
-use tagvane_engine::{Inference, Metadata, Model};
+use tagvane_engine::{InferenceMode, Metadata, Model};
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
-use tagvane_trainer::evaluation::{Counting, read_predictions};
+use tagvane_trainer::evaluation::{MetricConfig, read_predictions};
 use tagvane_trainer::export::to_onnx;
 use tagvane_trainer::network::Network;
-use tagvane_trainer::tagging::{Tagger, recordings};
+use tagvane_trainer::tagging::{Tagger, find_recordings};
 
-/// What the model calls its tags, and what they are called where each must be another.
+/// The tags of the model, and the tags after duplicates are numbered.
 const TAGS: [&str; 3] = ["guitar", "slow, or not", "guitar"];
-const DISTINCT: [&str; 3] = ["guitar", "slow, or not", "guitar (2)"];
+const UNIQUE_TAGS: [&str; 3] = ["guitar", "slow, or not", "guitar (2)"];
 const WINDOW: usize = 6_561;
 const RATE: f64 = 22_050.0;
 
-/// Writes `model.onnx`, a small network that has learnt nothing.
+/// Writes `model.onnx`, a small untrained network.
 fn model(folder: &Path) -> Model {
     let architecture = Architecture::SampleLevel(SampleLevel::new(3, 5, WINDOW, vec![4, 4, 6, 6, 8, 8]));
     let network = Network::<Flex>::new(&architecture.plan(TAGS.len()).unwrap(), &Default::default());
@@ -30,10 +30,10 @@ fn model(folder: &Path) -> Model {
     let metadata = Metadata { tags, sample_rate: Some(RATE as u32), ..Default::default() };
     let path = folder.join("model.onnx");
     std::fs::write(&path, to_onnx(&network, &architecture, &metadata)).unwrap();
-    Model::open(&path, Inference::FullWindows).unwrap()
+    Model::open(&path, InferenceMode::FullWindows).unwrap()
 }
 
-/// Runs `trainer tag model.onnx` in `folder`; the arguments have no spaces in them.
+/// Runs `trainer tag model.onnx` in `folder`; `arguments` are separated by single spaces.
 fn tag(folder: &Path, arguments: &str) -> Output {
     let mut trainer = Command::new(env!("CARGO_BIN_EXE_trainer"));
     trainer.args(["tag", "model.onnx"]).args(arguments.split(' ')).current_dir(folder);
@@ -41,7 +41,7 @@ fn tag(folder: &Path, arguments: &str) -> Output {
     trainer.output().unwrap()
 }
 
-fn said(text: &[u8]) -> String {
+fn to_text(text: &[u8]) -> String {
     String::from_utf8_lossy(text).into_owned()
 }
 
@@ -57,24 +57,24 @@ fn csv(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
     (header, reader.records().map(|record| row(&record.unwrap())).collect())
 }
 
-fn assert_close(some: impl IntoIterator<Item = f64>, wanted: &[f32]) {
-    let some: Vec<f64> = some.into_iter().collect();
-    assert_eq!(some.len(), wanted.len());
-    let close = some.iter().zip(wanted).all(|(a, b)| (a - f64::from(*b)).abs() < 1e-6);
-    assert!(close, "{some:?} is not {wanted:?}");
+fn assert_close(actual: impl IntoIterator<Item = f64>, expected: &[f32]) {
+    let actual: Vec<f64> = actual.into_iter().collect();
+    assert_eq!(actual.len(), expected.len());
+    let is_close = actual.iter().zip(expected).all(|(a, b)| (a - f64::from(*b)).abs() < 1e-6);
+    assert!(is_close, "{actual:?} is not {expected:?}");
 }
 
 #[test]
-fn the_timeline_is_what_the_model_says_of_each_window() {
+fn the_timeline_has_the_predictions_of_each_window() {
     let folder = tempfile::tempdir().unwrap();
     let model = model(folder.path());
-    // The hop is half a window, 3281 samples; two seconds are 44100, the last window starts at 37539.
+    // The default hop is half a window, 3281 samples. Two seconds are 44100 samples, so the last window starts at 37539.
     for (seconds, hop, windows) in [(0.1_f32, None, 1), (2.0, None, 13), (2.0, Some(WINDOW as f64 / RATE), 7)] {
         let path = folder.path().join("tone.wav");
         tone(&path, 330.0, seconds);
-        let tagged = Tagger::new(model.clone(), hop).unwrap().judge(&path).unwrap();
+        let tagged = Tagger::new(model.clone(), hop).unwrap().tag(&path).unwrap();
         assert_eq!((&tagged.file, tagged.timeline.len()), (&path, windows));
-        assert_eq!(tagged.tags, DISTINCT);
+        assert_eq!(tagged.tags, UNIQUE_TAGS);
         assert!((tagged.seconds - f64::from(seconds)).abs() < 1e-6);
         assert_eq!((tagged.timeline[0].start, tagged.timeline[windows - 1].end), (0.0, tagged.seconds));
 
@@ -82,16 +82,16 @@ fn the_timeline_is_what_the_model_says_of_each_window() {
         let resampler = Resampler::new(f64::from(recording.sample_rate), RATE).unwrap();
         let samples = resampler.resample_all(&recording.mono());
         let mut sums = vec![0.0; TAGS.len()];
-        for moment in &tagged.timeline {
-            let start = (moment.start * RATE).round() as usize;
+        for prediction in &tagged.timeline {
+            let start = (prediction.start * RATE).round() as usize;
             let mut window = samples[start..samples.len().min(start + WINDOW)].to_vec();
             window.resize(WINDOW, 0.0);
-            let probabilities = model.probabilities(&window).unwrap();
-            assert_close(moment.probabilities.iter().map(|value| f64::from(*value)), &probabilities);
+            let probabilities = model.predict(&window).unwrap();
+            assert_close(prediction.probabilities.iter().map(|value| f64::from(*value)), &probabilities);
             sums.iter_mut().zip(&probabilities).for_each(|(sum, value)| *sum += f64::from(*value));
         }
         assert_close(sums.iter().map(|sum| sum / windows as f64), &tagged.mean);
-        assert!(tagged.strongest().is_sorted_by(|(_, a), (_, b)| a >= b));
+        assert!(tagged.ranked_tags().is_sorted_by(|(_, a), (_, b)| a >= b));
     }
     for hop in [0.0, -1.0, 1e-5, f64::NAN, f64::INFINITY] {
         assert!(Tagger::new(model.clone(), Some(hop)).is_err(), "{hop}");
@@ -99,7 +99,7 @@ fn the_timeline_is_what_the_model_says_of_each_window() {
 }
 
 #[test]
-fn every_form_tells_the_same_and_a_broken_file_is_skipped() {
+fn all_formats_agree_and_a_broken_file_is_skipped() {
     let folder = tempfile::tempdir().unwrap();
     let model = model(folder.path());
     let path = |name: &str| folder.path().join(name);
@@ -109,70 +109,70 @@ fn every_form_tells_the_same_and_a_broken_file_is_skipped() {
     std::fs::write(path("music/notes.txt"), b"nothing to listen to").unwrap();
     let outputs = "--json out/all.json --csv out/means.csv --timeline-csv out/timeline.csv --audacity labels";
     let output = tag(folder.path(), &format!("music {outputs} --threshold 0 --jobs 2"));
-    let errors = said(&output.stderr);
+    let errors = to_text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{errors}");
     assert!(errors.contains("broken.ogg") && errors.contains("1 of 3"), "{errors}");
     assert!(!errors.contains("notes.txt") && !errors.contains("song"), "{errors}");
 
     let tagger = Tagger::new(model, None).unwrap();
-    let wanted = ["music/a/song.wav", "music/b/song.mp3"].map(|name| tagger.judge(&path(name)).unwrap());
+    let expected = ["music/a/song.wav", "music/b/song.mp3"].map(|name| tagger.tag(&path(name)).unwrap());
     let documents = json(&path("out/all.json"));
     let (header, means) = csv(&path("out/means.csv"));
     assert_eq!(header[..1], ["file"]);
-    assert_eq!(header[1..], DISTINCT);
+    assert_eq!(header[1..], UNIQUE_TAGS);
     let (header, timeline) = csv(&path("out/timeline.csv"));
     assert_eq!(header[..3], ["file", "start", "end"]);
-    assert_eq!(header[3..], DISTINCT);
+    assert_eq!(header[3..], UNIQUE_TAGS);
     assert_eq!((documents.len(), means.len()), (2, 2));
-    assert_eq!(timeline.len(), wanted.iter().map(|one| one.timeline.len()).sum::<usize>());
+    assert_eq!(timeline.len(), expected.iter().map(|recording| recording.timeline.len()).sum::<usize>());
 
     let number = |text: &String| text.parse::<f64>().unwrap();
     let mut rows = timeline.iter();
-    for ((one, document), mean) in wanted.iter().zip(&documents).zip(&means) {
+    for ((recording, document), mean) in expected.iter().zip(&documents).zip(&means) {
         let name = document["file"].as_str().unwrap();
-        assert!(one.file.ends_with(name) && mean[0] == name, "{name}");
-        assert_eq!(document["seconds"], one.seconds);
-        assert_eq!(document["tags"], Value::from(DISTINCT.to_vec()));
-        assert_close(DISTINCT.iter().map(|tag| document["mean"][tag].as_f64().unwrap()), &one.mean);
-        assert_close(mean[1..].iter().map(number), &one.mean);
-        let moments = document["timeline"].as_array().unwrap();
-        assert_eq!(moments.len(), one.timeline.len());
-        for (told, moment) in moments.iter().zip(&one.timeline) {
-            let times = [moment.start as f32, moment.end as f32];
-            assert_close([&told["start"], &told["end"]].map(|time| time.as_f64().unwrap()), &times);
-            let probabilities = told["probabilities"].as_array().unwrap();
-            assert_close(probabilities.iter().map(|value| value.as_f64().unwrap()), &moment.probabilities);
+        assert!(recording.file.ends_with(name) && mean[0] == name, "{name}");
+        assert_eq!(document["seconds"], recording.seconds);
+        assert_eq!(document["tags"], Value::from(UNIQUE_TAGS.to_vec()));
+        assert_close(UNIQUE_TAGS.iter().map(|tag| document["mean"][tag].as_f64().unwrap()), &recording.mean);
+        assert_close(mean[1..].iter().map(number), &recording.mean);
+        let windows = document["timeline"].as_array().unwrap();
+        assert_eq!(windows.len(), recording.timeline.len());
+        for (window, prediction) in windows.iter().zip(&recording.timeline) {
+            let times = [prediction.start as f32, prediction.end as f32];
+            assert_close([&window["start"], &window["end"]].map(|time| time.as_f64().unwrap()), &times);
+            let probabilities = window["probabilities"].as_array().unwrap();
+            assert_close(probabilities.iter().map(|value| value.as_f64().unwrap()), &prediction.probabilities);
             let row = rows.next().unwrap();
             assert_eq!(row[0], name);
             assert_close(row[1..3].iter().map(number), &times);
-            assert_close(row[3..].iter().map(number), &moment.probabilities);
+            assert_close(row[3..].iter().map(number), &prediction.probabilities);
         }
     }
-    // What is at or above nothing is one region from the beginning to the end.
+    // With threshold 0 each tag has one region over the whole recording.
     for (name, end) in [("song.txt", "0.500000"), ("song (2).txt", "1.000000")] {
-        let labels: String = DISTINCT.iter().map(|tag| format!("0.000000\t{end}\t{tag}\n")).collect();
+        let labels: String = UNIQUE_TAGS.iter().map(|tag| format!("0.000000\t{end}\t{tag}\n")).collect();
         assert_eq!(std::fs::read_to_string(path("labels").join(name)).unwrap(), labels);
     }
-    // The means are predictions that `evaluate` reads.
+    // `evaluate` reads the means as predictions.
     let means = path("out/means.csv");
-    let (scores, left_out) = read_predictions(&means, &means, Counting::default()).unwrap();
+    let (scores, left_out) = read_predictions(&means, &means, MetricConfig::default()).unwrap();
     assert_eq!((scores.clips(), left_out.len()), (2, 0));
 }
 
 #[test]
-fn without_a_file_to_write_the_strongest_tags_are_printed() {
+fn the_highest_tags_are_printed_if_no_file_is_written() {
     let folder = tempfile::tempdir().unwrap();
     model(folder.path());
     tone(&folder.path().join("one.wav"), 220.0, 0.5);
     let output = tag(folder.path(), "one.wav one.wav");
-    assert!(output.status.success(), "{}", said(&output.stderr));
-    let lines = said(&output.stdout);
+    assert!(output.status.success(), "{}", to_text(&output.stderr));
+    let lines = to_text(&output.stdout);
     assert_eq!(lines.trim_end().lines().count(), 1, "{lines}");
     assert!(lines.starts_with("one.wav: ") && lines.matches(" %").count() == TAGS.len(), "{lines}");
 }
 
 #[test]
-fn what_cannot_be_done_is_an_error_and_writes_nothing() {
+fn invalid_input_is_an_error_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     model(folder.path());
     tone(&folder.path().join("good.wav"), 220.0, 0.5);
@@ -188,13 +188,13 @@ fn what_cannot_be_done_is_an_error_and_writes_nothing() {
         ("good.wav --shard 3/2", "part 3 of 2"),
     ] {
         let output = tag(folder.path(), &format!("{arguments} --json all.json"));
-        let errors = said(&output.stderr);
+        let errors = to_text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{arguments}: {errors}");
         assert!(errors.contains(word), "{arguments}: {errors}");
         assert!(!folder.path().join("all.json").exists(), "{arguments}");
     }
     std::fs::write(folder.path().join("model.onnx"), b"this is no model").unwrap();
-    let errors = said(&tag(folder.path(), "good.wav").stderr);
+    let errors = to_text(&tag(folder.path(), "good.wav").stderr);
     assert!(errors.contains("model.onnx") && errors.contains("no ONNX model"), "{errors}");
 }
 
@@ -207,12 +207,14 @@ fn shards_together_tag_every_file_once() {
         tone(&folder.path().join("music").join(name), 200.0 + 100.0 * index as f32, 0.4);
     }
     let mut files = Vec::new();
-    // The last shard has nothing to do, which is no error.
+    // The last shard is empty, which is not an error.
     for number in 1..=6 {
         let name = format!("part-{number}.json");
         let output = tag(folder.path(), &format!("music --shard {number}/6 --json {name} --audacity labels"));
-        assert!(output.status.success(), "{}", said(&output.stderr));
-        files.extend(json(&folder.path().join(name)).iter().map(|one| PathBuf::from(one["file"].as_str().unwrap())));
+        assert!(output.status.success(), "{}", to_text(&output.stderr));
+        files.extend(
+            json(&folder.path().join(name)).iter().map(|document| PathBuf::from(document["file"].as_str().unwrap())),
+        );
     }
     files.sort();
     assert_eq!(files, names.map(|name| Path::new("music").join(name)));
@@ -222,6 +224,6 @@ fn shards_together_tag_every_file_once() {
 
     let music = folder.path().join("music");
     let again = music.join("a/song.wav");
-    assert_eq!(recordings(&[again.clone(), music]).unwrap().len(), names.len());
-    assert_eq!(recordings(std::slice::from_ref(&again)).unwrap(), [again]);
+    assert_eq!(find_recordings(&[again.clone(), music]).unwrap().len(), names.len());
+    assert_eq!(find_recordings(std::slice::from_ref(&again)).unwrap(), [again]);
 }

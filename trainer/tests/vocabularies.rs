@@ -1,4 +1,4 @@
-//! Several vocabularies in one cache and one network, and recordings beside their segments.
+//! Several vocabularies in one cache and one network; metrics over recordings and over segments.
 
 #[allow(dead_code)]
 mod support;
@@ -6,28 +6,27 @@ mod support;
 use burn::backend::Flex;
 use std::path::Path;
 use support::tone;
-use tagvane_engine::{Inference, Metadata, Model};
+use tagvane_engine::{InferenceMode, Metadata, Model};
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
-use tagvane_trainer::data::vocabularies::joined;
-use tagvane_trainer::data::{Cache, Labels, Segment};
-use tagvane_trainer::evaluation::{Counting, Unit, evaluate_onnx, evaluate_said};
+use tagvane_trainer::data::vocabularies;
+use tagvane_trainer::data::{Cache, Labels, Segment, Source, Split};
+use tagvane_trainer::evaluation::{MetricConfig, Unit, evaluate_onnx, evaluate_pseudo_labels};
 use tagvane_trainer::export::to_onnx;
 use tagvane_trainer::network::Network;
-use tagvane_trainer::prepare::copies::Copies;
+use tagvane_trainer::prepare::augmented_copies::AugmentedCopies;
 use tagvane_trainer::prepare::shard::Shard;
-use tagvane_trainer::prepare::{Request, Source, run, run_with};
-use tagvane_trainer::training::Split;
+use tagvane_trainer::prepare::{PrepareOptions, prepare_sources, prepare_sources_with};
 
 const WINDOW: usize = 6_561;
-const COUNTING: Counting = Counting { positive_from: 0.3, least_positives: 1 };
+const METRIC_CONFIG: MetricConfig = MetricConfig { threshold: 0.3, min_positives: 1 };
 
 fn tags(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// Two vocabularies that share a word.
-fn both() -> Vec<String> {
-    joined(&[&tags(&["guitar", "rock"]), &tags(&["rock", "jazz", "soul"])])
+/// The tags of two vocabularies, which share a word.
+fn two_vocabularies() -> Vec<String> {
+    vocabularies::join(&[&tags(&["guitar", "rock"]), &tags(&["rock", "jazz", "soul"])])
 }
 
 fn sources(folder: &Path) -> Vec<Source> {
@@ -40,17 +39,18 @@ fn sources(folder: &Path) -> Vec<Source> {
     (0..8).map(source).collect()
 }
 
-fn request(cache: &Path) -> Request {
-    Request { cache: cache.to_owned(), shard: Shard::WHOLE, shortest: 1.0, longest: None, jobs: 1 }
+fn options(cache: &Path) -> PrepareOptions {
+    PrepareOptions { cache: cache.to_owned(), shard: Shard::WHOLE, min_seconds: 1.0, max_seconds: None, jobs: 1 }
 }
 
-/// Three segments a recording, whose labels rise with its number and the tag's place.
+/// Three segments per recording, with labels that rise with the numbers of the recording, the tag and
+/// the segment.
 fn labels(tags: usize) -> impl Fn(&Source, &[f32]) -> tagvane_trainer::Result<Result<Labels, String>> + Sync {
     move |source, samples| {
         let number: f32 = source.name[..1].parse().unwrap();
-        let segment = |place: usize| {
-            let start = place * (samples.len() - WINDOW) / 2;
-            let probabilities = (0..tags).map(|tag| (number + tag as f32 + place as f32) / 16.0).collect();
+        let segment = |index: usize| {
+            let start = index * (samples.len() - WINDOW) / 2;
+            let probabilities = (0..tags).map(|tag| (number + tag as f32 + index as f32) / 16.0).collect();
             Segment { start, length: WINDOW, probabilities }
         };
         Ok(Ok(Labels::Segments((0..3).map(segment).collect())))
@@ -65,26 +65,26 @@ fn network(tags: usize) -> (Architecture, Network<Flex>) {
 
 fn exported(network: &Network<Flex>, architecture: &Architecture, tags: Vec<String>) -> Model {
     let metadata = Metadata { tags, sample_rate: Some(22_050), ..Default::default() };
-    Model::with(&to_onnx(network, architecture, &metadata), Inference::FullWindows, None).unwrap()
+    Model::with(&to_onnx(network, architecture, &metadata), InferenceMode::FullWindows, None).unwrap()
 }
 
 #[test]
-fn a_vocabulary_of_a_network_is_exported_and_measured_alone() {
+fn one_vocabulary_of_a_network_can_be_exported_and_evaluated() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
-    run(&request(&cache), both(), &sources(folder.path()), labels(5)).unwrap();
+    prepare_sources(&options(&cache), two_vocabularies(), &sources(folder.path()), labels(5)).unwrap();
     let split = Split::open(&cache, WINDOW, |_| true).unwrap();
     assert_eq!(split.examples.len(), 24);
 
     let (architecture, whole) = network(5);
     let part = exported(&whole.clone().with_tags(2..5), &architecture, tags(&["rock", "jazz", "soul"]));
-    let whole = exported(&whole, &architecture, both());
+    let whole = exported(&whole, &architecture, two_vocabularies());
     let mut window = vec![0.0; WINDOW];
     split.cache.read(3, 1_000, &mut window).unwrap();
-    let (all, some) = (whole.probabilities(&window).unwrap(), part.probabilities(&window).unwrap());
+    let (all, some) = (whole.predict(&window).unwrap(), part.predict(&window).unwrap());
     assert!(all[2..].iter().zip(&some).all(|(a, b)| (a - b).abs() < 1e-6), "{all:?}, {some:?}");
 
-    let of = |model, unit| evaluate_onnx(model, &split, unit, COUNTING, 1).unwrap();
+    let of = |model, unit| evaluate_onnx(model, &split, unit, METRIC_CONFIG, 1).unwrap();
     let (all, some) = (of(&whole, Unit::Labelled), of(&part, Unit::Labelled));
     assert_eq!((all.clips(), some.clips()), (24, 24));
     for (a, b) in all.by_tag()[2..].iter().zip(some.by_tag()) {
@@ -93,7 +93,7 @@ fn a_vocabulary_of_a_network_is_exported_and_measured_alone() {
         assert_eq!(a.tag, b.tag);
     }
 
-    // The means of three segments, whose labels are a sixteenth apart.
+    // The label of a recording is the mean of its three segments' labels.
     let recordings = of(&part, Unit::Recording);
     assert_eq!(recordings.clips(), 8);
     let label = |number: usize, tag: usize| (number + tag + 3) as f64 / 16.0;
@@ -104,50 +104,53 @@ fn a_vocabulary_of_a_network_is_exported_and_measured_alone() {
     }
 
     let other = exported(&network(3).1, &architecture, tags(&["rock", "jazz", "blues"]));
-    let said = evaluate_onnx(&other, &split, Unit::Labelled, COUNTING, 1).err().unwrap().to_string();
-    assert!(said.contains("vocabularies"), "{said}");
+    let error = evaluate_onnx(&other, &split, Unit::Labelled, METRIC_CONFIG, 1).err().unwrap().to_string();
+    assert!(error.contains("vocabularies"), "{error}");
 }
 
 #[test]
-fn what_one_cache_says_is_measured_by_another() {
+fn pseudo_labels_of_one_cache_are_evaluated_against_the_labels_of_another() {
     let folder = tempfile::tempdir().unwrap();
-    let (said, truth) = (folder.path().join("said"), folder.path().join("truth"));
+    let (pseudo, truth) = (folder.path().join("pseudo"), folder.path().join("truth"));
     let sources = sources(folder.path());
-    run(&request(&said), both(), &sources, labels(5)).unwrap();
-    // Jazz from number 4 on, rock and soul never.
+    prepare_sources(&options(&pseudo), two_vocabularies(), &sources, labels(5)).unwrap();
+    // Recordings from number 4 on are jazz; none is rock or soul.
     let known = |source: &Source, _: &[f32]| {
         Ok(Ok(Labels::Clip(vec![0.0, f32::from(u8::from(source.name.as_str() >= "4")), 0.0])))
     };
-    run(&request(&truth), tags(&["rock", "jazz", "soul"]), &sources[1..], known).unwrap();
+    prepare_sources(&options(&truth), tags(&["rock", "jazz", "soul"]), &sources[1..], known).unwrap();
     let open = |path: &Path| Cache::open(path, |_| true).unwrap();
-    let scores = evaluate_said(&open(&said), &open(&truth), Counting::default()).unwrap();
+    let scores = evaluate_pseudo_labels(&open(&pseudo), &open(&truth), MetricConfig::default()).unwrap();
     assert_eq!(scores.clips(), 7);
     let jazz = &scores.by_tag()[1];
-    // What is said rises with the number.
+    // The pseudo-labels rise with the number, so they rank all positives first.
     assert_eq!((jazz.positives, jazz.roc_auc), (4, Some(1.0)));
-    assert_eq!(scores.counted().len(), 1);
-    let error = evaluate_said(&open(&truth), &open(&said), Counting::default()).err().unwrap().to_string();
+    assert_eq!(scores.averaged_tags().len(), 1);
+    let error =
+        evaluate_pseudo_labels(&open(&truth), &open(&pseudo), MetricConfig::default()).err().unwrap().to_string();
     assert!(error.contains("no vocabulary in common"), "{error}");
 }
 
 #[test]
-fn varied_copies_are_other_sounds_and_the_same_each_time() {
+fn augmented_copies_differ_from_each_other_and_are_reproducible() {
     let folder = tempfile::tempdir().unwrap();
     let originals = sources(folder.path());
     let cache = folder.path().join("cache");
-    let request = request(&cache);
-    let sources = Copies::sources(&originals, 3);
+    let options = options(&cache);
+    let sources = AugmentedCopies::sources(&originals, 3);
     assert_eq!((sources.len(), sources[4].name.as_str()), (24, "1.wav~2"));
-    let copies = Copies::new(&request, &originals, None, 7);
+    let copies = AugmentedCopies::new(&options, &originals, None, 7);
     let sounds: Vec<Vec<f32>> = sources.iter().map(|source| copies.samples(source).unwrap()).collect();
     for (index, sound) in sounds.iter().enumerate() {
         assert!(sounds[..index].iter().all(|other| other != sound), "{}", sources[index].name);
         assert_eq!(*sound, copies.samples(&sources[index]).unwrap());
     }
-    let outcome = run_with(&request, both(), &sources, |source| copies.samples(source), labels(5)).unwrap();
-    assert_eq!((outcome.tracks, outcome.segments), (24, 72));
-    // Copies stay in the group of their originals, and beside them.
-    let outcome = run(&request, both(), &originals, labels(5)).unwrap();
-    assert_eq!((outcome.tracks, outcome.segments), (32, 96));
+    let summary =
+        prepare_sources_with(&options, two_vocabularies(), &sources, |source| copies.samples(source), labels(5))
+            .unwrap();
+    assert_eq!((summary.tracks, summary.segments), (24, 72));
+    // Copies are in the group of their original, and do not replace it.
+    let summary = prepare_sources(&options, two_vocabularies(), &originals, labels(5)).unwrap();
+    assert_eq!((summary.tracks, summary.segments), (32, 96));
     assert_eq!(Cache::open(&cache, |group| group == "b").unwrap().len(), 16);
 }

@@ -1,11 +1,12 @@
-//! The Python environment of the tests: ONNX and its runtime, scikit-learn, and two plug-in hosts.
+//! The tests' Python environment: ONNX, ONNX Runtime, scikit-learn and two plug-in hosts.
 
+use crate::paths::target_folder;
 use crate::{run, system};
 use anyhow::{Context as _, Result, ensure};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Exact versions, so that a test that passes today passes tomorrow.
+/// Exact versions, so that the tests are reproducible.
 const PACKAGES: &[&str] = &[
     "dawdreamer==0.9.0",
     "numpy==2.4.6",
@@ -15,27 +16,29 @@ const PACKAGES: &[&str] = &[
     "scikit-learn==1.9.1",
 ];
 
-/// Makes the environment under the target folder, unless it is there; gives its
-/// interpreter.
+/// Creates the environment in the target folder, unless it is there. Returns its interpreter.
 ///
 /// # Errors
-/// Where there is no Python 3 with venv, or a package cannot be installed.
+/// If Python 3 with venv is missing, or a package cannot be installed.
 pub(crate) fn environment() -> Result<PathBuf> {
-    let folder = run::target_folder()?.join("python");
+    let folder = target_folder()?.join("python");
     let python = if cfg!(windows) { folder.join("Scripts/python.exe") } else { folder.join("bin/python") };
-    let done = folder.join("installed.txt");
-    let wanted = PACKAGES.join("\n");
-    if std::fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) {
+    let marker = folder.join("installed.txt");
+    let packages = PACKAGES.join("\n");
+    if std::fs::read_to_string(&marker).is_ok_and(|installed| installed == packages) {
         return Ok(python);
     }
     let base = if cfg!(windows) { "python" } else { "python3" };
-    if !system::runs(base, &["-c", "import venv, ensurepip"]) {
+    if !system::succeeds(base, &["-c", "import venv, ensurepip"]) {
         system::install(&["python3", "python3-venv"])?;
-        ensure!(system::runs(base, &["-c", "import venv, ensurepip"]), "the tests need Python 3 with its venv module");
+        ensure!(
+            system::succeeds(base, &["-c", "import venv, ensurepip"]),
+            "the tests need Python 3 with the modules venv and ensurepip; install them"
+        );
     }
-    println!("Making the Python environment of the tests");
+    println!("Creating the Python environment of the tests");
     run::command(Command::new(base).args(["-m", "venv", "--clear"]).arg(&folder))?;
     run::command(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
-    std::fs::write(&done, wanted).with_context(|| format!("{} cannot be written", done.display()))?;
+    std::fs::write(&marker, packages).with_context(|| format!("{} cannot be written", marker.display()))?;
     Ok(python)
 }

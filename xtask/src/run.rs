@@ -1,29 +1,23 @@
-//! Running other programs.
+//! Runs other programs.
 
 use anyhow::{Context as _, Result, ensure};
-use std::path::PathBuf;
 use std::process::Command;
 
-/// Runs a command and waits for it.
+/// Runs a command and waits for its end.
 ///
 /// # Errors
-/// Where it cannot be started, or fails.
+/// If it cannot be started, or fails.
 pub(crate) fn command(command: &mut Command) -> Result<()> {
     let shown = format!("{command:?}").replace('"', "");
-    let status = command.status().with_context(|| format!("cannot start {shown}"))?;
-    ensure!(status.success(), "this failed: {shown}");
+    let status = command.status().with_context(|| format!("this command cannot be started: {shown}"))?;
+    ensure!(status.success(), "this command failed with {status}: {shown}");
     Ok(())
 }
 
-/// Runs the cargo that runs this.
+/// Runs the cargo that started this program.
+///
+/// # Errors
+/// If it fails.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
     command(Command::new(env!("CARGO")).args(arguments))
-}
-
-/// Where cargo builds to: this program lies in `<target>/release`.
-pub(crate) fn target_folder() -> Result<PathBuf> {
-    let program = std::env::current_exe().context("this program's own path is unknown")?;
-    let folder =
-        program.parent().and_then(|release| release.parent()).context("this program is not in a target folder")?;
-    Ok(folder.to_owned())
 }

@@ -1,10 +1,11 @@
-//! The system packages that Tagvane needs, and how to get them.
+//! The system packages that Tagvane needs, and their installation.
 
+use crate::run;
 use anyhow::{Result, bail};
 use std::process::{Command, Stdio};
 
-/// What the editor loads when it opens, on Linux, and Debian's packages for it. It
-/// loads them at run time, so that building needs no development files.
+/// The libraries that the editor loads at run time on Linux, and their Debian packages. Building needs
+/// no development files.
 const LIBRARIES: &[(&str, &str)] = &[
     ("libGL.so.1", "libgl1"),
     ("libX11.so.6", "libx11-6"),
@@ -14,11 +15,10 @@ const LIBRARIES: &[(&str, &str)] = &[
     ("libxkbcommon-x11.so.0", "libxkbcommon-x11-0"),
 ];
 
-/// Makes sure that the plugin can be built and its editor opened: installs what is
-/// missing with apt-get when it may, and otherwise says what to type.
+/// Makes sure that the packages for building the plugin and opening its editor are installed.
 ///
 /// # Errors
-/// The line to type, where something is missing and cannot be installed from here.
+/// If a package is missing and cannot be installed; the error has the command for the user.
 pub(crate) fn ensure_packages() -> Result<()> {
     if cfg!(target_os = "linux") {
         install(&missing_libraries())?;
@@ -26,68 +26,66 @@ pub(crate) fn ensure_packages() -> Result<()> {
     ensure_compiler()
 }
 
-/// Makes sure that windows can be opened without a monitor, on Linux: an X server in memory, and
-/// OpenGL by the processor.
+/// Makes sure that Xvfb and Mesa's software renderer are installed on Linux, for windows on a virtual
+/// screen.
 ///
 /// # Errors
-/// As [`ensure_packages`].
+/// The same as [`ensure_packages`].
 pub(crate) fn ensure_screen() -> Result<()> {
-    if cfg!(target_os = "linux") && !has("Xvfb") {
+    if cfg!(target_os = "linux") && !has_program("Xvfb") {
         install(&["xvfb", "libgl1-mesa-dri"])?;
     }
     Ok(())
 }
 
-/// The packages of the libraries that the system's linker does not know. A system
-/// without `ldconfig` keeps its libraries elsewhere; it is taken to have them.
+/// The packages of the libraries that are not in the dynamic linker's cache. On a system without
+/// `ldconfig` all libraries count as present.
 fn missing_libraries() -> Vec<&'static str> {
     let output = Command::new("/sbin/ldconfig").arg("-p").output();
-    let Ok(known) = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()) else {
+    let Ok(cache) = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()) else {
         return Vec::new();
     };
-    let has = |library: &str| known.lines().any(|line| line.split_whitespace().next() == Some(library));
-    LIBRARIES.iter().filter(|(library, _)| !has(library)).map(|(_, package)| *package).collect()
+    let is_cached = |library: &str| cache.lines().any(|line| line.split_whitespace().next() == Some(library));
+    LIBRARIES.iter().filter(|(library, _)| !is_cached(library)).map(|(_, package)| *package).collect()
 }
 
-/// Installs packages with apt-get, as root or by a sudo that asks nothing.
+/// Installs packages with apt-get, as root or by sudo without a password.
 ///
 /// # Errors
-/// The line to type, where that is not possible.
+/// If that is not possible; the error has the command for the user.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     if packages.is_empty() {
         return Ok(());
     }
     let list = packages.join(" ");
-    if !runs("apt-get", &["--version"]) {
-        bail!(
-            "building needs the development files of OpenGL, X11 and xcb, which this system lacks. {}",
-            other_systems()
-        );
+    if !succeeds("apt-get", &["--version"]) {
+        bail!("Tagvane needs libraries and tools that this system lacks. {}", install_hint());
     }
-    if !may_install() {
-        bail!("Tagvane needs packages that this system lacks. Type:\n\n    sudo apt-get install {list}\n");
+    if !can_install() {
+        bail!("Tagvane needs packages that this system lacks. Install them:\n\n    sudo apt-get install {list}\n");
     }
-    println!("Installing what is missing: {list}");
+    println!("Installing missing packages: {list}");
     let mut arguments = vec!["install", "-y", "--no-install-recommends"];
     arguments.extend(packages);
-    // The package lists may be old, or not be there at all yet.
+    // The package lists may be old or missing.
     apt(&arguments).or_else(|_| update().and_then(|()| apt(&arguments)))
 }
 
-/// Brings apt-get's lists of packages up to date.
+/// Updates apt-get's package lists.
 ///
 /// # Errors
-/// Where that may not be done here, or fails.
+/// If apt-get fails, or root rights are missing.
 pub(crate) fn update() -> Result<()> {
     apt(&["update"])
 }
 
 fn is_root() -> bool {
-    runs("sh", &["-c", "test \"$(id -u)\" = 0"])
+    succeeds("sh", &["-c", "test \"$(id -u)\" = 0"])
 }
 
-fn may_install() -> bool {
-    is_root() || runs("sudo", &["-n", "true"])
+/// Whether apt-get can run as root.
+fn can_install() -> bool {
+    is_root() || succeeds("sudo", &["-n", "true"])
 }
 
 /// Runs apt-get as root, or by sudo.
@@ -97,40 +95,41 @@ fn apt(arguments: &[&str]) -> Result<()> {
         command.args(["-n", "apt-get"]);
     }
     command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
-    crate::run::command(&mut command)
+    run::command(&mut command)
 }
 
-/// What to type on systems without apt-get.
-fn other_systems() -> &'static str {
-    if runs("dnf", &["--version"]) {
-        "Type:\n\n    sudo dnf install libglvnd-glx libX11 libX11-xcb libxcb libxkbcommon libxkbcommon-x11 gcc-c++\n"
-    } else if runs("pacman", &["--version"]) {
-        "Type:\n\n    sudo pacman -S --needed libglvnd libx11 libxcb libxkbcommon libxkbcommon-x11 gcc\n"
-    } else if runs("zypper", &["--version"]) {
-        "Type:\n\n    sudo zypper install Mesa-libGL1 libX11-6 libX11-xcb1 libxcb1 libxkbcommon0 libxkbcommon-x11-0 gcc-c++\n"
+/// The command for the user on systems without apt-get.
+fn install_hint() -> &'static str {
+    if succeeds("dnf", &["--version"]) {
+        "Install them:\n\n    sudo dnf install libglvnd-glx libX11 libX11-xcb libxcb libxkbcommon libxkbcommon-x11 gcc-c++\n"
+    } else if succeeds("pacman", &["--version"]) {
+        "Install them:\n\n    sudo pacman -S --needed libglvnd libx11 libxcb libxkbcommon libxkbcommon-x11 gcc\n"
+    } else if succeeds("zypper", &["--version"]) {
+        "Install them:\n\n    sudo zypper install Mesa-libGL1 libX11-6 libX11-xcb1 libxcb1 libxkbcommon0 libxkbcommon-x11-0 gcc-c++\n"
     } else {
         "Install them with your system's package manager."
     }
 }
 
 fn ensure_compiler() -> Result<()> {
-    let found = cfg!(target_os = "windows") || ["c++", "g++", "clang++"].iter().any(|name| runs(name, &["--version"]));
-    if found {
+    let has_compiler =
+        cfg!(target_os = "windows") || ["c++", "g++", "clang++"].iter().any(|name| succeeds(name, &["--version"]));
+    if has_compiler {
         return Ok(());
     }
     if cfg!(target_os = "macos") {
-        bail!("building needs a C++ compiler. Type:\n\n    xcode-select --install\n");
+        bail!("building needs a C++ compiler. Install it:\n\n    xcode-select --install\n");
     }
     install(&["g++"])
 }
 
-/// Whether a program is there.
-pub(crate) fn has(program: &str) -> bool {
-    runs("sh", &["-c", &format!("command -v {program}")])
+/// Whether a program is on the path.
+pub(crate) fn has_program(program: &str) -> bool {
+    succeeds("sh", &["-c", &format!("command -v {program}")])
 }
 
-/// Whether a program is there and content.
-pub(crate) fn runs(program: &str, arguments: &[&str]) -> bool {
+/// Whether a program runs and exits successfully with these arguments.
+pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
     let status =
         Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())

@@ -1,17 +1,20 @@
-//! `test`: every check, in the order of how soon it fails.
+//! `test`: all checks, the fast ones first.
 
-use crate::{bundle, materials, python, run, system};
+use crate::{bundle, imports, python, run, system, test_data};
 use anyhow::{Context as _, Result, ensure};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-/// Runs every check.
+/// Runs all checks. The tests run to their end, and the last line is the number of passed and failed
+/// tests.
 ///
 /// # Errors
-/// The first check that fails.
+/// If a check fails.
 pub(crate) fn test() -> Result<()> {
     step("format");
     run::cargo(&["fmt", "--all", "--check"])?;
+    step("imports");
+    imports::check()?;
     system::ensure_packages()?;
     step("lints");
     run::cargo(&["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
@@ -21,15 +24,15 @@ pub(crate) fn test() -> Result<()> {
     docs.args(["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
     run::command(&mut docs)?;
     step("build");
-    // All at once: built alone, the plugin would have its dependencies with other
-    // features, and each would be compiled twice.
+    // One build of the workspace: cargo would build the plugin alone with other features, and compile
+    // its dependencies twice.
     run::cargo(&["build", "--release", "--workspace", "--all-targets"])?;
     let bundles = bundle::pack()?;
     step("test hosts");
     let python = python::environment()?;
-    let musicnn = materials::musicnn(&python)?;
-    let font = materials::sound_font()?;
-    materials::voices();
+    let musicnn = test_data::musicnn_wheel(&python)?;
+    let font = test_data::sound_font()?;
+    test_data::install_speech_synthesisers();
     system::ensure_screen()?;
     step("tests");
     let mut tests = Command::new(env!("CARGO"));
@@ -38,46 +41,48 @@ pub(crate) fn test() -> Result<()> {
     tests.env("TAGVANE_BUNDLES", bundles).env("TAGVANE_PYTHON", python).env("TAGVANE_MUSICNN", musicnn);
     let mut handoffs = Command::new(env!("CARGO"));
     handoffs.args(["test", "--release"]).args(HANDOFFS);
-    let results = [counted(&mut tests)?, counted(&mut handoffs)?];
-    let sum = |count: fn(&Counted) -> u32| results.iter().map(count).sum::<u32>();
-    println!("{} passed, {} failed", sum(|one| one.passed), sum(|one| one.failed));
-    ensure!(results.iter().all(|one| one.success), "not every test passed");
+    let results = [run_tests(&mut tests)?, run_tests(&mut handoffs)?];
+    let sum = |count: fn(&TestCounts) -> u32| results.iter().map(count).sum::<u32>();
+    println!("{} passed, {} failed", sum(|result| result.passed), sum(|result| result.failed));
+    ensure!(results.iter().all(|result| result.is_success), "not all tests passed; their output is above");
     Ok(())
 }
 
-/// The engine's threads in the orders that shuttle decides for, which they are built for.
+/// Cargo's arguments for the test of the engine's threads under shuttle's scheduler, which needs a
+/// build of its own.
 const HANDOFFS: &[&str] = &["--workspace", "--features", "tagvane-engine/shuttle", "--test", "handoffs"];
 
-/// What cargo's tests came to.
-struct Counted {
+/// The results of a call of `cargo test`.
+struct TestCounts {
     passed: u32,
     failed: u32,
-    success: bool,
+    is_success: bool,
 }
 
-/// Runs cargo's tests and adds up what each of its test programs says at its end.
-fn counted(tests: &mut Command) -> Result<Counted> {
+/// Runs `cargo test`, and adds up the results of its test programs.
+fn run_tests(tests: &mut Command) -> Result<TestCounts> {
     let mut child = tests.stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
     let (mut passed, mut failed) = (0, 0);
     for line in BufReader::new(child.stdout.take().context("cargo has no output")?).lines() {
         let line = line.context("cargo's output cannot be read")?;
         println!("{line}");
         if let Some(result) = line.strip_prefix("test result: ") {
-            passed += number_of(result, "passed");
-            failed += number_of(result, "failed");
+            passed += number_before(result, "passed");
+            failed += number_before(result, "failed");
         }
     }
-    let status = child.wait().context("cargo is gone")?;
-    Ok(Counted { passed, failed, success: status.success() })
+    let status = child.wait().context("the end of cargo cannot be awaited")?;
+    Ok(TestCounts { passed, failed, is_success: status.success() })
 }
 
-/// The number before `word` in one of cargo's result lines.
-fn number_of(result: &str, word: &str) -> u32 {
+/// The number before `word` in a result line of a test program.
+fn number_before(result: &str, word: &str) -> u32 {
     let words: Vec<&str> = result.split([' ', ';']).collect();
     let number = words.windows(2).find(|pair| pair[1] == word).map(|pair| pair[0].parse());
     number.and_then(std::result::Result::ok).unwrap_or(0)
 }
 
+/// Prints the headline of a step.
 fn step(name: &str) {
     println!("== {name}");
 }

@@ -1,217 +1,152 @@
-//! Where the tags stand, for everyone to read at any time.
+//! The latest prediction, readable from any thread.
 
-use crate::engine::ModelSource;
-use crate::model::{Inference, MAX_TAGS, Metadata};
-use crate::observer::{Moment, Observer};
+use crate::model::MAX_TAGS;
+use crate::observer::{EngineObserver, StreamTime};
+use crate::status::{ModelInfo, Status};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Instant, Mutex, MutexGuard};
-use crate::workers::lock;
+use crate::sync::{Instant, Mutex, MutexGuard, lock};
 use atomic_float::AtomicF32;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// In the place of a channel: the mean of all of them.
+/// Stands for the mean of all channels in the place of a channel.
 const MEAN: usize = usize::MAX;
 
-/// The latest probability of every tag, written by the [`Listener`] and read by
-/// the outputs, the editor and the host, on any thread.
+/// The latest probability of every tag, written by the thread that runs the model and read by the
+/// outputs, the editor and the host on any thread.
 ///
-/// Reading values is wait-free. The [`Status`], which changes with the model only,
-/// is behind a lock and is not for the audio thread.
-///
-/// [`Listener`]: crate::Listener
+/// Reading a value is wait-free. The [`Status`], which changes with the model only, is behind a lock
+/// and not for the audio thread.
 pub struct TagBoard {
     tags: Box<[AtomicF32]>,
-    clear: AtomicBool,
+    is_clear: AtomicBool,
     version: AtomicU64,
     inferences: AtomicU64,
     gaps: AtomicU64,
     skips: AtomicU64,
-    made: Instant,
-    /// When the last values were written, in microseconds after `made`.
+    created: Instant,
+    /// When the last values were written, in microseconds after `created`.
     written: AtomicU64,
     status: Mutex<Status>,
-    about: Mutex<About>,
-    /// The channel that is listened to alone, or [`MEAN`].
+    model_info: Mutex<ModelInfo>,
+    /// The only channel that is used, or [`MEAN`].
     channel: AtomicUsize,
-    /// Processor time that listening took, in nanoseconds.
-    busy: AtomicU64,
-    /// Counts the changes of the tags' names.
+    /// Processor time of this instance, in nanoseconds.
+    cpu_time: AtomicU64,
+    /// The number of changes of the tags' names.
     names_version: AtomicU64,
-    observer: Arc<dyn Observer>,
-}
-
-/// What is listening.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Status {
-    /// The first model is being loaded; tags stay at zero.
-    Loading {
-        /// The tags it will have, if that is known already.
-        tags: Vec<String>,
-    },
-    /// A model is loaded.
-    Ready {
-        /// Its tags, in the order of the board.
-        tags: Vec<String>,
-        /// Which of them the model is weak in, by what it says of itself.
-        weak: Vec<bool>,
-        /// What the model is called in front of a person.
-        name: String,
-        /// How long its window is.
-        window: Duration,
-        /// How long after one window the next follows.
-        hop: Duration,
-        /// How it is run.
-        inference: Inference,
-        /// The rate that it listens at, in hertz.
-        sample_rate: u32,
-        /// Whether that rate is assumed, since the model's file does not tell it.
-        is_sample_rate_assumed: bool,
-    },
-    /// The model cannot be used, and why, in one sentence; tags stay at zero.
-    Failed(String),
-}
-
-/// Which model is loaded, and what there is to say of that.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct About {
-    /// Where the model came from; `None` without one.
-    pub source: Option<ModelSource>,
-    /// The SHA-256 of its file, in hexadecimal digits.
-    pub hash: String,
-    /// What it says of itself.
-    pub metadata: Arc<Metadata>,
-    /// What went wrong when a model was last asked for, in one sentence, though one listens.
-    pub notice: Option<String>,
-}
-
-impl Status {
-    /// Whether the model says of itself that it is weak in this tag.
-    pub fn is_weak(&self, tag: usize) -> bool {
-        matches!(self, Self::Ready { weak, .. } if weak.get(tag) == Some(&true))
-    }
-
-    /// The names of the tags, as far as they are known.
-    pub fn tags(&self) -> &[String] {
-        match self {
-            Self::Ready { tags, .. } | Self::Loading { tags } => tags,
-            Self::Failed(_) => &[],
-        }
-    }
+    observer: Arc<dyn EngineObserver>,
 }
 
 impl TagBoard {
-    /// A board whose tags are all at zero, and which tells nobody.
+    /// A board with all tags at zero and no observer.
     pub fn new() -> Self {
-        Self::observed(Arc::new(()))
+        Self::with_observer(Arc::new(()))
     }
 
-    /// A board whose tags are all at zero; `observer` is told of what is written to it.
-    pub fn observed(observer: Arc<dyn Observer>) -> Self {
+    /// A board with all tags at zero; `observer` is called with everything that is written to it.
+    pub fn with_observer(observer: Arc<dyn EngineObserver>) -> Self {
         Self {
             observer,
             tags: (0..MAX_TAGS).map(|_| AtomicF32::new(0.0)).collect(),
-            clear: AtomicBool::new(true),
+            is_clear: AtomicBool::new(true),
             version: AtomicU64::new(0),
             inferences: AtomicU64::new(0),
             gaps: AtomicU64::new(0),
             skips: AtomicU64::new(0),
-            made: Instant::now(),
+            created: Instant::now(),
             written: AtomicU64::new(0),
             status: Mutex::new(Status::Loading { tags: Vec::new() }),
-            about: Mutex::default(),
+            model_info: Mutex::default(),
             channel: AtomicUsize::new(MEAN),
-            busy: AtomicU64::new(0),
+            cpu_time: AtomicU64::new(0),
             names_version: AtomicU64::new(0),
         }
     }
 
-    /// The probability of tag `index`, in 0..=1; zero for one that does not exist.
-    pub fn tag(&self, index: usize) -> f32 {
+    /// The probability of tag `index`, in 0..=1; zero if there is no such tag.
+    pub fn probability(&self, index: usize) -> f32 {
         self.tags.get(index).map_or(0.0, |tag| tag.load(Ordering::Relaxed))
     }
 
-    /// A number that is another one after each change of the values, so that a
-    /// reader can tell without looking at them.
+    /// A number that changes with every change of the values.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// A number that is another one after each change of the tags' names.
+    /// A number that changes with every change of the tags' names.
     pub fn names_version(&self) -> u64 {
         self.names_version.load(Ordering::Acquire)
     }
 
-    /// Windows that the model has judged so far.
+    /// The number of windows that the model has predicted.
     pub fn inferences(&self) -> u64 {
         self.inferences.load(Ordering::Relaxed)
     }
 
-    /// Times that audio was lost, because it came faster than it could be taken.
+    /// The number of times that audio was lost because the queue was full.
     pub fn gaps(&self) -> u64 {
         self.gaps.load(Ordering::Relaxed)
     }
 
-    /// Windows that were let go, because the next was due already.
+    /// The number of windows that were skipped because the next one was due.
     pub fn skips(&self) -> u64 {
         self.skips.load(Ordering::Relaxed)
     }
 
-    /// How long ago the values were written; `None` before the first time.
+    /// The time since the values were written; `None` before the first time.
     pub fn age(&self) -> Option<Duration> {
         let written = Duration::from_micros(self.written.load(Ordering::Relaxed));
-        (self.version() > 0).then(|| self.made.elapsed().saturating_sub(written))
+        (self.version() > 0).then(|| self.created.elapsed().saturating_sub(written))
     }
 
-    /// What is listening. Takes a lock: not for the audio thread.
+    /// The state of the model. Takes a lock: not for the audio thread.
     pub fn status(&self) -> Status {
-        self.lock().clone()
+        lock(&self.status).clone()
     }
 
-    /// Which model is loaded. Takes a lock.
-    pub fn about(&self) -> About {
-        lock(&self.about).clone()
+    /// The loaded model. Takes a lock: not for the audio thread.
+    pub fn model_info(&self) -> ModelInfo {
+        lock(&self.model_info).clone()
     }
 
-    /// The channel that is listened to alone, from 0, because the channels cancel so that their mean
-    /// has lost more than 12 dB against it; `None` while it is the mean of all.
+    /// The only channel that is used, from 0, because the channels cancel and their mean is more than
+    /// 12 dB below it; `None` while the mean of all channels is used.
     pub fn channel(&self) -> Option<usize> {
         Some(self.channel.load(Ordering::Relaxed)).filter(|channel| *channel != MEAN)
     }
 
-    /// Processor time that listening took since the board was made.
-    pub fn busy(&self) -> Duration {
-        Duration::from_nanos(self.busy.load(Ordering::Relaxed))
+    /// Processor time that this instance has taken for inference.
+    pub fn cpu_time(&self) -> Duration {
+        Duration::from_nanos(self.cpu_time.load(Ordering::Relaxed))
     }
 
-    /// The name of tag `index`, where there is one. Takes a lock.
+    /// The name of tag `index`, if there is one. Takes a lock: not for the audio thread.
     pub fn name(&self, index: usize) -> Option<String> {
-        self.lock().tags().get(index).cloned()
+        lock(&self.status).tags().get(index).cloned()
     }
 
-    /// Writes the model's answer to the window that ended at `moment`; tags beyond it go
-    /// to zero.
-    pub(crate) fn publish(&self, moment: Moment, probabilities: &[f32]) {
+    /// Writes the prediction for the window that ends at `time`; tags beyond it go to zero.
+    pub(crate) fn publish(&self, time: StreamTime, probabilities: &[f32]) {
         self.inferences.fetch_add(1, Ordering::Relaxed);
-        self.observer.judged(moment, probabilities);
+        self.observer.on_prediction(time, probabilities);
         self.write(probabilities);
     }
 
-    /// The window that ended at `moment` was silence: puts every tag to zero, unless they
-    /// are all there.
-    pub(crate) fn publish_silence(&self, moment: Moment) {
+    /// Sets every tag to zero for a silent window that ends at `time`, unless all are zero already.
+    pub(crate) fn publish_silence(&self, time: StreamTime) {
         if !self.is_clear() {
-            self.observer.judged(moment, &[]);
+            self.observer.on_prediction(time, &[]);
             self.write(&[]);
         }
     }
 
-    /// Whether every tag is at zero.
+    /// Whether every tag is zero.
     pub fn is_clear(&self) -> bool {
-        self.clear.load(Ordering::Relaxed)
+        self.is_clear.load(Ordering::Relaxed)
     }
 
-    /// Puts every tag to zero, unless they are all there.
+    /// Sets every tag to zero, unless all are zero already.
     pub(crate) fn clear(&self) {
         if !self.is_clear() {
             self.write(&[]);
@@ -223,8 +158,8 @@ impl TagBoard {
         for (tag, value) in self.tags.iter().zip(values.iter().chain(zeros)) {
             tag.store(*value, Ordering::Relaxed);
         }
-        self.clear.store(values.iter().all(|value| *value == 0.0), Ordering::Relaxed);
-        self.written.store(self.made.elapsed().as_micros() as u64, Ordering::Relaxed);
+        self.is_clear.store(values.iter().all(|value| *value == 0.0), Ordering::Relaxed);
+        self.written.store(self.created.elapsed().as_micros() as u64, Ordering::Relaxed);
         self.version.fetch_add(1, Ordering::Release);
     }
 
@@ -240,30 +175,26 @@ impl TagBoard {
         self.channel.store(channel.unwrap_or(MEAN), Ordering::Relaxed);
     }
 
-    pub(crate) fn add_busy(&self, time: Duration) {
-        self.busy.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
+    pub(crate) fn add_cpu_time(&self, time: Duration) {
+        self.cpu_time.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
     }
 
-    pub(crate) fn set_about(&self, about: About) {
-        *lock(&self.about) = about;
+    pub(crate) fn set_model_info(&self, info: ModelInfo) {
+        *lock(&self.model_info) = info;
     }
 
     pub(crate) fn set_notice(&self, notice: String) {
-        lock(&self.about).notice = Some(notice);
+        lock(&self.model_info).notice = Some(notice);
     }
 
     pub(crate) fn set_status(&self, status: Status) {
-        let mut current = self.lock();
-        let renamed = current.tags() != status.tags();
+        let mut current: MutexGuard<'_, Status> = lock(&self.status);
+        let has_other_tags = current.tags() != status.tags();
         *current = status;
-        self.observer.changed(&current);
-        if renamed {
+        self.observer.on_status(&current);
+        if has_other_tags {
             self.names_version.fetch_add(1, Ordering::Release);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Status> {
-        lock(&self.status)
     }
 }
 
@@ -277,27 +208,30 @@ impl Default for TagBoard {
 mod tests {
     use super::*;
 
-    const NOW: Moment = Moment { start: 1, seconds: 3.0 };
+    const NOW: StreamTime = StreamTime { segment: 1, seconds: 3.0 };
 
     #[test]
-    fn a_shorter_answer_leaves_nothing_of_a_longer_one() {
+    fn a_shorter_prediction_clears_the_rest_of_a_longer_one() {
         let board = TagBoard::new();
         assert_eq!((board.version(), board.age()), (0, None));
         board.publish(NOW, &[0.1, 0.2, 0.3]);
         board.publish(NOW, &[0.5]);
-        assert_eq!([board.tag(0), board.tag(1), board.tag(2), board.tag(MAX_TAGS)], [0.5, 0.0, 0.0, 0.0]);
+        assert_eq!(
+            [board.probability(0), board.probability(1), board.probability(2), board.probability(MAX_TAGS)],
+            [0.5, 0.0, 0.0, 0.0]
+        );
         assert_eq!((board.version(), board.inferences()), (2, 2));
         assert!(board.age().is_some());
     }
 
     #[test]
-    fn clearing_what_is_clear_is_no_change() {
+    fn clearing_a_clear_board_changes_nothing() {
         let board = TagBoard::new();
         board.clear();
         assert_eq!(board.version(), 0);
         board.publish(NOW, &[0.1]);
         board.clear();
         board.clear();
-        assert_eq!((board.version(), board.inferences(), board.tag(0)), (2, 1, 0.0));
+        assert_eq!((board.version(), board.inferences(), board.probability(0)), (2, 1, 0.0));
     }
 }

@@ -1,242 +1,149 @@
-//! One instance's listening: its board and its listener, served by the workers.
+//! The engine of one instance of the plug-in.
 
-use crate::board::{Status, TagBoard};
-use crate::listener::{Listener, Pace};
-use crate::model::{Inference, Metadata};
-use crate::observer::Observer;
+use crate::analyzer::RenderMode;
+use crate::audio_queue::{AudioProducer, audio_queue};
+use crate::board::TagBoard;
+use crate::model::{InferenceMode, Metadata};
+use crate::observer::EngineObserver;
 use crate::resample::RateError;
-use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use crate::sync::{Condvar, Mutex, PoisonError};
-use crate::tap::{Tap, tap};
-use crate::workers::{Workers, lock};
-use cpu_time::ThreadTime;
-use std::borrow::Cow;
-use std::fmt;
-use std::path::PathBuf;
+use crate::shared::Shared;
+use crate::source::{ModelRequest, ModelSource};
+use crate::status::Status;
+use crate::sync::atomic::Ordering;
+use crate::sync::{PoisonError, lock};
+use crate::workers::Workers;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// How long to wait at least for audio that should be there: hosts deliver in blocks.
-const PATIENCE: Duration = Duration::from_millis(10);
-
-/// How long to wait at most, doubling each time, where a host stopped calling.
-const MOST_PATIENCE: Duration = Duration::from_secs(1);
-
-/// Where a model comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ModelSource {
-    /// The bytes of an ONNX file, and what the model is called.
-    Bytes {
-        /// What a person knows it as.
-        name: Cow<'static, str>,
-        /// The ONNX file.
-        bytes: &'static [u8],
-    },
-    /// An ONNX file on disk.
-    File(PathBuf),
-}
-
-/// A model that an instance is asked to use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Where it is.
-    pub source: ModelSource,
-    /// The SHA-256 that its file once had, in hexadecimal digits, where that is known. A file that
-    /// is gone may be in use elsewhere in this process; of one that is another the board tells.
-    pub hash: Option<String>,
-    /// What listens instead, if it cannot be used; without it, what listened before listens on.
-    pub instead: Option<ModelSource>,
-}
-
-impl From<ModelSource> for Request {
-    fn from(source: ModelSource) -> Self {
-        Self { source, hash: None, instead: None }
-    }
-}
-
-impl ModelSource {
-    /// What a person knows the model as: for a file, its name without the folders.
-    pub(crate) fn name(&self) -> Cow<'_, str> {
-        match self {
-            Self::Bytes { name, .. } => Cow::Borrowed(name),
-            Self::File(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy(),
-        }
-    }
-}
-
-impl fmt::Display for ModelSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bytes { name, .. } => f.write_str(name),
-            Self::File(path) => path.display().fmt(f),
-        }
-    }
-}
-
-/// Listens for one instance of the plugin, on threads that all instances share.
+/// Tags the audio of one instance on threads that all instances share.
 ///
-/// Dropping it waits for at most one judgement; dropping the last one ends the threads
-/// and waits for at most one model load.
+/// Dropping it waits for at most one prediction. Dropping the last engine of a process stops the threads
+/// and waits for at most one model to be loaded.
+///
+/// # Examples
+///
+/// ```no_run
+/// use tagvane_engine::{Engine, InferenceMode, ModelSource, RenderMode};
+///
+/// let engine = Engine::start(ModelSource::File("model.onnx".into()), InferenceMode::Sliding);
+/// engine.wait_until_loaded();
+/// let mut producer = engine.connect(48_000.0, RenderMode::Offline)?;
+/// let (left, right) = ([0.1_f32; 512], [0.2_f32; 512]);
+/// producer.push(&[left, right]);
+/// engine.process_offline();
+/// println!("{}", engine.board().probability(0));
+/// # Ok::<(), tagvane_engine::resample::RateError>(())
+/// ```
 pub struct Engine {
     shared: Arc<Shared>,
-    /// `None` where the system gives no thread.
+    /// `None` if the system starts no thread.
     workers: Option<Arc<Workers>>,
 }
 
-/// What the threads know of an instance.
-pub(crate) struct Shared {
-    pub(crate) board: Arc<TagBoard>,
-    pub(crate) listener: Mutex<Listener>,
-    /// How its models are run.
-    pub(crate) inference: Inference,
-    /// The model to load next.
-    pub(crate) wanted: Mutex<Option<Request>>,
-    /// Told when a load has ended, well or not.
-    pub(crate) loaded: Condvar,
-    /// Whether there is audio to wait for.
-    live: AtomicBool,
-    /// Whether the caller takes the audio, as the listener's pace says.
-    every_hop: AtomicBool,
-    /// Looks in a row that found no new audio.
-    idle_looks: AtomicU32,
-}
-
-impl Shared {
-    /// Judges what is due, at most once; gives how long to wait before the next look,
-    /// or `None` where there is nothing to listen to.
-    pub(crate) fn listen(&self) -> Option<Duration> {
-        if !self.live.load(Ordering::Acquire) {
-            return None;
-        }
-        let mut listener = lock(&self.listener);
-        let before = listener.taken();
-        let start = ThreadTime::now();
-        let more = listener.advance(Pace::Live);
-        self.board.add_busy(start.elapsed());
-        if more {
-            return Some(Duration::ZERO);
-        }
-        let idle = if listener.taken() == before { self.idle_looks.load(Ordering::Relaxed) + 1 } else { 0 };
-        self.idle_looks.store(idle, Ordering::Relaxed);
-        let patience = (PATIENCE * (1 << idle.min(8))).min(MOST_PATIENCE);
-        Some(listener.until_hop()?.max(patience))
-    }
-
-    /// Listening panicked: this instance is left alone.
-    pub(crate) fn break_down(&self) -> Option<Duration> {
-        lock(&self.listener).fail("listening broke down; load the model again".into());
-        None
-    }
-}
-
 impl Engine {
-    /// Starts to listen, and loads a model first; models are run by sliding steps
-    /// where they allow it and `inference` says so. Where the system gives no thread,
-    /// the board says so and tags stay at zero.
-    pub fn start(request: impl Into<Request>, inference: Inference) -> Self {
-        Self::observed(request, inference, Arc::new(()))
+    /// Loads a model in the background; `inference` is how models are run. If the system starts no thread,
+    /// the board's status is [`Status::Failed`] and all tags stay at zero.
+    pub fn start(request: impl Into<ModelRequest>, inference: InferenceMode) -> Self {
+        Self::with_observer(request, inference, Arc::new(()))
     }
 
-    /// As [`start`](Self::start); `observer` is told of all that is judged.
-    pub fn observed(request: impl Into<Request>, inference: Inference, observer: Arc<dyn Observer>) -> Self {
+    /// Does the same as [`start`](Self::start); `observer` is called with every prediction.
+    pub fn with_observer(
+        request: impl Into<ModelRequest>,
+        inference: InferenceMode,
+        observer: Arc<dyn EngineObserver>,
+    ) -> Self {
         let request = request.into();
-        let board = Arc::new(TagBoard::observed(observer));
+        let board = Arc::new(TagBoard::with_observer(observer));
         if let ModelSource::Bytes { bytes, .. } = &request.source {
             board.set_status(Status::Loading { tags: Metadata::peek(bytes).tags });
         }
-        let shared = Arc::new(Shared {
-            listener: Mutex::new(Listener::new(Arc::clone(&board))),
-            board,
-            inference,
-            wanted: Mutex::new(Some(request)),
-            loaded: Condvar::new(),
-            live: AtomicBool::new(false),
-            every_hop: AtomicBool::new(false),
-            idle_looks: AtomicU32::new(0),
-        });
+        let shared = Arc::new(Shared::new(board, inference, request));
         let workers = Workers::of_this_process().and_then(|workers| workers.add(&shared).map(|()| workers));
         match &workers {
             Ok(workers) => workers.load(&shared),
             Err(error) => {
-                *lock(&shared.wanted) = None;
-                shared.board.set_status(Status::Failed(format!("the system gives no thread to listen on: {error}")));
+                *lock(&shared.request) = None;
+                let why = format!("the system cannot start a thread for the model: {error}; close other programs");
+                shared.board.set_status(Status::Failed(why));
             }
         }
         Self { shared, workers: workers.ok() }
     }
 
-    /// Where the tags stand.
+    /// The latest prediction.
     pub fn board(&self) -> &Arc<TagBoard> {
         &self.shared.board
     }
 
-    /// Loads another model in the background; the one before listens on until then.
-    pub fn load(&self, request: impl Into<Request>) {
+    /// Loads another model in the background; the current one stays in use until then.
+    pub fn load(&self, request: impl Into<ModelRequest>) {
         if let Some(workers) = &self.workers {
-            *lock(&self.shared.wanted) = Some(request.into());
+            *lock(&self.shared.request) = Some(request.into());
             workers.load(&self.shared);
         }
     }
 
     /// Whether a model is being loaded. Takes a lock.
     pub fn is_loading(&self) -> bool {
-        lock(&self.shared.wanted).is_some()
+        lock(&self.shared.request).is_some()
     }
 
     /// Waits until no model is being loaded.
     pub fn wait_until_loaded(&self) {
-        let mut wanted = lock(&self.shared.wanted);
-        while wanted.is_some() {
-            wanted = self.shared.loaded.wait(wanted).unwrap_or_else(PoisonError::into_inner);
+        let mut request = lock(&self.shared.request);
+        while request.is_some() {
+            request = self.shared.loaded.wait(request).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Listens to a host that runs at `rate` hertz: gives the audio thread's end. At
-    /// [`Pace::Live`] the workers take what it hears; at [`Pace::EveryHop`] the
-    /// caller does, with [`catch_up`](Self::catch_up). May wait for one inference.
+    /// Connects a host that runs at `rate` hertz: returns the audio thread's end of a new queue. In
+    /// [`RenderMode::Realtime`] the workers take from it, in [`RenderMode::Offline`] the caller by
+    /// [`process_offline`](Self::process_offline). May wait for one prediction.
     ///
     /// # Errors
-    /// [`RateError`] where the rate cannot be resampled; nothing is listened to then.
-    pub fn connect(&self, rate: f64, pace: Pace) -> Result<Tap, RateError> {
+    /// [`RateError`] if the rate cannot be resampled; then no host is connected.
+    pub fn connect(&self, rate: f64, render_mode: RenderMode) -> Result<AudioProducer, RateError> {
         self.disconnect();
-        let (tap, feed) = tap(rate)?;
-        lock(&self.shared.listener).attach(Some(feed), pace);
-        self.shared.every_hop.store(pace == Pace::EveryHop, Ordering::Release);
-        self.shared.live.store(pace == Pace::Live, Ordering::Release);
+        let (producer, consumer) = audio_queue(rate)?;
+        lock(&self.shared.analyzer).attach(Some(consumer), render_mode);
+        self.shared.is_offline.store(render_mode == RenderMode::Offline, Ordering::Release);
+        self.shared.is_realtime.store(render_mode == RenderMode::Realtime, Ordering::Release);
         self.wake();
-        Ok(tap)
+        Ok(producer)
     }
 
-    /// The pace it listens at, or will.
-    pub fn pace(&self) -> Pace {
-        if self.shared.every_hop.load(Ordering::Acquire) { Pace::EveryHop } else { Pace::Live }
+    /// The render mode that was set last, by [`connect`](Self::connect) or
+    /// [`set_render_mode`](Self::set_render_mode).
+    pub fn render_mode(&self) -> RenderMode {
+        if self.shared.is_offline.load(Ordering::Acquire) { RenderMode::Offline } else { RenderMode::Realtime }
     }
 
-    /// Goes on at another pace with the tap that [`connect`](Self::connect) gave, if there is
-    /// one. Towards [`Pace::EveryHop`] it waits until no model is being loaded.
-    pub fn set_pace(&self, pace: Pace) {
-        if pace == Pace::EveryHop {
-            self.shared.live.store(false, Ordering::Release);
+    /// Changes the render mode and keeps the queue of [`connect`](Self::connect), if there is one. For
+    /// [`RenderMode::Offline`] it first waits until no model is being loaded.
+    pub fn set_render_mode(&self, render_mode: RenderMode) {
+        if render_mode == RenderMode::Offline {
+            self.shared.is_realtime.store(false, Ordering::Release);
             self.wait_until_loaded();
         }
-        self.shared.every_hop.store(pace == Pace::EveryHop, Ordering::Release);
-        let mut listener = lock(&self.shared.listener);
-        listener.set_pace(pace);
-        self.shared.live.store(pace == Pace::Live && listener.hears(), Ordering::Release);
-        drop(listener);
+        self.shared.is_offline.store(render_mode == RenderMode::Offline, Ordering::Release);
+        let mut analyzer = lock(&self.shared.analyzer);
+        analyzer.set_render_mode(render_mode);
+        let is_realtime = render_mode == RenderMode::Realtime && analyzer.is_attached();
+        self.shared.is_realtime.store(is_realtime, Ordering::Release);
+        drop(analyzer);
         self.wake();
     }
 
-    /// Listens to nothing and lets the workers sleep.
+    /// Disconnects the host and lets the workers sleep.
     pub fn disconnect(&self) {
-        self.shared.live.store(false, Ordering::Release);
-        lock(&self.shared.listener).attach(None, Pace::Live);
+        self.shared.is_realtime.store(false, Ordering::Release);
+        lock(&self.shared.analyzer).attach(None, RenderMode::Realtime);
     }
 
-    /// Judges every hop that was heard, on the caller's thread. For rendering
-    /// offline: it waits, allocates and takes its time.
-    pub fn catch_up(&self) {
-        lock(&self.shared.listener).advance(Pace::EveryHop);
+    /// Predicts every hop in the queue, on the caller's thread, in [`RenderMode::Offline`]. Not real-time
+    /// safe: it allocates, locks and runs the model.
+    pub fn process_offline(&self) {
+        lock(&self.shared.analyzer).advance(RenderMode::Offline);
     }
 
     fn wake(&self) {

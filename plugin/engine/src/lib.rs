@@ -1,34 +1,40 @@
-//! Host audio in, tag probabilities out.
+//! Tags audio: host audio in, tag probabilities out.
 //!
-//! The journey of a sample: the audio thread hands each block to a [`Tap`], which
-//! mixes it down, resamples it to [`SAMPLE_RATE`] and leaves it in a lock-free ring.
-//! A [`Listener`] takes it out on a worker thread, keeps the last window, and runs
-//! the [`Model`] once a hop. The probabilities go to the [`TagBoard`], which any
-//! thread may read, and to an [`Observer`] with the moment they are of. An [`Engine`] is
-//! all of that for one instance of the plugin.
+//! The audio thread pushes each block to an [`AudioProducer`], which mixes it down, resamples it to
+//! [`SAMPLE_RATE`] and leaves it in a lock-free queue. An [`Analyzer`] takes it out on a worker thread,
+//! keeps the last window, and runs the [`Model`] once a hop. The probabilities go to the [`TagBoard`],
+//! which any thread may read, and to an [`EngineObserver`] with their time. An [`Engine`] is all of that
+//! for one instance of the plug-in.
 //!
-//! This crate knows no plugin format and draws nothing.
+//! This crate knows no plug-in format and draws nothing.
 #![forbid(unsafe_code)]
 
+mod analyzer;
+mod audio_queue;
 mod board;
 mod downmix;
 mod engine;
-mod listener;
 mod loader;
 mod model;
 mod observer;
 pub mod resample;
+mod sample_window;
+mod shared;
+mod source;
+mod status;
+mod stream_clock;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
 mod support;
 mod sync;
-mod tap;
 mod workers;
 
-pub use board::{About, Status, TagBoard};
+pub use analyzer::{Analyzer, RenderMode};
+pub use audio_queue::AudioProducer;
+pub use board::TagBoard;
 pub use downmix::MAX_CHANNELS;
-pub use engine::{Engine, ModelSource, Request};
-pub use listener::{Listener, Pace};
-pub use model::{FORMAT, Hearing, Inference, MAX_TAGS, Metadata, Model, ModelError, SAMPLE_RATE};
-pub use observer::{Moment, Observer};
-pub use tap::Tap;
+pub use engine::Engine;
+pub use model::{FORMAT, InferenceMode, MAX_TAGS, Metadata, Model, ModelError, SAMPLE_RATE, StreamState};
+pub use observer::{EngineObserver, StreamTime};
+pub use source::{ModelRequest, ModelSource};
+pub use status::{ModelInfo, Status};

@@ -1,33 +1,32 @@
-//! Who wants to know what is heard as it is heard.
+//! Callbacks of an engine.
 
-use crate::board::Status;
+use crate::status::Status;
 
-/// Where a window ended, in what a [`Tap`](crate::Tap) heard.
+/// A point in the audio of a stream.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Moment {
-    /// Which of the tap's starts came before it, as [`Tap::start`](crate::Tap::start)
-    /// counts them.
-    pub start: u32,
-    /// Seconds from that start to the window's end.
+pub struct StreamTime {
+    /// The number of discontinuities before it, as
+    /// [`AudioProducer::position`](crate::AudioProducer::position) counts them.
+    pub segment: u32,
+    /// Seconds since the last of these discontinuities.
     pub seconds: f64,
 }
 
-/// Is told of every judgement with the moment it is of, so that it can be placed in the
-/// audio exactly, however late it was made; a [`TagBoard`](crate::TagBoard) only has the
-/// latest.
+/// Receives every prediction together with its position in the audio; a
+/// [`TagBoard`](crate::TagBoard) only holds the latest one.
 ///
-/// Called on the thread that listens, which waits for it.
-pub trait Observer: Send + Sync {
-    /// What is listening has changed to `status`, from the next judgement on.
-    fn changed(&self, status: &Status);
+/// Both methods run on the thread that runs the model, which waits for them.
+pub trait EngineObserver: Send + Sync {
+    /// The model changed; `status` is valid from the next prediction on.
+    fn on_status(&self, status: &Status);
 
-    /// The window that ended at `moment` was judged: the probabilities of the tags, or
-    /// none where it was silence.
-    fn judged(&self, moment: Moment, probabilities: &[f32]);
+    /// The prediction for the window that ends at `time`: the probability of each tag, or an empty
+    /// slice for a silent window.
+    fn on_prediction(&self, time: StreamTime, probabilities: &[f32]);
 }
 
-/// Nobody.
-impl Observer for () {
-    fn changed(&self, _status: &Status) {}
-    fn judged(&self, _moment: Moment, _probabilities: &[f32]) {}
+/// An observer that ignores everything.
+impl EngineObserver for () {
+    fn on_status(&self, _status: &Status) {}
+    fn on_prediction(&self, _time: StreamTime, _probabilities: &[f32]) {}
 }

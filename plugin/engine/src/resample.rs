@@ -1,55 +1,79 @@
-//! Host rate to model rate, mono, streaming.
+//! Streaming resampling of one channel, by rubato's FFT resampler.
 //!
-//! The work is rubato's FFT resampler: it allocates nothing once built, delays
-//! by half a short block, and rejects aliases far below anything a model hears.
+//! It is free of allocation once it is built, delays by half a short block, and attenuates aliases below
+//! -100 dB.
 
 use rubato::audioadapter_buffers::direct::SequentialSlice;
 use rubato::{Fft, FixedSync, Resampler as _};
 
-/// The host rates that a [`Resampler`] takes, in hertz.
+/// The sample rates that a [`Resampler`] supports, in hertz.
 pub const RATES: std::ops::RangeInclusive<f64> = 8_000.0..=768_000.0;
 
-/// No resampling block is longer than this many input or output samples, so that
-/// an odd rate (44,101 Hz) cannot turn into one burst of work a second.
-const LONGEST_BLOCK: u64 = 8_192;
+/// The longest block, in samples at either rate. Without a limit an odd rate such as 44,101 Hz would be
+/// resampled in one burst per second.
+const MAX_BLOCK: u64 = 8_192;
 
-/// Input samples a block aims at: short enough for a low delay, long enough for
-/// a steep filter.
+/// The preferred input length of a block, in samples: short enough for a low delay, long enough for a steep
+/// filter.
 const BLOCK: usize = 256;
 
-/// What is wrong with a sample rate.
+/// A sample rate is not supported.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("cannot resample from {from} Hz to {to} Hz: rates from 8000 to 768000 Hz are supported")]
 pub struct RateError {
-    /// The rate that was offered, in hertz.
+    /// The rate of the input, in hertz.
     pub from: f64,
-    /// The rate that was asked for, in hertz.
+    /// The rate of the output, in hertz.
     pub to: f64,
 }
 
 /// Resamples one channel from any rate in [`RATES`] to any other.
 ///
-/// Everything is allocated by [`new`](Self::new); [`push`](Self::push) and
-/// [`reset`](Self::reset) are safe on the audio thread.
+/// All memory is allocated by [`new`](Self::new); [`push`](Self::push) and [`reset`](Self::reset) are
+/// real-time safe.
+///
+/// # Examples
+///
+/// A second of audio at 48 kHz, as a whole and in blocks:
+///
+/// ```
+/// use tagvane_engine::resample::Resampler;
+///
+/// let second = vec![0.25_f32; 48_000];
+/// let whole = Resampler::new(48_000.0, 22_050.0)?.resample_all(&second);
+/// assert_eq!(whole.len(), 22_050);
+///
+/// let mut resampler = Resampler::new(48_000.0, 22_050.0)?;
+/// let mut streamed = Vec::new();
+/// for block in second.chunks(512) {
+///     resampler.push(block, |samples| streamed.extend_from_slice(samples));
+/// }
+/// // The last samples wait in the resampler until its block is full.
+/// assert!(streamed.len() <= 22_050);
+/// # Ok::<(), tagvane_engine::resample::RateError>(())
+/// ```
 pub struct Resampler {
-    /// `None` where both rates are the same.
+    /// `None` if both rates are the same.
     fft: Option<Fft<f32>>,
+    /// The next block of input.
     input: Vec<f32>,
+    /// The number of samples in `input`.
     filled: usize,
     output: Vec<f32>,
+    /// The input rate to the output rate, as a fraction.
     ratio: (usize, usize),
 }
 
 impl Resampler {
-    /// Prepares to resample from `from` to `to` hertz.
+    /// A resampler from `from` to `to` hertz.
     ///
     /// # Errors
-    /// [`RateError`] where a rate is outside [`RATES`] or not a number.
+    /// [`RateError`] if a rate is outside [`RATES`].
     pub fn new(from: f64, to: f64) -> Result<Self, RateError> {
         if !RATES.contains(&from) || !RATES.contains(&to) {
             return Err(RateError { from, to });
         }
-        let ratio = nearest_ratio(from / to);
+        let ratio = rational_ratio(from / to);
         let fft = (ratio.0 != ratio.1)
             .then(|| Fft::new(ratio.0, ratio.1, BLOCK, 1, FixedSync::Both))
             .transpose()
@@ -61,8 +85,7 @@ impl Resampler {
         Ok(Self { fft, input, filled: 0, output, ratio })
     }
 
-    /// Takes `samples` at the first rate and hands each finished run at the
-    /// second rate to `sink`, in order.
+    /// Resamples `samples` and passes each finished block of output to `sink`, in order.
     pub fn push(&mut self, mut samples: &[f32], mut sink: impl FnMut(&[f32])) {
         let Some(fft) = &mut self.fft else { return sink(samples) };
         while !samples.is_empty() {
@@ -77,12 +100,12 @@ impl Resampler {
         }
     }
 
-    /// How late the output is, in samples at the second rate.
+    /// The delay of the output, in samples at its rate.
     pub fn delay(&self) -> usize {
         self.fft.as_ref().map_or(0, |fft| fft.output_delay())
     }
 
-    /// Forgets everything heard so far.
+    /// Discards all pending input and the state of the filter.
     pub fn reset(&mut self) {
         self.filled = 0;
         if let Some(fft) = &mut self.fft {
@@ -90,53 +113,53 @@ impl Resampler {
         }
     }
 
-    /// Resamples a whole recording: the delay is taken out and the end is kept, so
-    /// that sample `i` of the result sounds at the time `i / to` of the recording, to
-    /// within half a sample.
+    /// Resamples a whole recording and compensates the delay: sample `i` of the result is at `i / to`
+    /// seconds, to within half a sample.
     pub fn resample_all(mut self, samples: &[f32]) -> Vec<f32> {
         let (from, to) = self.ratio;
-        let wanted = (samples.len() as u64 * to as u64).div_ceil(from as u64) as usize;
+        let length = (samples.len() as u64 * to as u64).div_ceil(from as u64) as usize;
         let delay = self.delay();
-        let mut out = Vec::with_capacity(wanted + delay + self.output.len());
-        self.push(samples, |run| out.extend_from_slice(run));
+        let mut resampled = Vec::with_capacity(length + delay + self.output.len());
+        self.push(samples, |block| resampled.extend_from_slice(block));
+        // Flushes the pending input.
         let silence = vec![0.0; self.input.len().max(1)];
-        while out.len() < wanted + delay {
-            self.push(&silence, |run| out.extend_from_slice(run));
+        while resampled.len() < length + delay {
+            self.push(&silence, |block| resampled.extend_from_slice(block));
         }
-        out.drain(..delay);
-        out.truncate(wanted);
-        out
+        resampled.drain(..delay);
+        resampled.truncate(length);
+        resampled
     }
 }
 
-/// One full block through `fft`; the buffers have exactly its sizes, so it
-/// cannot refuse them, and if it ever did, silence is the safe answer.
+/// Resamples one block. The buffers have the sizes that `fft` requires, so no error is expected; an error
+/// would give silence, because the audio thread must not panic.
 fn resample_block<'a>(fft: &mut Fft<f32>, input: &[f32], output: &'a mut [f32]) -> &'a [f32] {
     let frames = output.len();
-    let done = match (SequentialSlice::new(input, 1, input.len()), SequentialSlice::new_mut(output, 1, frames)) {
-        (Ok(from), Ok(mut to)) => fft.process_into_buffer(&from, &mut to, None).is_ok(),
+    let is_resampled = match (SequentialSlice::new(input, 1, input.len()), SequentialSlice::new_mut(output, 1, frames))
+    {
+        (Ok(input), Ok(mut output)) => fft.process_into_buffer(&input, &mut output, None).is_ok(),
         _ => false,
     };
-    if !done {
+    if !is_resampled {
         output.fill(0.0);
     }
     output
 }
 
-/// The fraction nearest to `ratio` whose parts are at most [`LONGEST_BLOCK`]: a
-/// convergent of its continued fraction. Exact for every customary rate; for
-/// others the error is far below any clock's.
-fn nearest_ratio(ratio: f64) -> (usize, usize) {
-    let (mut before, mut best) = ((0_u64, 1_u64), (1_u64, 0_u64));
+/// Approximates `ratio` by a fraction whose terms are at most [`MAX_BLOCK`]: the last such convergent of
+/// its continued fraction. It is exact for the customary rates; for others the error is below 5e-5.
+fn rational_ratio(ratio: f64) -> (usize, usize) {
+    let (mut previous, mut best) = ((0_u64, 1_u64), (1_u64, 0_u64));
     let mut rest = ratio;
     for _ in 0..32 {
         let whole = rest.floor();
         let term = whole as u64;
-        let next = (term.saturating_mul(best.0) + before.0, term.saturating_mul(best.1) + before.1);
-        if next.0 > LONGEST_BLOCK || next.1 > LONGEST_BLOCK {
+        let next = (term.saturating_mul(best.0) + previous.0, term.saturating_mul(best.1) + previous.1);
+        if next.0 > MAX_BLOCK || next.1 > MAX_BLOCK {
             break;
         }
-        (before, best) = (best, next);
+        (previous, best) = (best, next);
         let fraction = rest - whole;
         if fraction < 1e-9 || (best.0 as f64 / best.1 as f64 - ratio).abs() < 1e-12 * ratio {
             break;
@@ -151,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn customary_rates_are_exact() {
+    fn ratios_of_customary_rates_are_exact() {
         for (rate, expected) in [
             (44_100.0, (2, 1)),
             (48_000.0, (320, 147)),
@@ -160,63 +183,63 @@ mod tests {
             (8_000.0, (160, 441)),
             (22_050.0, (1, 1)),
         ] {
-            assert_eq!(nearest_ratio(rate / 22_050.0), expected, "{rate} Hz");
+            assert_eq!(rational_ratio(rate / 22_050.0), expected, "{rate} Hz");
         }
     }
 
     #[test]
-    fn odd_rates_stay_within_a_millionth_and_in_short_blocks() {
+    fn ratios_of_odd_rates_are_within_5e_5_with_short_blocks() {
         for rate in [8_000.5, 44_101.0, 47_999.983, 44_056.0, 192_001.0, 767_999.0] {
-            let (from, to) = nearest_ratio(rate / 22_050.0);
-            assert!(from as u64 <= LONGEST_BLOCK && to as u64 <= LONGEST_BLOCK);
+            let (from, to) = rational_ratio(rate / 22_050.0);
+            assert!(from as u64 <= MAX_BLOCK && to as u64 <= MAX_BLOCK);
             let error = (from as f64 / to as f64) / (rate / 22_050.0) - 1.0;
             assert!(error.abs() < 5e-5, "{rate} Hz is off by {error}");
         }
     }
 
     #[test]
-    fn a_tone_keeps_its_pitch_level_and_place() {
+    fn a_tone_keeps_its_frequency_level_and_time() {
         for rate in [8_000.0, 16_000.0, 44_100.0, 48_000.0, 96_000.0, 44_101.0] {
             let tone = |rate: f64, i: usize| (i as f64 / rate * 440.0 * std::f64::consts::TAU).sin() as f32;
             let samples: Vec<f32> = (0..rate as usize * 2).map(|i| tone(rate, i)).collect();
             let out = Resampler::new(rate, 22_050.0).unwrap().resample_all(&samples);
-            assert!(out.len().abs_diff(44_100) <= 2, "{rate} Hz gave {} samples", out.len());
-            let worst = (2_000..42_000).map(|i| (out[i] - tone(22_050.0, i)).abs()).fold(0.0, f32::max);
-            // Half a sample of delay is a phase of 0.063. And 44,101 Hz runs as 44,100,
-            // which two seconds in is another 0.13.
+            assert!(out.len().abs_diff(44_100) <= 2, "{rate} Hz gives {} samples", out.len());
+            let max_error = (2_000..42_000).map(|i| (out[i] - tone(22_050.0, i)).abs()).fold(0.0, f32::max);
+            // Half a sample of delay is a phase error of 0.063. 44,101 Hz is resampled as 44,100 Hz, which
+            // adds 0.13 after two seconds.
             let tolerance = if rate == 44_101.0 { 0.2 } else { 0.065 };
-            assert!(worst < tolerance, "{rate} Hz is off by {worst}");
+            assert!(max_error < tolerance, "{rate} Hz is off by {max_error}");
         }
     }
 
     #[test]
-    fn what_the_model_cannot_hear_is_gone() {
+    fn a_tone_above_the_nyquist_frequency_leaves_no_alias() {
         let samples: Vec<f32> =
             (0..96_000).map(|i| (i as f64 / 48_000.0 * 15_000.0 * std::f64::consts::TAU).sin() as f32).collect();
         let out = Resampler::new(48_000.0, 22_050.0).unwrap().resample_all(&samples);
-        let loudest = out[500..40_000].iter().fold(0.0_f32, |a, b| a.max(b.abs()));
-        assert!(loudest < 1e-5, "an alias at {loudest}");
+        let peak = out[500..40_000].iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+        assert!(peak < 1e-5, "an alias of {peak}");
     }
 
     #[test]
-    fn the_cut_into_blocks_does_not_matter() {
+    fn the_output_does_not_depend_on_the_block_size() {
         let samples: Vec<f32> = (0..10_000).map(|i| ((i * 7919) % 2003) as f32 / 2003.0 - 0.5).collect();
         let run = |block: usize| {
             let mut resampler = Resampler::new(48_000.0, 22_050.0).unwrap();
             let mut out = Vec::new();
-            for part in samples.chunks(block) {
-                resampler.push(part, |run| out.extend_from_slice(run));
+            for input in samples.chunks(block) {
+                resampler.push(input, |output| out.extend_from_slice(output));
             }
             out
         };
-        let whole = run(10_000);
+        let expected = run(10_000);
         for block in [1, 64, 333, 4_096] {
-            assert_eq!(run(block), whole, "blocks of {block}");
+            assert_eq!(run(block), expected, "blocks of {block}");
         }
     }
 
     #[test]
-    fn impossible_rates_are_refused() {
+    fn unsupported_rates_are_refused() {
         for rate in [0.0, -1.0, 7_999.0, 768_001.0, f64::NAN, f64::INFINITY] {
             assert!(Resampler::new(rate, 22_050.0).is_err(), "{rate} Hz");
         }

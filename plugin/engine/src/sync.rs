@@ -1,11 +1,16 @@
-//! What threads share things with, wait on, and tell the time by: the standard library's, or
-//! with the feature `shuttle` one that a test decides for, so that it can go through the orders
-//! in which threads may come to run (`tests/handoffs.rs`).
+//! Locks, atomics, threads and time: the standard library's, or with the feature `shuttle` ones whose
+//! schedule a test decides, so that it can try the orders in which threads may run
+//! (`tests/handoffs.rs`).
 
 #[cfg(feature = "shuttle")]
 pub(crate) use decided::*;
 #[cfg(not(feature = "shuttle"))]
 pub(crate) use real::*;
+
+/// Locks a mutex; a panic while it was locked does not matter.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 #[cfg(not(feature = "shuttle"))]
 mod real {
@@ -13,9 +18,9 @@ mod real {
     pub(crate) use std::thread::{self, available_parallelism};
     pub(crate) use std::time::Instant;
 
-    /// Waits until `condvar` is told or a time has passed, without the lock that `guard` holds of
-    /// `mutex`.
-    pub(crate) fn wait_at_most<'a, T>(
+    /// Waits until `condvar` is notified or the time has passed, and releases `guard`'s lock of `mutex`
+    /// meanwhile.
+    pub(crate) fn wait_timeout<'a, T>(
         condvar: &Condvar,
         _mutex: &'a Mutex<T>,
         guard: MutexGuard<'a, T>,
@@ -34,15 +39,15 @@ mod decided {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
-    /// Two processors, whatever the machine has.
+    /// Two, on any machine.
     pub(crate) fn available_parallelism() -> std::io::Result<NonZeroUsize> {
         NonZeroUsize::new(2).ok_or(std::io::ErrorKind::Unsupported.into())
     }
 
-    /// Nanoseconds that threads have waited.
+    /// The simulated time, in nanoseconds: the sum of all waits.
     static PASSED: AtomicU64 = AtomicU64::new(0);
 
-    /// A moment of a time that passes only where somebody waits for it to.
+    /// A point in simulated time, which passes only while a thread waits.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
     pub(crate) struct Instant(Duration);
 
@@ -72,9 +77,9 @@ mod decided {
         }
     }
 
-    /// Lets others run without the lock, and then the time has passed: shuttle's own waiting knows
-    /// no time, and to wake unasked is allowed.
-    pub(crate) fn wait_at_most<'a, T>(
+    /// Lets other threads run without the lock and lets the time pass: shuttle's condition variables
+    /// have no timeout, and spurious wake-ups are allowed.
+    pub(crate) fn wait_timeout<'a, T>(
         _condvar: &Condvar,
         mutex: &'a Mutex<T>,
         guard: MutexGuard<'a, T>,

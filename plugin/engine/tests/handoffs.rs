@@ -1,189 +1,190 @@
-//! The engine's threads in many of the orders in which they can come to run: shuttle runs one
-//! at a time and decides at every lock, wait and atomic who goes on. It finds a wait that
-//! nobody ends by itself.
+//! The engine's threads under many schedules: shuttle runs one thread at a time and decides at every lock,
+//! wait and atomic access which one continues. It detects deadlocks by itself.
 //!
-//! `cargo xtask test` goes through [`ORDERS`] of each test, `TAGVANE_ORDERS` through as many as it
-//! says. What fails prints its schedule; `TAGVANE_SCHEDULE` with that repeats it.
+//! `cargo xtask test` tries [`SCHEDULES`] of each test; `TAGVANE_ORDERS` sets another number. A failure
+//! prints its schedule; `TAGVANE_SCHEDULE` repeats it.
 
 mod support;
 
 use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler};
 use shuttle::{Config, Runner, thread};
 use std::sync::{Arc, LazyLock, Mutex};
-use support::network::{Random, Shape};
-use tagvane_engine::{Engine, Inference, ModelSource, Moment, Observer, Pace, SAMPLE_RATE, Status, Tap};
+use support::network::{NetworkSpec, SeededRng};
+use tagvane_engine::{
+    AudioProducer, Engine, EngineObserver, InferenceMode, ModelSource, RenderMode, SAMPLE_RATE, Status, StreamTime,
+};
 
-/// Orders of each test, half of them by chance, half with few changes of who runs.
-const ORDERS: usize = 1_000;
+/// Schedules of each test: half of them random, half with few preemptions.
+const SCHEDULES: usize = 1_000;
 
-/// Where chance starts.
+/// The seed of the schedules.
 const SEED: u64 = 9_001;
 
-/// Changes of who runs that a bug may need, in the second half.
+/// The preemptions of a schedule in the second half.
 const DEPTH: usize = 3;
 
-/// Samples that the small networks hear, and by which they slide.
+/// The window and the hop of the small networks, in samples.
 const WINDOW: usize = 81;
 const HOP: usize = 27;
 
 const RATE: f64 = SAMPLE_RATE as f64;
 
 fn explore(test: fn()) {
-    // All instances of a process share their threads, and so would tests that run side by side.
+    // All engines of a process share their threads, and so would tests that run at the same time.
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let mut config = Config::new();
-    // A model is loaded and run on these stacks too.
+    // Models are loaded and run on these stacks.
     config.stack_size = 4 << 20;
     if let Ok(schedule) = std::env::var("TAGVANE_SCHEDULE") {
         Runner::new(ReplayScheduler::new_from_encoded(&schedule), config).run(test);
         return;
     }
-    let orders = std::env::var("TAGVANE_ORDERS").ok().and_then(|orders| orders.parse().ok()).unwrap_or(ORDERS);
-    println!("seed {SEED}, {orders} orders");
-    Runner::new(RandomScheduler::new_from_seed(SEED, orders / 2), config.clone()).run(test);
-    Runner::new(PctScheduler::new_from_seed(SEED, DEPTH, orders / 2), config).run(test);
+    let schedules = std::env::var("TAGVANE_ORDERS").ok().and_then(|count| count.parse().ok()).unwrap_or(SCHEDULES);
+    println!("seed {SEED}, {schedules} schedules");
+    Runner::new(RandomScheduler::new_from_seed(SEED, schedules / 2), config.clone()).run(test);
+    Runner::new(PctScheduler::new_from_seed(SEED, DEPTH, schedules / 2), config).run(test);
 }
 
-/// Small networks of one to three tags, by how many they have.
+/// A small network with one to three tags.
 fn model(tags: usize) -> ModelSource {
     static FILES: LazyLock<[&[u8]; 3]> = LazyLock::new(|| {
         [1, 2, 3].map(|tags| {
-            let shape = Shape { m: 3, layers: 3, first: 3, widths: vec![2; 5], normalised: false, tags };
-            &*shape.network(&mut Random(tags as u64)).leak()
+            let spec = NetworkSpec { m: 3, layers: 3, first: 3, widths: vec![2; 5], has_batch_norm: false, tags };
+            &*spec.to_onnx(&mut SeededRng(tags as u64)).leak()
         })
     });
     ModelSource::Bytes { name: format!("{tags} tags").into(), bytes: FILES[tags - 1] }
 }
 
-fn broken() -> ModelSource {
+fn broken_model() -> ModelSource {
     ModelSource::Bytes { name: "broken".into(), bytes: b"no model" }
 }
 
-/// Lets the tap hear so many hops of something that is not silence.
-fn hear(tap: &mut Tap, hops: usize) {
+/// Pushes hops of audio that is not silent.
+fn push_hops(producer: &mut AudioProducer, hops: usize) {
     let block: Vec<f32> = (0..HOP).map(|sample| (sample as f32 * 0.7).sin()).collect();
-    (0..hops).for_each(|_| tap.hear(&[&block[..]]));
+    (0..hops).for_each(|_| producer.push(&[&block[..]]));
 }
 
-/// Remembers what it is told: how many tags there are, and what was judged.
+/// Records the number of tags of the current model and the time of every prediction.
 #[derive(Default)]
-struct Memory(Mutex<(usize, Vec<Moment>)>);
+struct Recorder(Mutex<(usize, Vec<StreamTime>)>);
 
-impl Observer for Memory {
-    fn changed(&self, status: &Status) {
+impl EngineObserver for Recorder {
+    fn on_status(&self, status: &Status) {
         self.0.lock().unwrap().0 = status.tags().len();
     }
 
-    fn judged(&self, moment: Moment, probabilities: &[f32]) {
-        let (tags, moments) = &mut *self.0.lock().unwrap();
-        assert_eq!(probabilities.len(), *tags, "a judgement by another model than was said");
-        moments.push(moment);
+    fn on_prediction(&self, time: StreamTime, probabilities: &[f32]) {
+        let (tags, times) = &mut *self.0.lock().unwrap();
+        assert_eq!(probabilities.len(), *tags, "a prediction of another model than the current one");
+        times.push(time);
     }
 }
 
-impl Memory {
-    /// When the judged windows ended, in hops.
+impl Recorder {
+    /// The ends of the predicted windows, in hops.
     fn hops(&self) -> Vec<usize> {
-        self.0.lock().unwrap().1.iter().map(|moment| (moment.seconds * RATE / HOP as f64).round() as usize).collect()
+        self.0.lock().unwrap().1.iter().map(|time| (time.seconds * RATE / HOP as f64).round() as usize).collect()
     }
 }
 
 #[test]
-fn the_model_that_was_asked_for_last_listens() {
+fn the_model_requested_last_is_used() {
     explore(|| {
-        let engine = Arc::new(Engine::start(model(1), Inference::Sliding));
-        let asks = {
+        let engine = Arc::new(Engine::start(model(1), InferenceMode::Sliding));
+        let requests = {
             let engine = Arc::clone(&engine);
-            thread::spawn(move || [broken(), model(3), model(2)].into_iter().for_each(|model| engine.load(model)))
+            thread::spawn(move || [broken_model(), model(3), model(2)].into_iter().for_each(|model| engine.load(model)))
         };
         engine.wait_until_loaded();
-        asks.join().unwrap();
+        requests.join().unwrap();
         engine.wait_until_loaded();
         assert!(!engine.is_loading());
-        let Status::Ready { name, tags, .. } = engine.board().status() else { panic!("none listens") };
+        let Status::Ready { name, tags, .. } = engine.board().status() else { panic!("no model is loaded") };
         assert_eq!((&*name, tags.len()), ("2 tags", 2));
-        assert_eq!(engine.board().about().source, Some(model(2)));
+        assert_eq!(engine.board().model_info().source, Some(model(2)));
     });
 }
 
 #[test]
-fn a_judgement_is_of_the_model_that_was_said_before_it() {
+fn every_prediction_is_of_the_model_in_the_last_status() {
     explore(|| {
-        let memory = Arc::new(Memory::default());
-        let observer: Arc<dyn Observer> = Arc::clone(&memory) as _;
-        let engine = Arc::new(Engine::observed(model(1), Inference::Sliding, observer));
-        let mut tap = engine.connect(RATE, Pace::Live).unwrap();
+        let recorder = Arc::new(Recorder::default());
+        let observer: Arc<dyn EngineObserver> = Arc::clone(&recorder) as _;
+        let engine = Arc::new(Engine::with_observer(model(1), InferenceMode::Sliding, observer));
+        let mut producer = engine.connect(RATE, RenderMode::Realtime).unwrap();
         let audio = thread::spawn(move || {
             for _ in 0..4 {
-                hear(&mut tap, 2);
+                push_hops(&mut producer, 2);
                 thread::yield_now();
             }
-            tap
+            producer
         });
         engine.load(model(3));
         engine.wait_until_loaded();
         engine.load(model(2));
         engine.wait_until_loaded();
-        let mut tap = audio.join().unwrap();
-        while memory.hops().is_empty() {
-            // Audio comes more slowly than it can be heard.
-            hear(&mut tap, 1);
+        let mut producer = audio.join().unwrap();
+        while recorder.hops().is_empty() {
+            // Audio comes more slowly than it is processed.
+            push_hops(&mut producer, 1);
             (0..100).for_each(|_| thread::yield_now());
         }
     });
 }
 
-/// Whoever is served when the pace changes: no hop is judged twice, and from the change on
-/// all are.
+/// Whichever thread runs at the change to offline rendering: no hop is predicted twice, and from then on
+/// every hop is predicted.
 #[test]
 fn a_bounce_is_complete_whenever_it_begins() {
     explore(|| {
-        let memory = Arc::new(Memory::default());
-        let observer: Arc<dyn Observer> = Arc::clone(&memory) as _;
-        let engine = Engine::observed(model(2), Inference::Sliding, observer);
+        let recorder = Arc::new(Recorder::default());
+        let observer: Arc<dyn EngineObserver> = Arc::clone(&recorder) as _;
+        let engine = Engine::with_observer(model(2), InferenceMode::Sliding, observer);
         engine.wait_until_loaded();
-        let mut tap = engine.connect(RATE, Pace::Live).unwrap();
-        hear(&mut tap, WINDOW / HOP + 3);
-        engine.set_pace(Pace::EveryHop);
-        let before = memory.hops();
-        engine.catch_up();
-        // Live, so many would be too late to be judged one by one.
+        let mut producer = engine.connect(RATE, RenderMode::Realtime).unwrap();
+        push_hops(&mut producer, WINDOW / HOP + 3);
+        engine.set_render_mode(RenderMode::Offline);
+        let before = recorder.hops();
+        engine.process_offline();
+        // In real time so many hops at once would be skipped.
         for _ in 0..2 {
-            hear(&mut tap, 12);
-            engine.catch_up();
+            push_hops(&mut producer, 12);
+            engine.process_offline();
         }
-        let hops = memory.hops();
+        let hops = recorder.hops();
         assert!(hops.is_sorted_by(|one, next| one < next), "{hops:?}");
         let last = WINDOW / HOP + 3 + 24;
         let first = before.last().map_or(WINDOW / HOP, |hop| hop + 1);
         assert_eq!(hops[before.len()..], (first..=last).collect::<Vec<_>>(), "after {before:?}");
 
-        engine.set_pace(Pace::Live);
-        hear(&mut tap, 1);
-        while memory.hops().len() == hops.len() {
+        engine.set_render_mode(RenderMode::Realtime);
+        push_hops(&mut producer, 1);
+        while recorder.hops().len() == hops.len() {
             thread::yield_now();
         }
     });
 }
 
 #[test]
-fn who_is_closed_is_not_served_any_more_and_the_last_ends_the_threads() {
+fn a_dropped_engine_predicts_no_more_and_the_last_one_stops_the_threads() {
     explore(|| {
         let instance = || {
-            let engine = Engine::start(model(1), Inference::Sliding);
-            let mut tap = engine.connect(RATE, Pace::Live).unwrap();
-            hear(&mut tap, 6);
+            let engine = Engine::start(model(1), InferenceMode::Sliding);
+            let mut producer = engine.connect(RATE, RenderMode::Realtime).unwrap();
+            push_hops(&mut producer, 6);
             let board = Arc::clone(engine.board());
             drop(engine);
             (board.version(), board)
         };
         let others = [thread::spawn(instance), thread::spawn(instance)];
-        let mut closed = others.map(|other| other.join().unwrap()).to_vec();
-        closed.push(instance());
+        let mut dropped = others.map(|other| other.join().unwrap()).to_vec();
+        dropped.push(instance());
         thread::yield_now();
-        for (version, board) in closed {
-            assert_eq!(board.version(), version, "it was listened to after its end");
+        for (version, board) in dropped {
+            assert_eq!(board.version(), version, "a dropped engine wrote to its board");
         }
     });
 }

@@ -1,92 +1,95 @@
-//! What the outputs cost the audio thread, in blocks of 512 frames at 48 kHz: of those
-//! in which nothing changed, and of those in which everything did and all is on. Prints
-//! one line of JSON, in microseconds.
+//! The cost of the outputs on the audio thread, in blocks of 512 frames at 48 kHz: blocks in which
+//! nothing changed, and blocks in which every tag did while all outputs are on. Prints one line of JSON,
+//! in microseconds.
 
 use std::hint::black_box;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tagvane_engine::{Inference, Moment, Observer as _, Status};
-use tagvane_outputs::{Block, Event, Midi, Outputs, PUBLISHED, SLOTS, Settings, Source, Stage, Wiring};
+use tagvane_engine::{EngineObserver as _, InferenceMode, Status, StreamTime};
+use tagvane_outputs::{
+    Block, Event, MidiSettings, OutputProcessor, Outputs, PUBLISHED, Routing, SLOTS, Settings, Source,
+};
 
 const RATE: f64 = 48_000.0;
 const FRAMES: u32 = 512;
 const BLOCKS: u64 = 60_000;
 
-fn outputs(wiring: Wiring) -> Arc<Outputs> {
+fn outputs(routing: Routing) -> Arc<Outputs> {
     let outputs = Arc::new(Outputs::new());
-    outputs.changed(&Status::Ready {
+    outputs.on_status(&Status::Ready {
         tags: (0..PUBLISHED).map(|tag| format!("tag {tag}")).collect(),
         weak: vec![false; PUBLISHED],
         name: "bench".into(),
         window: Duration::from_secs(3),
         hop: Duration::from_millis(100),
-        inference: Inference::Sliding,
+        inference: InferenceMode::Sliding,
         sample_rate: 22_050,
         is_sample_rate_assumed: false,
     });
-    outputs.wire(wiring);
+    outputs.set_routing(routing);
     outputs
 }
 
-/// Passes blocks; gives the nanoseconds of each with what was told in it.
-fn blocks(outputs: &Arc<Outputs>, settings: &Settings, judge: impl Fn(u64) -> Option<f32>) -> Vec<(u64, usize)> {
-    let mut stage = Stage::new(Arc::clone(outputs)).expect("the first stage");
-    stage.run(RATE);
+/// Processes blocks; `prediction` returns the probability of all tags at a block, if there is a
+/// prediction. Returns the nanoseconds of each block and the number of tags announced in it.
+fn measure(outputs: &Arc<Outputs>, settings: &Settings, prediction: impl Fn(u64) -> Option<f32>) -> Vec<(u64, usize)> {
+    let mut processor = OutputProcessor::new(Arc::clone(outputs)).expect("new outputs have no processor");
+    processor.activate(RATE);
     let mut measured = Vec::with_capacity(BLOCKS as usize);
     for block in 1..=BLOCKS {
         let end = block * u64::from(FRAMES);
-        if let Some(level) = judge(block) {
-            // Long enough ago to count at once.
-            let moment = Moment { start: 1, seconds: end as f64 / RATE - 0.2 };
-            outputs.judged(moment, &[level; PUBLISHED]);
+        if let Some(probability) = prediction(block) {
+            // Long enough ago to take effect in this block.
+            let time = StreamTime { segment: 1, seconds: end as f64 / RATE - 0.2 };
+            outputs.on_prediction(time, &[probability; PUBLISHED]);
         }
-        let mut told = 0;
+        let mut announced = 0;
         let start = Instant::now();
-        stage.begin_block(true);
-        let block = Block { frames: FRAMES, start: (1, end), playing: true, bypassed: false, offline: false };
-        stage.pass(black_box(&block), settings);
-        stage.tell(|timed| {
-            told += usize::from(matches!(black_box(timed.event), Event::Tag { .. }));
+        processor.begin_block(true);
+        let block = Block { frames: FRAMES, position: (1, end), playing: true, bypassed: false, offline: false };
+        processor.process(black_box(&block), settings);
+        processor.drain_events(|timed| {
+            announced += usize::from(matches!(black_box(timed.event), Event::Tag { .. }));
             true
         });
-        measured.push((start.elapsed().as_nanos() as u64, told));
+        measured.push((start.elapsed().as_nanos() as u64, announced));
     }
     measured
 }
 
-/// The median and the 99.9th percentile of nanoseconds, in microseconds.
-fn middle_and_worst(mut times: Vec<u64>) -> (f64, f64, usize) {
+/// The median and the 99.9th percentile of nanoseconds, in microseconds, and their number.
+fn median_and_worst(mut times: Vec<u64>) -> (f64, f64, usize) {
     times.sort_unstable();
-    let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize] as f64 / 1e3;
+    let at = |fraction: f64| times[((times.len() - 1) as f64 * fraction) as usize] as f64 / 1e3;
     (at(0.5), at(0.999), times.len())
 }
 
 fn main() {
-    let quiet = blocks(&outputs(Wiring::default()), &Settings::default(), |_| None);
-    let (unchanged, unchanged_worst, _) = middle_and_worst(quiet.into_iter().map(|(time, _)| time).collect());
+    let idle = measure(&outputs(Routing::default()), &Settings::default(), |_| None);
+    let (unchanged, unchanged_worst, _) = median_and_worst(idle.into_iter().map(|(time, _)| time).collect());
 
-    let receiver = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    let mut wiring = Wiring::default();
-    for (slot, source) in wiring.sources.iter_mut().enumerate() {
+    let receiver = UdpSocket::bind("127.0.0.1:0").expect("a UDP socket can be opened");
+    let mut routing = Routing::default();
+    for (slot, source) in routing.sources.iter_mut().enumerate() {
         *source =
             Source { tags: (0..4).map(|tag| format!("tag {}", slot + tag * SLOTS)).collect(), ..Source::default() };
     }
-    wiring.osc.on = true;
-    wiring.osc.address = receiver.local_addr().expect("an address").to_string();
-    let outputs = outputs(wiring);
-    outputs.arm(true);
+    routing.osc.on = true;
+    routing.osc.address = receiver.local_addr().expect("a bound socket has an address").to_string();
+    let outputs = outputs(routing);
+    outputs.set_armed(true);
     let settings = Settings {
         attack: 100.0,
         release: 300.0,
-        midi: Some(Midi { channel: 0, first: 20, tags: true }),
+        midi: Some(MidiSettings { channel: 0, first_controller: 20, sends_tags: true }),
         ..Settings::default()
     };
-    // A judgement a block, up and down, ten times as many as the plugin makes.
-    let loud = blocks(&outputs, &settings, |block| Some(if block % 2 == 0 { 0.95 } else { 0.05 }));
-    // The blocks in which every tag was announced.
-    let all = loud.into_iter().filter(|(_, told)| *told >= PUBLISHED).map(|(time, _)| time).collect();
-    let (changed, changed_worst, count) = middle_and_worst(all);
+    // A prediction for each block, up and down: ten times as many as the plug-in makes.
+    let busy = measure(&outputs, &settings, |block| Some(if block % 2 == 0 { 0.95 } else { 0.05 }));
+    // Only the blocks in which every tag was announced.
+    let all = busy.into_iter().filter(|(_, announced)| *announced >= PUBLISHED).map(|(time, _)| time).collect();
+    let (changed, changed_worst, count) = median_and_worst(all);
     println!(
         "{{\"duration\": {:.1}, \"unchanged\": {unchanged:.3}, \"unchanged_worst\": {unchanged_worst:.3}, \
          \"changed\": {changed:.3}, \"changed_worst\": {changed_worst:.3}, \"changed_blocks\": {count}}}",

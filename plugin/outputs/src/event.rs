@@ -1,53 +1,53 @@
-//! What the host is told.
+//! Events for the host.
 
-/// One thing that the host is told.
+/// An event for the host.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Event {
-    /// A published tag stands at a probability now.
+    /// A published tag has another probability.
     Tag {
-        /// Its place among the published ones.
+        /// The index among the published tags.
         index: usize,
-        /// 0..=1.
+        /// The probability, 0..=1.
         value: f32,
     },
-    /// A recording of a slot begins.
-    Begin {
-        /// Its index.
+    /// A gesture on a slot begins.
+    BeginGesture {
+        /// The index of the slot.
         slot: usize,
     },
-    /// A slot is moved.
+    /// The parameter of a slot moves.
     Slot {
-        /// Its index.
+        /// The index of the slot.
         slot: usize,
-        /// 0..=1.
+        /// The value, 0..=1.
         value: f32,
     },
-    /// The recording of a slot ends.
-    End {
-        /// Its index.
+    /// A gesture on a slot ends.
+    EndGesture {
+        /// The index of the slot.
         slot: usize,
     },
-    /// Write was switched, and not by the host.
+    /// Write was armed or disarmed by something else than the host.
     Write {
         /// Whether it is armed now.
         armed: bool,
     },
     /// A MIDI control change.
-    Controller {
-        /// 0..=15.
+    ControlChange {
+        /// The channel, 0..=15.
         channel: u8,
-        /// 0..=119.
+        /// The controller, 0..=119.
         controller: u8,
-        /// 0..=127.
+        /// The value, 0..=127.
         value: u8,
     },
 }
 
-/// An event with the frame of the host's block that it belongs to.
+/// An event with its position in the host's block.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Timed {
-    /// The frame, from the block's beginning.
+pub struct TimedEvent {
+    /// Frames from the beginning of the block.
     pub frame: u32,
-    /// What happens there.
+    /// The event.
     pub event: Event,
 }

@@ -1,64 +1,67 @@
 //! Slots and tags as MIDI control changes.
 
+use crate::constants::{PUBLISHED, SLOTS};
 use crate::event::Event;
-use crate::settings::Midi;
-use crate::{PUBLISHED, SLOTS};
+use crate::settings::MidiSettings;
 
-/// The last controller that is one: from 120 on they are channel mode messages, such as
-/// "all notes off".
+/// The last controller: 120 to 127 are channel mode messages, such as "all notes off".
 const LAST_CONTROLLER: usize = 119;
 
-/// Keeps what was sent last, so that a controller is sent on change only.
+/// Sends control changes, each only when its value changes.
 #[derive(Debug)]
-pub(crate) struct Controllers {
-    midi: Option<Midi>,
+pub(crate) struct MidiSender {
+    settings: Option<MidiSettings>,
+    /// The last value that was sent for each slot.
     slots: [Option<u8>; SLOTS],
+    /// The last value that was sent for each published tag.
     tags: [Option<u8>; PUBLISHED],
 }
 
-impl Controllers {
+impl MidiSender {
     pub(crate) fn new() -> Self {
-        Self { midi: None, slots: [None; SLOTS], tags: [None; PUBLISHED] }
+        Self { settings: None, slots: [None; SLOTS], tags: [None; PUBLISHED] }
     }
 
-    /// Takes over where MIDI goes; a new place gets every value once.
-    pub(crate) fn set(&mut self, midi: Option<Midi>) {
-        if midi != self.midi {
-            *self = Self { midi, ..Self::new() };
+    /// Takes over the settings; if they changed, every value is sent again.
+    pub(crate) fn set(&mut self, settings: Option<MidiSettings>) {
+        if settings != self.settings {
+            *self = Self { settings, ..Self::new() };
         }
     }
 
-    /// Slot `slot` stands at `value`, 0..=1.
-    pub(crate) fn slot(&mut self, slot: usize, value: f32, mut tell: impl FnMut(Event)) {
-        if let Some(midi) = self.midi
-            && let Some(event) = change(&mut self.slots[slot], midi.channel, midi.first, slot, value)
+    /// Sends the value of a slot, 0..=1, to `push`.
+    pub(crate) fn send_slot(&mut self, slot: usize, value: f32, mut push: impl FnMut(Event)) {
+        if let Some(settings) = self.settings
+            && let Some(event) =
+                control_change(&mut self.slots[slot], settings.channel, settings.first_controller, slot, value)
         {
-            tell(event);
+            push(event);
         }
     }
 
-    /// The published tags stand where `value` says, if there are such.
-    pub(crate) fn tags(&mut self, value: impl Fn(usize) -> Option<f32>, mut tell: impl FnMut(Event)) {
-        let Some(midi) = self.midi.filter(|midi| midi.tags) else { return };
-        let channel = (midi.channel + 1) % 16;
+    /// Sends the published tags to `push` if that is switched on; `value` returns the value at an index,
+    /// or `None` if there is no tag.
+    pub(crate) fn send_tags(&mut self, value: impl Fn(usize) -> Option<f32>, mut push: impl FnMut(Event)) {
+        let Some(settings) = self.settings.filter(|settings| settings.sends_tags) else { return };
+        let (channel, first) = ((settings.channel + 1) % 16, settings.first_controller);
         for (index, sent) in self.tags.iter_mut().enumerate() {
-            if let Some(event) = value(index).and_then(|value| change(sent, channel, midi.first, index, value)) {
-                tell(event);
+            if let Some(event) = value(index).and_then(|value| control_change(sent, channel, first, index, value)) {
+                push(event);
             }
         }
     }
 }
 
-/// The control change of something that stands at `value`, if it is another one than
-/// that sent last.
-fn change(sent: &mut Option<u8>, channel: u8, first: u8, index: usize, value: f32) -> Option<Event> {
+/// The control change for a value, 0..=1; `None` if the same value was sent last, or if the controller
+/// does not exist.
+fn control_change(sent: &mut Option<u8>, channel: u8, first: u8, index: usize, value: f32) -> Option<Event> {
     let controller = usize::from(first) + index;
     let value = (value * 127.0).round() as u8;
     if controller > LAST_CONTROLLER || *sent == Some(value) {
         return None;
     }
     *sent = Some(value);
-    Some(Event::Controller { channel, controller: controller as u8, value })
+    Some(Event::ControlChange { channel, controller: controller as u8, value })
 }
 
 #[cfg(test)]
@@ -66,35 +69,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_controller_is_sent_on_change_and_anew_after_another_channel() {
-        let mut controllers = Controllers::new();
-        let mut send = |midi, value| {
-            let mut told = Vec::new();
-            controllers.set(midi);
-            controllers.slot(2, value, |event| told.push(event));
-            told
+    fn a_value_is_sent_when_it_changes_or_the_channel_does() {
+        let mut sender = MidiSender::new();
+        let mut send = |settings, value| {
+            let mut events = Vec::new();
+            sender.set(settings);
+            sender.send_slot(2, value, |event| events.push(event));
+            events
         };
-        let midi = Midi { channel: 4, first: 20, tags: false };
-        let sent = |channel, value| vec![Event::Controller { channel, controller: 22, value }];
+        let settings = MidiSettings { channel: 4, first_controller: 20, sends_tags: false };
+        let expected = |channel, value| vec![Event::ControlChange { channel, controller: 22, value }];
         assert_eq!(send(None, 0.5), []);
-        assert_eq!(send(Some(midi), 0.5), sent(4, 64));
-        assert_eq!(send(Some(midi), 0.501), []);
-        assert_eq!(send(Some(midi), 1.0), sent(4, 127));
-        assert_eq!(send(Some(Midi { channel: 5, ..midi }), 1.0), sent(5, 127));
+        assert_eq!(send(Some(settings), 0.5), expected(4, 64));
+        assert_eq!(send(Some(settings), 0.501), []);
+        assert_eq!(send(Some(settings), 1.0), expected(4, 127));
+        assert_eq!(send(Some(MidiSettings { channel: 5, ..settings }), 1.0), expected(5, 127));
     }
 
     #[test]
-    fn no_channel_mode_message_is_ever_sent() {
-        let mut controllers = Controllers::new();
-        controllers.set(Some(Midi { channel: 15, first: 117, tags: true }));
-        let mut told = Vec::new();
-        (0..SLOTS).for_each(|slot| controllers.slot(slot, 0.5, |event| told.push(event)));
-        controllers.tags(|_| Some(0.7), |event| told.push(event));
-        let highest = told.iter().map(|event| match event {
-            Event::Controller { channel, controller, .. } => (*controller, *channel),
+    fn channel_mode_messages_are_never_sent() {
+        let mut sender = MidiSender::new();
+        sender.set(Some(MidiSettings { channel: 15, first_controller: 117, sends_tags: true }));
+        let mut events = Vec::new();
+        (0..SLOTS).for_each(|slot| sender.send_slot(slot, 0.5, |event| events.push(event)));
+        sender.send_tags(|_| Some(0.7), |event| events.push(event));
+        let controllers = events.iter().map(|event| match event {
+            Event::ControlChange { channel, controller, .. } => (*controller, *channel),
             other => panic!("{other:?}"),
         });
-        assert_eq!(told.len(), 6);
-        assert_eq!(highest.max(), Some((119, 15)));
+        assert_eq!(events.len(), 6);
+        assert_eq!(controllers.max(), Some((119, 15)));
     }
 }

@@ -1,14 +1,14 @@
-//! Names as old and narrow channels take them.
+//! Names for channels that take only some characters.
 
-/// `name` in ASCII: letters of other scripts become those that sound alike.
-pub fn ascii(name: &str) -> String {
+/// `name` in ASCII: letters of other scripts are transliterated.
+pub fn to_ascii(name: &str) -> String {
     deunicode::deunicode_with_tofu(name, "?")
 }
 
-/// `name` as one part of an OSC address: without the characters that OSC 1.0 keeps for
-/// patterns, and never empty.
-pub fn osc_part(name: &str) -> String {
-    let part: String = ascii(name)
+/// `name` as one part of an OSC address: in ASCII, without the characters that OSC 1.0 reserves, never
+/// empty.
+pub fn osc_address_part(name: &str) -> String {
+    let part: String = to_ascii(name)
         .trim()
         .chars()
         .map(|character| match character {
@@ -24,12 +24,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_become_addresses() {
-        assert_eq!(osc_part("female vocal"), "female_vocal");
-        assert_eq!(osc_part("  r&b/soul "), "r&b_soul");
-        assert_eq!(osc_part("Müsik"), "Musik");
-        assert_eq!(osc_part("[*]"), "___");
-        assert_eq!(osc_part(" "), "_");
-        assert_eq!(ascii("naïve"), "naive");
+    fn address_parts_are_ascii_without_reserved_characters() {
+        assert_eq!(osc_address_part("female vocal"), "female_vocal");
+        assert_eq!(osc_address_part("  r&b/soul "), "r&b_soul");
+        assert_eq!(osc_address_part("Müsik"), "Musik");
+        assert_eq!(osc_address_part("[*]"), "___");
+        assert_eq!(osc_address_part(" "), "_");
+        assert_eq!(to_ascii("naïve"), "naive");
     }
 }

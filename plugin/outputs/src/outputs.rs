@@ -1,165 +1,173 @@
-//! What the threads of an instance share of its outputs.
+//! The part of the outputs that all threads of an instance share.
 
-use crate::judgements::{Judgements, Reporter, judgements};
-use crate::osc::{Feed, Osc, OscStatus};
-use crate::settings::Gestures;
-use crate::timeline::{Teller, Timeline, places};
-use crate::wiring::{Wired, Wiring, published};
-use crate::{PUBLISHED, SLOTS};
+use crate::constants::{PUBLISHED, SLOTS};
+use crate::osc::{OscSender, OscStatus, SnapshotSender};
+use crate::predictions::{PredictionReceiver, PredictionSender, prediction_channel};
+use crate::routing::{ResolvedRouting, Routing, published_tags};
+use crate::settings::GestureMode;
+use crate::timeline::{Timeline, TransportSender, transport_channel};
 use atomic_float::AtomicF32;
 use std::ops::Deref;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
-use tagvane_engine::{MAX_TAGS, Moment, Observer, Status};
+use tagvane_engine::{EngineObserver, MAX_TAGS, Status, StreamTime};
 
-/// The latest values, for the host and the editor to read at any time, and the wiring,
-/// for them to change. A [`Stage`](crate::Stage) writes the values; the engine reports
-/// its judgements by way of [`Observer`].
+/// The latest values, which any thread may read, and the routing, which the editor and the host may
+/// change. An [`OutputProcessor`](crate::OutputProcessor) writes the values; the engine hands over its
+/// predictions through [`EngineObserver`].
 pub struct Outputs {
-    tags: Box<[AtomicF32]>,
-    /// Which numbering of the tags `tags` speaks of.
-    numbered: AtomicU64,
-    slots: [AtomicF32; SLOTS],
-    live: [AtomicF32; SLOTS],
-    heard: [AtomicF32; SLOTS],
+    values: Values,
+    /// Whether Write is armed.
     armed: AtomicBool,
-    moves: AtomicBool,
-    controllers_sent: AtomicU64,
-    gestures: AtomicU8,
-    pub(crate) wired: Wired,
+    /// Whether a value is not at rest at zero.
+    is_active: AtomicBool,
+    control_changes: AtomicU64,
+    gesture_mode: AtomicU8,
+    pub(crate) resolved_routing: ResolvedRouting,
     names_version: AtomicU64,
-    said: Mutex<Said>,
-    reporter: Mutex<Reporter>,
-    /// The audio thread's ends, until a stage takes them.
-    ends: Mutex<Option<Ends>>,
-    osc: Mutex<Osc>,
+    routing: Mutex<NamedRouting>,
+    predictions: Mutex<PredictionSender>,
+    /// The audio thread's ends of the queues, until a processor takes them.
+    processor_queues: Mutex<Option<ProcessorQueues>>,
+    osc: Mutex<OscSender>,
     timeline: Mutex<Timeline>,
 }
 
-/// The audio thread's ends of what passes between the threads.
-pub(crate) struct Ends {
-    pub(crate) judgements: Judgements,
-    pub(crate) osc: Feed,
-    pub(crate) song: Teller,
+/// The latest values, for any thread to read.
+struct Values {
+    tags: Box<[AtomicF32]>,
+    /// Which numbering of the tags `tags` has.
+    tags_version: AtomicU64,
+    /// The parameters of the slots.
+    slots: [AtomicF32; SLOTS],
+    /// What each slot makes of its source.
+    live: [AtomicF32; SLOTS],
+    sources: [AtomicF32; SLOTS],
 }
 
-/// What people and models said.
+/// The audio thread's ends of the queues between the threads.
+pub(crate) struct ProcessorQueues {
+    pub(crate) predictions: PredictionReceiver,
+    pub(crate) osc: SnapshotSender,
+    pub(crate) transport: TransportSender,
+}
+
+/// The routing and the names of the tags that it refers to.
 #[derive(Default)]
-struct Said {
-    wiring: Wiring,
+struct NamedRouting {
+    routing: Routing,
     names: Vec<String>,
 }
 
 impl Outputs {
-    /// Outputs of which nothing is wired; all values are zero.
+    /// Outputs with an empty routing; all values are zero.
     pub fn new() -> Self {
-        let (reporter, judgements) = judgements();
-        let (osc, feed) = Osc::new();
-        let (song, places) = places();
+        let (prediction_sender, predictions) = prediction_channel();
+        let (osc_sender, osc) = OscSender::new();
+        let (transport, history) = transport_channel();
         Self {
-            tags: (0..MAX_TAGS).map(|_| AtomicF32::new(0.0)).collect(),
-            numbered: AtomicU64::new(0),
-            slots: [const { AtomicF32::new(0.0) }; SLOTS],
-            live: [const { AtomicF32::new(0.0) }; SLOTS],
-            heard: [const { AtomicF32::new(0.0) }; SLOTS],
+            values: Values {
+                tags: (0..MAX_TAGS).map(|_| AtomicF32::new(0.0)).collect(),
+                tags_version: AtomicU64::new(0),
+                slots: [const { AtomicF32::new(0.0) }; SLOTS],
+                live: [const { AtomicF32::new(0.0) }; SLOTS],
+                sources: [const { AtomicF32::new(0.0) }; SLOTS],
+            },
             armed: AtomicBool::new(false),
-            moves: AtomicBool::new(false),
-            controllers_sent: AtomicU64::new(0),
-            gestures: AtomicU8::new(Gestures::Held as u8),
-            wired: Wired::new(),
+            is_active: AtomicBool::new(false),
+            control_changes: AtomicU64::new(0),
+            gesture_mode: AtomicU8::new(GestureMode::Held as u8),
+            resolved_routing: ResolvedRouting::new(),
             names_version: AtomicU64::new(0),
-            said: Mutex::default(),
-            reporter: Mutex::new(reporter),
-            ends: Mutex::new(Some(Ends { judgements, osc: feed, song })),
-            osc: Mutex::new(osc),
-            timeline: Mutex::new(Timeline::new(places)),
+            routing: Mutex::default(),
+            predictions: Mutex::new(prediction_sender),
+            processor_queues: Mutex::new(Some(ProcessorQueues { predictions, osc, transport })),
+            osc: Mutex::new(osc_sender),
+            timeline: Mutex::new(Timeline::new(history)),
         }
     }
 
-    /// The smoothed probability of the model's tag `tag`, 0..=1; zero from a change of the model
-    /// on until the stage knows of it, since what stands there is another tag's.
-    pub fn tag(&self, tag: usize) -> f32 {
-        if self.numbered.load(Acquire) != self.wired.tags_version() {
+    /// The smoothed probability of a tag of the model, 0..=1. After a change of the model it is zero
+    /// until the processor has seen the change, because the values belong to the tags before.
+    pub fn tag_value(&self, tag: usize) -> f32 {
+        if self.values.tags_version.load(Acquire) != self.resolved_routing.tags_version() {
             return 0.0;
         }
-        self.tags.get(tag).map_or(0.0, |value| value.load(Relaxed))
+        self.values.tags.get(tag).map_or(0.0, |value| value.load(Relaxed))
     }
 
-    /// The smoothed probability at a published place; zero where there is no tag.
-    pub fn published(&self, place: usize) -> f32 {
-        self.wired.published(place).map_or(0.0, |tag| self.tag(tag))
+    /// The smoothed probability at a published index, 0..=1; zero if there is no tag.
+    pub fn published_value(&self, index: usize) -> f32 {
+        self.resolved_routing.published_tag(index).map_or(0.0, |tag| self.tag_value(tag))
     }
 
-    /// How many tags the host sees, at most [`PUBLISHED`].
+    /// The number of tags that the host sees, at most [`PUBLISHED`].
     pub fn published_count(&self) -> usize {
-        (0..PUBLISHED).take_while(|place| self.wired.published(*place).is_some()).count()
+        (0..PUBLISHED).take_while(|index| self.resolved_routing.published_tag(*index).is_some()).count()
     }
 
-    /// What the parameter of a slot stands at, 0..=1.
-    pub fn slot(&self, slot: usize) -> f32 {
-        self.slots[slot].load(Relaxed)
+    /// The value of a slot's parameter, 0..=1.
+    pub fn slot_value(&self, slot: usize) -> f32 {
+        self.values.slots[slot].load(Relaxed)
     }
 
-    /// Puts the parameter of a slot somewhere: a project was loaded. Values that are not
-    /// finite are left out.
-    pub fn set_slot(&self, slot: usize, value: f32) {
+    /// Sets the value of a slot's parameter, clamped to 0..=1. Ignores values that are not finite.
+    pub fn set_slot_value(&self, slot: usize, value: f32) {
         if value.is_finite() {
-            self.slots[slot].store(value.clamp(0.0, 1.0), Relaxed);
+            self.values.slots[slot].store(value.clamp(0.0, 1.0), Relaxed);
         }
     }
 
     /// What a slot makes of its source now, whether it is recorded or not, 0..=1.
-    pub fn live(&self, slot: usize) -> f32 {
-        self.live[slot].load(Relaxed)
+    pub fn live_value(&self, slot: usize) -> f32 {
+        self.values.live[slot].load(Relaxed)
     }
 
-    /// What a slot's source says now, 0..=1.
-    pub fn heard(&self, slot: usize) -> f32 {
-        self.heard[slot].load(Relaxed)
+    /// The value of a slot's source now, 0..=1.
+    pub fn source_value(&self, slot: usize) -> f32 {
+        self.values.sources[slot].load(Relaxed)
     }
 
     /// Whether Write is armed.
-    pub fn armed(&self) -> bool {
+    pub fn is_armed(&self) -> bool {
         self.armed.load(Relaxed)
     }
 
-    /// MIDI control changes that the host took so far.
-    pub fn controllers_sent(&self) -> u64 {
-        self.controllers_sent.load(Relaxed)
-    }
-
-    pub(crate) fn count_controller(&self) {
-        self.controllers_sent.fetch_add(1, Relaxed);
-    }
-
     /// Arms or disarms Write.
-    pub fn arm(&self, armed: bool) {
+    pub fn set_armed(&self, armed: bool) {
         self.armed.store(armed, Relaxed);
     }
 
-    /// How the host takes the recording of a slot.
-    pub(crate) fn gestures(&self) -> Gestures {
-        match self.gestures.load(Relaxed) {
-            value if value == Gestures::Brief as u8 => Gestures::Brief,
-            value if value == Gestures::Without as u8 => Gestures::Without,
-            _ => Gestures::Held,
+    /// The number of MIDI control changes that the host has taken.
+    pub fn control_changes(&self) -> u64 {
+        self.control_changes.load(Relaxed)
+    }
+
+    pub(crate) fn count_control_change(&self) {
+        self.control_changes.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn gesture_mode(&self) -> GestureMode {
+        match self.gesture_mode.load(Relaxed) {
+            value if value == GestureMode::PerValue as u8 => GestureMode::PerValue,
+            value if value == GestureMode::Off as u8 => GestureMode::Off,
+            _ => GestureMode::Held,
         }
     }
 
-    /// The host takes the recording of a slot so from now on.
-    pub fn set_gestures(&self, gestures: Gestures) {
-        self.gestures.store(gestures as u8, Relaxed);
+    /// Sets how gestures enclose the automation of the slots.
+    pub fn set_gesture_mode(&self, mode: GestureMode) {
+        self.gesture_mode.store(mode as u8, Relaxed);
     }
 
-    /// Whether a value is not at rest at zero, so that the host must go on calling.
-    pub fn moves(&self) -> bool {
-        self.moves.load(Relaxed)
+    /// Whether a value is not at rest at zero, so that the host must keep processing.
+    pub fn is_active(&self) -> bool {
+        self.is_active.load(Relaxed)
     }
 
-    /// A number that is another one after each change of what [`published_name`] and
-    /// [`slot_name`] say.
+    /// A number that changes whenever [`published_name`] or [`slot_name`] may change.
     ///
     /// [`published_name`]: Self::published_name
     /// [`slot_name`]: Self::slot_name
@@ -167,83 +175,82 @@ impl Outputs {
         self.names_version.load(Acquire)
     }
 
-    /// The name of the tag at a published place. Takes a lock.
-    pub fn published_name(&self, place: usize) -> Option<String> {
-        let said = self.said();
-        let tag = published(&said.wiring, &said.names).nth(place)?;
-        said.names.get(tag).cloned()
+    /// The name of the tag at a published index. Takes a lock.
+    pub fn published_name(&self, index: usize) -> Option<String> {
+        let named = self.named_routing();
+        let tag = published_tags(&named.routing, &named.names).nth(index)?;
+        named.names.get(tag).cloned()
     }
 
-    /// The name of a slot: its number, from 1, and what it listens to. Takes a lock.
+    /// The name of a slot: its number, from 1, and its source. Takes a lock.
     pub fn slot_name(&self, slot: usize) -> String {
         let number = slot + 1;
-        match self.said().wiring.sources[slot].name() {
+        match self.named_routing().routing.sources[slot].name() {
             Some(source) => format!("Slot {number}: {source}"),
             None => format!("Slot {number}"),
         }
     }
 
-    /// The wiring. Takes a lock.
-    pub fn wiring(&self) -> Wiring {
-        self.said().wiring.clone()
+    /// The routing. Takes a lock.
+    pub fn routing(&self) -> Routing {
+        self.named_routing().routing.clone()
     }
 
-    /// Takes over another wiring. Takes locks, and starts or ends a thread where OSC is
-    /// switched.
-    pub fn wire(&self, wiring: Wiring) {
-        let mut said = self.said();
-        self.osc().set(&wiring.osc);
-        said.wiring = wiring;
-        self.rewire(&said);
+    /// Takes over another routing. Takes locks, and starts or ends a thread if OSC is switched on or off.
+    pub fn set_routing(&self, routing: Routing) {
+        let mut named = self.named_routing();
+        self.osc().set(&routing.osc);
+        named.routing = routing;
+        self.apply_routing(&named);
     }
 
-    /// How OSC is doing. Takes a lock.
+    /// The state of the OSC output. Takes a lock.
     pub fn osc_status(&self) -> OscStatus {
         self.osc().status()
     }
 
-    /// After a change of what was said.
-    fn rewire(&self, said: &Said) {
-        self.wired.wire(&said.wiring, &said.names);
-        let published = published(&said.wiring, &said.names).filter_map(|tag| said.names.get(tag)).cloned();
-        self.osc().rename(published.collect());
+    /// Hands the routing or the names, after a change, to everything that uses them.
+    fn apply_routing(&self, named: &NamedRouting) {
+        self.resolved_routing.resolve(&named.routing, &named.names);
+        let published = published_tags(&named.routing, &named.names).filter_map(|tag| named.names.get(tag)).cloned();
+        self.osc().set_names(published.collect());
         self.names_version.fetch_add(1, Release);
     }
 
-    pub(crate) fn set_tag(&self, tag: usize, value: f32) {
-        self.tags[tag].store(value, Relaxed);
+    pub(crate) fn set_tag_value(&self, tag: usize, value: f32) {
+        self.values.tags[tag].store(value, Relaxed);
     }
 
-    /// The tags that are set from now on have the numbers of this version.
-    pub(crate) fn set_numbered(&self, tags_version: u64) {
-        self.numbered.store(tags_version, Release);
+    /// The tags that are set from now on have the indices of this version.
+    pub(crate) fn set_tags_version(&self, tags_version: u64) {
+        self.values.tags_version.store(tags_version, Release);
     }
 
-    pub(crate) fn set_live(&self, slot: usize, heard: f32, live: f32) {
-        self.heard[slot].store(heard, Relaxed);
-        self.live[slot].store(live, Relaxed);
+    pub(crate) fn set_live_value(&self, slot: usize, source: f32, live: f32) {
+        self.values.sources[slot].store(source, Relaxed);
+        self.values.live[slot].store(live, Relaxed);
     }
 
-    pub(crate) fn set_moves(&self, moves: bool) {
-        self.moves.store(moves, Relaxed);
+    pub(crate) fn set_active(&self, is_active: bool) {
+        self.is_active.store(is_active, Relaxed);
     }
 
-    /// What was judged so far. Takes a lock, which the thread that listens waits for: to be let go
-    /// soon.
+    /// The predictions so far. Takes a lock that the thread that runs the model waits for: drop the
+    /// guard soon.
     pub fn timeline(&self) -> impl Deref<Target = Timeline> + '_ {
         lock(&self.timeline)
     }
 
-    /// The audio thread's ends, once.
-    pub(crate) fn take_ends(&self) -> Option<Ends> {
-        lock(&self.ends).take()
+    /// The audio thread's ends of the queues; `None` if they are taken.
+    pub(crate) fn take_processor_queues(&self) -> Option<ProcessorQueues> {
+        lock(&self.processor_queues).take()
     }
 
-    fn said(&self) -> MutexGuard<'_, Said> {
-        lock(&self.said)
+    fn named_routing(&self) -> MutexGuard<'_, NamedRouting> {
+        lock(&self.routing)
     }
 
-    fn osc(&self) -> MutexGuard<'_, Osc> {
+    fn osc(&self) -> MutexGuard<'_, OscSender> {
         lock(&self.osc)
     }
 }
@@ -254,25 +261,25 @@ impl Default for Outputs {
     }
 }
 
-impl Observer for Outputs {
-    fn changed(&self, status: &Status) {
-        let mut said = self.said();
+impl EngineObserver for Outputs {
+    fn on_status(&self, status: &Status) {
+        let mut named = self.named_routing();
         let (window, hop) = match status {
             Status::Ready { window, hop, .. } => (*window, *hop),
             Status::Loading { .. } | Status::Failed(_) => (Duration::ZERO, Duration::ZERO),
         };
         self.osc().set_window(window);
-        lock(&self.timeline).listen(status.tags(), window, hop);
-        if said.names != status.tags() {
-            said.names = status.tags().to_vec();
-            self.wired.renumber(said.names.len());
-            self.rewire(&said);
+        lock(&self.timeline).set_model(status.tags(), window, hop);
+        if named.names != status.tags() {
+            named.names = status.tags().to_vec();
+            self.resolved_routing.renumber(named.names.len());
+            self.apply_routing(&named);
         }
     }
 
-    fn judged(&self, moment: Moment, probabilities: &[f32]) {
-        lock(&self.reporter).report(moment, self.wired.tags_version(), probabilities);
-        lock(&self.timeline).record(moment, probabilities);
+    fn on_prediction(&self, time: StreamTime, probabilities: &[f32]) {
+        lock(&self.predictions).send(time, self.resolved_routing.tags_version(), probabilities);
+        lock(&self.timeline).record(time, probabilities);
     }
 }
 

@@ -1,47 +1,47 @@
-//! What the user sets, as the audio thread reads it at every block.
+//! The settings of the outputs, as the audio thread reads them in every block.
 
-use crate::SLOTS;
+use crate::constants::SLOTS;
 
-/// All settings of the outputs.
+/// All settings that are parameters of the plug-in.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
-    /// The most announcements of tags a second; `None` for none at all.
-    pub announce: Option<f64>,
-    /// How fast a tag that is shown and sent rises, in milliseconds; 0 is at once.
+    /// The most announcements of tags a second; `None` for no announcements.
+    pub announce_rate: Option<f64>,
+    /// The time constant of a rising tag, in milliseconds; 0 for no smoothing.
     pub attack: f32,
-    /// How fast it falls, in milliseconds.
+    /// The time constant of a falling tag, in milliseconds; 0 for no smoothing.
     pub release: f32,
-    /// The slots' shapes.
-    pub slots: [Shape; SLOTS],
-    /// What goes out as MIDI; `None` for nothing.
-    pub midi: Option<Midi>,
-    /// Whether MIDI and OSC follow the slots' live values rather than what the host
-    /// plays back.
-    pub live: bool,
+    /// The shapes of the slots.
+    pub slots: [SlotShape; SLOTS],
+    /// Where MIDI is sent; `None` for no MIDI.
+    pub midi: Option<MidiSettings>,
+    /// Whether MIDI and OSC follow the live values of the slots rather than the automation that the
+    /// host plays back.
+    pub sends_live_values: bool,
 }
 
-/// How a slot makes its value of its source.
+/// How a slot computes its value from its source.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Shape {
-    /// The source counts from here on, 0..=1.
+pub struct SlotShape {
+    /// The source opens the slot at this value, 0..=1.
     pub threshold: f32,
-    /// It stops to count so far below the threshold, 0..=1.
+    /// The source closes the slot this far below the threshold, 0..=1.
     pub hysteresis: f32,
-    /// On or off instead of the source's own strength.
+    /// Whether an open slot gives 1 instead of the value of its source.
     pub gate: bool,
-    /// How fast the value rises, in milliseconds; 0 is at once.
+    /// The time constant of a rising value, in milliseconds; 0 for no smoothing.
     pub attack: f32,
-    /// How fast it falls, in milliseconds.
+    /// The time constant of a falling value, in milliseconds; 0 for no smoothing.
     pub release: f32,
-    /// Upside down.
+    /// Whether the value is inverted.
     pub invert: bool,
-    /// The value at the lower end, 0..=1.
+    /// The output for a value of 0, 0..=1.
     pub low: f32,
-    /// The value at the upper end, 0..=1.
+    /// The output for a value of 1, 0..=1.
     pub high: f32,
 }
 
-impl Default for Shape {
+impl Default for SlotShape {
     fn default() -> Self {
         Self {
             threshold: 0.0,
@@ -56,39 +56,39 @@ impl Default for Shape {
     }
 }
 
-/// Where MIDI goes.
+/// Where MIDI is sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Midi {
-    /// The channel of the slots, 0..=15; tags go to the next one.
+pub struct MidiSettings {
+    /// The channel of the slots, 0..=15; the tags use the next one.
     pub channel: u8,
-    /// The first slot's controller, 0..=119; the others follow.
-    pub first: u8,
-    /// Whether the published tags go out too, from the same controller on.
-    pub tags: bool,
+    /// The controller of the first slot and of the first tag, 0..=119; the others follow it.
+    pub first_controller: u8,
+    /// Whether the published tags are sent too.
+    pub sends_tags: bool,
 }
 
-/// How a host takes the recording of a slot.
+/// How gestures enclose the automation of a slot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Gestures {
+pub enum GestureMode {
     /// One gesture from arming to disarming.
     #[default]
     Held,
-    /// A gesture a value: for a host that records a gesture's last value alone, or takes
-    /// gestures some time later, so that one could be left open.
-    Brief,
-    /// Values alone: this host would not take a gesture now.
-    Without,
+    /// One gesture for each value: for a host that records only the last value of a gesture, or that
+    /// receives gestures late, so that one could stay open.
+    PerValue,
+    /// Values without gestures: for a host that cannot receive gestures now.
+    Off,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            announce: Some(25.0),
+            announce_rate: Some(25.0),
             attack: 0.0,
             release: 0.0,
-            slots: [Shape::default(); SLOTS],
+            slots: [SlotShape::default(); SLOTS],
             midi: None,
-            live: false,
+            sends_live_values: false,
         }
     }
 }

@@ -1,97 +1,98 @@
-//! The recording of a slot: gestures, and as few points as draw the curve.
+//! Writes the automation of a slot: gestures, and as few points as the curve needs.
 
-use crate::TICKS;
+use crate::constants::TICK_RATE;
 use crate::event::Event;
-use crate::settings::Gestures;
+use crate::settings::GestureMode;
 
-/// Ticks from one point to the next: ten a second at most.
-const SPACING: u32 = TICKS / 10;
+/// Ticks between two points, at least: ten points a second.
+const SPACING: u32 = TICK_RATE / 10;
 
-/// A slot that moved by less since its last point needs no other.
+/// A slot that has moved by less since its last point needs no new one.
 const DEAD_BAND: f32 = 0.01;
 
-/// One slot's recording.
+/// The automation of one slot.
 #[derive(Debug, Default)]
-pub(crate) struct Writer {
-    /// Whether it records, and what was written last.
+pub(crate) struct AutomationWriter {
+    /// The last point that was written; `None` while it does not write.
     written: Option<f32>,
-    /// Whether the host was told of a gesture that has not ended.
-    open: bool,
+    /// Whether the host knows of a gesture that has not ended.
+    has_open_gesture: bool,
     /// Ticks since the last point.
-    since: u32,
+    ticks: u32,
 }
 
-impl Writer {
-    /// Goes on by a tick: the slot stands at `value`, which is to be recorded or not.
-    /// Gives what the parameter stands at if the host was told so.
+impl AutomationWriter {
+    /// Advances by a tick, with the slot at `value`; events go to `push`. Returns the new value of the
+    /// parameter if the host received one.
     pub(crate) fn step(
         &mut self,
         slot: usize,
-        recording: bool,
+        is_recording: bool,
         value: f32,
-        gestures: Gestures,
-        mut tell: impl FnMut(Event),
+        mode: GestureMode,
+        mut push: impl FnMut(Event),
     ) -> Option<f32> {
-        if !recording {
-            return self.end(slot, value, tell);
+        if !is_recording {
+            return self.end(slot, value, push);
         }
-        self.since += 1;
-        let point = match self.written {
+        self.ticks += 1;
+        let needs_point = match self.written {
             None => true,
             Some(written) => {
-                let moved = (value - written).abs();
-                // Ends of the range are reached to the last digit.
-                let arrived = moved > 0.0 && (value == 0.0 || value == 1.0);
-                self.since >= SPACING && (moved >= DEAD_BAND || arrived)
+                let distance = (value - written).abs();
+                // The ends of the range are written exactly.
+                let is_at_end = distance > 0.0 && (value == 0.0 || value == 1.0);
+                self.ticks >= SPACING && (distance >= DEAD_BAND || is_at_end)
             }
         };
-        if !point {
+        if !needs_point {
             return None;
         }
-        if gestures != Gestures::Without && !self.open {
-            tell(Event::Begin { slot });
-            self.open = true;
+        if mode != GestureMode::Off && !self.has_open_gesture {
+            push(Event::BeginGesture { slot });
+            self.has_open_gesture = true;
         }
-        // Hosts draw a line from point to point: one that rested gets its end marked, or
-        // the rest would become a ramp.
+        // Hosts draw a line from point to point: without a point at the end of a rest, the rest would
+        // become a ramp.
         if let Some(written) = self.written
-            && self.since >= 2 * SPACING
+            && self.ticks >= 2 * SPACING
         {
-            tell(Event::Slot { slot, value: written });
+            push(Event::Slot { slot, value: written });
         }
-        tell(Event::Slot { slot, value });
-        if gestures != Gestures::Held && self.open {
-            tell(Event::End { slot });
-            self.open = false;
+        push(Event::Slot { slot, value });
+        if mode != GestureMode::Held && self.has_open_gesture {
+            push(Event::EndGesture { slot });
+            self.has_open_gesture = false;
         }
-        (self.written, self.since) = (Some(value), 0);
+        (self.written, self.ticks) = (Some(value), 0);
         self.written
     }
 
-    /// Stops recording, at `value`.
-    pub(crate) fn end(&mut self, slot: usize, value: f32, mut tell: impl FnMut(Event)) -> Option<f32> {
+    /// Stops writing, with the slot at `value`. Returns the new value of the parameter if the host
+    /// received one.
+    pub(crate) fn end(&mut self, slot: usize, value: f32, mut push: impl FnMut(Event)) -> Option<f32> {
         let written = self.written.take()?;
-        self.since = 0;
+        self.ticks = 0;
         let mut last = None;
-        if self.open {
+        if self.has_open_gesture {
             if value != written {
-                tell(Event::Slot { slot, value });
+                push(Event::Slot { slot, value });
                 last = Some(value);
             }
-            tell(Event::End { slot });
-            self.open = false;
+            push(Event::EndGesture { slot });
+            self.has_open_gesture = false;
         }
         last
     }
 
-    /// Whether it records.
-    pub(crate) fn records(&self) -> bool {
+    /// Whether it writes automation.
+    pub(crate) fn is_writing(&self) -> bool {
         self.written.is_some()
     }
 
-    /// Whether a gesture has not ended.
-    pub(crate) fn is_open(&self) -> bool {
-        self.open
+    /// Whether the host knows of a gesture that has not ended.
+    pub(crate) fn has_open_gesture(&self) -> bool {
+        self.has_open_gesture
     }
 }
 
@@ -99,30 +100,30 @@ impl Writer {
 mod tests {
     use super::*;
 
-    fn record(gestures: Gestures, values: impl Iterator<Item = f32>) -> Vec<Event> {
-        let (mut writer, mut told) = (Writer::default(), Vec::new());
+    fn write(mode: GestureMode, values: impl Iterator<Item = f32>) -> Vec<Event> {
+        let (mut writer, mut events) = (AutomationWriter::default(), Vec::new());
         let mut last = 0.0;
         for value in values {
             last = value;
-            writer.step(3, true, value, gestures, |event| told.push(event));
+            writer.step(3, true, value, mode, |event| events.push(event));
         }
-        writer.step(3, false, last, gestures, |event| told.push(event));
-        assert!(!writer.is_open());
-        told
+        writer.step(3, false, last, mode, |event| events.push(event));
+        assert!(!writer.has_open_gesture());
+        events
     }
 
-    fn balanced(told: &[Event]) -> bool {
-        let mut open = false;
-        for event in told {
+    fn are_balanced(events: &[Event]) -> bool {
+        let mut is_open = false;
+        for event in events {
             match event {
-                Event::Begin { .. } if open => return false,
-                Event::Begin { .. } => open = true,
-                Event::End { .. } if !open => return false,
-                Event::End { .. } => open = false,
+                Event::BeginGesture { .. } if is_open => return false,
+                Event::BeginGesture { .. } => is_open = true,
+                Event::EndGesture { .. } if !is_open => return false,
+                Event::EndGesture { .. } => is_open = false,
                 _ => {}
             }
         }
-        !open
+        !is_open
     }
 
     fn moving(ticks: u32) -> impl Iterator<Item = f32> {
@@ -130,42 +131,44 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_is_hundreds_of_points_in_balanced_gestures() {
-        let points = |told: &[Event]| told.iter().filter(|event| matches!(event, Event::Slot { .. })).count();
-        let begins = |told: &[Event]| told.iter().filter(|event| matches!(event, Event::Begin { .. })).count();
-        for (gestures, expected) in [(Gestures::Held, 1..=1), (Gestures::Brief, 300..=600), (Gestures::Without, 0..=0)]
+    fn a_minute_gives_hundreds_of_points_in_balanced_gestures() {
+        let points = |events: &[Event]| events.iter().filter(|event| matches!(event, Event::Slot { .. })).count();
+        let gestures =
+            |events: &[Event]| events.iter().filter(|event| matches!(event, Event::BeginGesture { .. })).count();
+        for (mode, expected) in
+            [(GestureMode::Held, 1..=1), (GestureMode::PerValue, 300..=600), (GestureMode::Off, 0..=0)]
         {
-            let told = record(gestures, moving(60 * TICKS));
-            assert!((300..=601).contains(&points(&told)), "{gestures:?}: {} points", points(&told));
-            assert!(balanced(&told), "{gestures:?}");
-            assert!(expected.contains(&begins(&told)), "{gestures:?}: {} gestures", begins(&told));
+            let events = write(mode, moving(60 * TICK_RATE));
+            assert!((300..=601).contains(&points(&events)), "{mode:?}: {} points", points(&events));
+            assert!(are_balanced(&events), "{mode:?}");
+            assert!(expected.contains(&gestures(&events)), "{mode:?}: {} gestures", gestures(&events));
         }
     }
 
     #[test]
-    fn what_rests_is_one_point_and_a_step_stays_a_step() {
+    fn a_rest_is_one_point_and_a_step_stays_a_step() {
         let values = std::iter::repeat_n(0.25, 300).chain(std::iter::repeat_n(0.75, 300));
-        let told = record(Gestures::Held, values);
+        let events = write(GestureMode::Held, values);
         let slot = 3;
         assert_eq!(
-            told,
+            events,
             [
-                Event::Begin { slot },
+                Event::BeginGesture { slot },
                 Event::Slot { slot, value: 0.25 },
                 Event::Slot { slot, value: 0.25 },
                 Event::Slot { slot, value: 0.75 },
-                Event::End { slot }
+                Event::EndGesture { slot }
             ]
         );
     }
 
     #[test]
-    fn a_host_that_ceases_to_take_gestures_gets_the_end_of_the_open_one() {
-        let (mut writer, mut told) = (Writer::default(), Vec::new());
+    fn switching_gestures_off_ends_the_open_one() {
+        let (mut writer, mut events) = (AutomationWriter::default(), Vec::new());
         for (tick, value) in moving(200).enumerate() {
-            let gestures = if tick < 100 { Gestures::Held } else { Gestures::Without };
-            writer.step(0, true, value, gestures, |event| told.push(event));
+            let mode = if tick < 100 { GestureMode::Held } else { GestureMode::Off };
+            writer.step(0, true, value, mode, |event| events.push(event));
         }
-        assert!(balanced(&told) && !writer.is_open());
+        assert!(are_balanced(&events) && !writer.has_open_gesture());
     }
 }

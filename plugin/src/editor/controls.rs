@@ -1,4 +1,4 @@
-//! Controls on screen: what the host may change, moved with the gestures it wants.
+//! Widgets for parameters, which send the host the gestures around each change.
 
 use super::theme;
 use egui::{ComboBox, RichText, Ui};
@@ -6,18 +6,18 @@ use nice_plug::context::gui::ParamSetter;
 use nice_plug::prelude::*;
 use nice_plug_egui::widgets::ParamSlider;
 
-/// How wide the name before a control is.
-const NAME: f32 = 92.0;
+/// The width of the name in front of a control.
+const NAME_WIDTH: f32 = 92.0;
 
-/// A name, and a control behind it.
+/// A name with a control behind it.
 pub(crate) fn line(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui)) {
     ui.horizontal(|ui| {
         let label = egui::Label::new(RichText::new(name).size(13.0).color(theme::palette(ui).faint));
         ui.allocate_ui_with_layout(
-            egui::vec2(NAME, theme::LINE),
+            egui::vec2(NAME_WIDTH, theme::LINE),
             egui::Layout::left_to_right(egui::Align::Center),
             |ui| {
-                ui.set_min_width(NAME);
+                ui.set_min_width(NAME_WIDTH);
                 ui.add(label);
             },
         );
@@ -25,22 +25,22 @@ pub(crate) fn line(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui)) {
     });
 }
 
-/// A slider with its value, which can be typed.
+/// A slider with its value, which can be typed too.
 pub(crate) fn slider<P: Param>(ui: &mut Ui, setter: &ParamSetter<'_>, name: &str, parameter: &P) {
     line(ui, name, |ui| {
         ui.add(ParamSlider::for_param(parameter, setter).with_width(ui.available_width() - 76.0));
     });
 }
 
-/// A switch.
-pub(crate) fn switch(ui: &mut Ui, setter: &ParamSetter<'_>, text: &str, parameter: &BoolParam) {
+/// A checkbox.
+pub(crate) fn checkbox(ui: &mut Ui, setter: &ParamSetter<'_>, text: &str, parameter: &BoolParam) {
     let mut on = parameter.value();
     if ui.checkbox(&mut on, text).changed() {
         set(setter, parameter, on);
     }
 }
 
-/// A choice among a few, side by side.
+/// The variants of an enum, side by side.
 pub(crate) fn choice<T: Enum + PartialEq + 'static>(ui: &mut Ui, setter: &ParamSetter<'_>, parameter: &EnumParam<T>) {
     let current = parameter.value().to_index();
     for (index, name) in T::variants().iter().enumerate() {
@@ -50,10 +50,10 @@ pub(crate) fn choice<T: Enum + PartialEq + 'static>(ui: &mut Ui, setter: &ParamS
     }
 }
 
-/// A whole number from a list.
+/// A list of whole numbers.
 pub(crate) fn number(ui: &mut Ui, setter: &ParamSetter<'_>, parameter: &IntParam) {
     let IntRange::Linear { min, max } = parameter.range() else { return };
-    let choice = ComboBox::from_id_salt(parameter.name())
+    let list = ComboBox::from_id_salt(parameter.name())
         .selected_text(parameter.value().to_string())
         .width(64.0)
         .show_ui(ui, |ui| {
@@ -63,9 +63,10 @@ pub(crate) fn number(ui: &mut Ui, setter: &ParamSetter<'_>, parameter: &IntParam
                 }
             }
         });
-    choice.response.on_hover_text(parameter.name());
+    list.response.on_hover_text(parameter.name());
 }
 
+/// Sets a parameter within a gesture.
 fn set<P: Param>(setter: &ParamSetter<'_>, parameter: &P, value: P::Plain) {
     setter.begin_set_parameter(parameter);
     setter.set_parameter(parameter, value);

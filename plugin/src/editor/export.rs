@@ -1,25 +1,31 @@
-//! The session's timeline into files: tables, labels, regions, and the taggram as a picture.
+//! The export menu: writes the session's timeline to a table, labels, regions or a picture.
 
-use super::files::Files;
-use super::rows::Row;
-use super::taggram::Cells;
+use super::file_dialogs::FileDialogs;
+use super::tag_rows::TagRow;
+use super::taggram::TaggramCells;
 use super::theme::Palette;
+use crate::instance::Instance;
 use crate::params::View;
-use crate::parts::Parts;
 use egui::{DragValue, RichText, TextEdit, Ui};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use tagvane_outputs::Format;
 
-/// What can be written.
+/// The most columns of a picture: an hour at nine updates per second.
+const MAX_COLUMNS: usize = 32_768;
+
+/// The height of a tag in a picture, in pixels.
+const TAG_HEIGHT: usize = 8;
+
+/// The kind of an exported file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+enum ExportKind {
     Timeline(Format),
     Picture,
 }
 
-impl Kind {
+impl ExportKind {
     const ALL: [Self; 5] = [
         Self::Timeline(Format::ALL[0]),
         Self::Timeline(Format::ALL[1]),
@@ -43,24 +49,25 @@ impl Kind {
     }
 }
 
-/// What is about to be written, and how the last one went.
-pub(crate) struct Export {
-    kind: Kind,
+/// The state of the export menu.
+pub(crate) struct ExportMenu {
+    kind: ExportKind,
     path: String,
-    said: Option<Result<String, String>>,
+    /// The message about the last export.
+    message: Option<Result<String, String>>,
 }
 
-impl Default for Export {
+impl Default for ExportMenu {
     fn default() -> Self {
-        let mut export = Self { kind: Kind::ALL[0], path: String::new(), said: None };
-        export.propose();
-        export
+        let mut menu = Self { kind: ExportKind::ALL[0], path: String::new(), message: None };
+        menu.propose_path();
+        menu
     }
 }
 
-impl Export {
-    /// A place in the user's own folder, with the kind's ending.
-    fn propose(&mut self) {
+impl ExportMenu {
+    /// Gives the path the extension of the kind; an empty path becomes a file in the user's home folder.
+    fn propose_path(&mut self) {
         let path = PathBuf::from(&self.path);
         let path = if self.path.is_empty() {
             let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE")).unwrap_or_default();
@@ -71,44 +78,51 @@ impl Export {
         self.path = path.with_extension(self.kind.extension()).display().to_string();
     }
 
-    /// The menu's content.
-    pub(crate) fn show(&mut self, ui: &mut Ui, parts: &Parts, files: &mut Files, rows: &[&Row], view: &mut View) {
+    /// Draws the menu.
+    pub(crate) fn show(
+        &mut self,
+        ui: &mut Ui,
+        instance: &Instance,
+        dialogs: &mut FileDialogs,
+        rows: &[&TagRow],
+        view: &mut View,
+    ) {
         ui.set_min_width(320.0);
         ui.label(RichText::new("Export this session").strong());
-        for kind in Kind::ALL {
+        for kind in ExportKind::ALL {
             if ui.radio_value(&mut self.kind, kind, kind.name()).changed() {
-                self.propose();
-                self.said = None;
+                self.propose_path();
+                self.message = None;
             }
         }
-        if matches!(self.kind, Kind::Timeline(Format::Audacity | Format::Reaper)) {
+        if matches!(self.kind, ExportKind::Timeline(Format::Audacity | Format::Reaper)) {
             ui.horizontal(|ui| {
-                ui.label("Where a tag is at least");
+                ui.label("Regions from");
                 let mut percent = f64::from(view.threshold) * 100.0;
                 let value = DragValue::new(&mut percent).range(0.0..=100.0).fixed_decimals(0).suffix(" %");
-                if ui.add(value).on_hover_text("The probability from which on a region has a tag").changed() {
+                if ui.add(value).on_hover_text("The lowest probability at which a region has a tag").changed() {
                     view.threshold = (percent / 100.0) as f32;
                 }
             });
         }
         ui.horizontal(|ui| {
-            let field = TextEdit::singleline(&mut self.path).desired_width(230.0).hint_text("Where to");
+            let field = TextEdit::singleline(&mut self.path).desired_width(230.0).hint_text("Path of the file");
             ui.add(field).on_hover_text("The file to write");
             if ui.button("Browse…").clicked() {
-                files.ask_where(&format!("tagvane.{}", self.kind.extension()), self.kind.extension());
+                dialogs.open_export(&format!("tagvane.{}", self.kind.extension()), self.kind.extension());
             }
         });
-        if let Some(chosen) = files.target() {
-            self.path = chosen.display().to_string();
+        if let Some(path) = dialogs.take_export() {
+            self.path = path.display().to_string();
         }
         if ui.button("Save").clicked() {
             let path = PathBuf::from(self.path.trim());
-            self.said = Some(match self.save(&path, parts, rows, view) {
+            self.message = Some(match self.save(&path, instance, rows, view) {
                 Ok(()) => Ok(format!("Saved as {}", path.display())),
                 Err(why) => Err(format!("{} cannot be written: {why}", path.display())),
             });
         }
-        match &self.said {
+        match &self.message {
             Some(Ok(text)) => drop(ui.label(RichText::new(text).size(12.0))),
             Some(Err(text)) => {
                 drop(ui.label(RichText::new(text).size(12.0).color(super::theme::palette(ui).warning)));
@@ -117,49 +131,43 @@ impl Export {
         }
     }
 
-    fn save(&self, path: &Path, parts: &Parts, rows: &[&Row], view: &View) -> Result<(), String> {
-        let Kind::Timeline(format) = self.kind else { return picture(path, parts, rows, view) };
-        let text = parts.outputs.timeline().export(format, view.threshold);
+    fn save(&self, path: &Path, instance: &Instance, rows: &[&TagRow], view: &View) -> Result<(), String> {
+        let ExportKind::Timeline(format) = self.kind else { return save_picture(path, instance, rows, view) };
+        let text = instance.outputs.timeline().export(format, view.threshold);
         std::fs::write(path, text).map_err(|error| error.to_string())
     }
 }
 
-/// The most columns of a picture: an hour at nine updates a second.
-const WIDEST: usize = 32_768;
-
-/// How high a tag is in a picture.
-const TALL: usize = 8;
-
-/// Writes the whole session as a picture: a column an update, a band a tag, with the tags' names
-/// in the file's text.
-fn picture(path: &Path, parts: &Parts, rows: &[&Row], view: &View) -> Result<(), String> {
+/// Writes the whole session as a PNG file, with a column for each update and a band for each row. A text
+/// chunk has the names of the rows.
+fn save_picture(path: &Path, instance: &Instance, rows: &[&TagRow], view: &View) -> Result<(), String> {
     let (cells, columns) = {
-        let timeline = parts.outputs.timeline();
-        let Some((first, last)) = timeline.rows().next().zip(timeline.rows().next_back()) else {
-            return Err("nothing was judged yet".into());
+        let timeline = instance.outputs.timeline();
+        let Some((first, last)) = timeline.entries().next().zip(timeline.entries().next_back()) else {
+            return Err("there are no predictions yet; play something first".into());
         };
         let right = last.clock + timeline.hop() / 2.0;
         let seconds = right - first.clock + timeline.hop() / 2.0;
-        let columns = ((seconds / timeline.hop().max(1e-3)).round() as usize).clamp(1, WIDEST);
+        let columns = ((seconds / timeline.hop().max(1e-3)).round() as usize).clamp(1, MAX_COLUMNS);
         let tags: Vec<&[usize]> = rows.iter().map(|row| row.tags.as_slice()).collect();
-        (Cells::of(&timeline, &tags, right, seconds, columns), columns)
+        (TaggramCells::new(&timeline, &tags, right, seconds, columns), columns)
     };
     let palette = Palette::of(view.light);
-    let mut pixels = Vec::with_capacity(columns * rows.len() * TALL * 3);
-    for line in 0..rows.len() * TALL {
+    let mut pixels = Vec::with_capacity(columns * rows.len() * TAG_HEIGHT * 3);
+    for line in 0..rows.len() * TAG_HEIGHT {
         for column in 0..columns {
-            let color = palette.cell(cells.values[column * rows.len() + line / TALL]);
+            let color = palette.cell(cells.values[column * rows.len() + line / TAG_HEIGHT]);
             pixels.extend([color.r(), color.g(), color.b()]);
         }
     }
-    let wrong = |error: png::EncodingError| error.to_string();
+    let to_text = |error: png::EncodingError| error.to_string();
     let file = File::create(path).map_err(|error| error.to_string())?;
-    let mut encoder = png::Encoder::new(BufWriter::new(file), columns as u32, (rows.len() * TALL) as u32);
+    let mut encoder = png::Encoder::new(BufWriter::new(file), columns as u32, (rows.len() * TAG_HEIGHT) as u32);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-    encoder.add_itxt_chunk("Tags from top to bottom".into(), names.join(", ")).map_err(wrong)?;
-    let mut writer = encoder.write_header().map_err(wrong)?;
-    writer.write_image_data(&pixels).map_err(wrong)?;
-    writer.finish().map_err(wrong)
+    encoder.add_itxt_chunk("Tags from top to bottom".into(), names.join(", ")).map_err(to_text)?;
+    let mut writer = encoder.write_header().map_err(to_text)?;
+    writer.write_image_data(&pixels).map_err(to_text)?;
+    writer.finish().map_err(to_text)
 }

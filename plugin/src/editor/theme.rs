@@ -1,4 +1,4 @@
-//! Colours and sizes, in one place.
+//! The colours and sizes of the window.
 
 use egui::{Color32, Context, Ui, Visuals};
 
@@ -12,8 +12,8 @@ pub(crate) struct Palette {
     pub(crate) accent: Color32,
     pub(crate) armed: Color32,
     pub(crate) warning: Color32,
-    /// A probability's colour at 0, 0.3, 0.65 and 1: ever lighter on dark, ever darker on light, so
-    /// that strength reads without telling the hues apart.
+    /// The colours of the probabilities 0, 0.3, 0.65 and 1. They become steadily lighter in the dark theme
+    /// and darker in the light one, so that strength can be read without telling the hues apart.
     scale: [[f32; 3]; 4],
 }
 
@@ -41,56 +41,56 @@ const LIGHT: Palette = Palette {
     scale: [[176.0, 200.0, 218.0], [96.0, 172.0, 178.0], [34.0, 122.0, 134.0], [44.0, 42.0, 96.0]],
 };
 
-/// The window's first, smallest and largest size, in logical pixels.
-pub(crate) const SIZE: (f32, f32) = (960.0, 640.0);
-pub(crate) const SMALLEST: (f32, f32) = (480.0, 320.0);
-pub(crate) const LARGEST: (f32, f32) = (3_840.0, 2_160.0);
-
-/// From this width on the tags stand beside the other pages.
+/// The width from which on the tags are beside the other pages.
 pub(crate) const WIDE: f32 = 760.0;
 
-/// The height of a tag's row, at least and at most, of the bar in the lowest, and the space around
-/// all.
+/// The lowest height of a tag's row.
 pub(crate) const ROW: f32 = 25.0;
-pub(crate) const HIGHEST_ROW: f32 = 44.0;
+
+/// The greatest height of a tag's row.
+pub(crate) const MAX_ROW: f32 = 44.0;
+
+/// The height of the bar in a row of height [`ROW`].
 pub(crate) const BAR: f32 = 17.0;
+
+/// The margin of the window.
 pub(crate) const MARGIN: f32 = 14.0;
 
 /// The height of a line of controls.
 pub(crate) const LINE: f32 = 22.0;
 
-/// The colours of the theme that is on.
+/// The colours of the current theme.
 pub(crate) fn palette(ui: &Ui) -> &'static Palette {
     if ui.visuals().dark_mode { &DARK } else { &LIGHT }
 }
 
 impl Palette {
-    /// The colours of one theme.
+    /// The colours of the light or the dark theme.
     pub(crate) fn of(light: bool) -> &'static Self {
         if light { &LIGHT } else { &DARK }
     }
 
-    /// A bar's colour.
+    /// The colour of a bar.
     pub(crate) fn bar(&self, probability: f32) -> Color32 {
         const STOPS: [f32; 4] = [0.0, 0.3, 0.65, 1.0];
-        let at = if probability.is_finite() { probability.clamp(0.0, 1.0) } else { 0.0 };
-        let next = STOPS.iter().position(|stop| at <= *stop).unwrap_or(STOPS.len() - 1).max(1);
-        let part = (at - STOPS[next - 1]) / (STOPS[next] - STOPS[next - 1]);
+        let probability = if probability.is_finite() { probability.clamp(0.0, 1.0) } else { 0.0 };
+        let next = STOPS.iter().position(|stop| probability <= *stop).unwrap_or(STOPS.len() - 1).max(1);
+        let fraction = (probability - STOPS[next - 1]) / (STOPS[next] - STOPS[next - 1]);
         let [r, g, b] = [0, 1, 2].map(|channel| {
             let (low, high) = (self.scale[next - 1][channel], self.scale[next][channel]);
-            (low + (high - low) * part) as u8
+            (low + (high - low) * fraction) as u8
         });
         Color32::from_rgb(r, g, b)
     }
 
-    /// A cell's colour in the taggram: nothing there is the background.
+    /// The colour of a cell in the taggram, which fades to the background below 0.2.
     pub(crate) fn cell(&self, probability: f32) -> Color32 {
-        let there = (probability / 0.2).clamp(0.0, 1.0);
-        self.track.lerp_to_gamma(self.bar(probability), there)
+        let opacity = (probability / 0.2).clamp(0.0, 1.0);
+        self.track.lerp_to_gamma(self.bar(probability), opacity)
     }
 }
 
-/// Sets the look of everything that is not drawn by hand.
+/// Sets the colours of egui's own widgets.
 pub(crate) fn apply(context: &Context, light: bool) {
     let palette = Palette::of(light);
     let mut visuals = if light { Visuals::light() } else { Visuals::dark() };
@@ -112,25 +112,24 @@ pub(crate) fn apply(context: &Context, light: bool) {
 mod tests {
     use super::*;
 
-    /// By the weights of Rec. 709.
+    /// The weighted sum of Rec. 709, without gamma.
     fn lightness(color: Color32) -> f32 {
         0.2126 * f32::from(color.r()) + 0.7152 * f32::from(color.g()) + 0.0722 * f32::from(color.b())
     }
 
     #[test]
-    fn strength_reads_by_lightness_alone() {
+    fn bar_colours_change_lightness_monotonically() {
         for (palette, sign) in [(&DARK, 1.0), (&LIGHT, -1.0)] {
             for step in 1..=50 {
-                let [less, more] = [step - 1, step].map(|step| lightness(palette.bar(step as f32 / 50.0)));
-                assert!(sign * (more - less) > 0.0, "at {step}: {less} {more}");
+                let [before, after] = [step - 1, step].map(|step| lightness(palette.bar(step as f32 / 50.0)));
+                assert!(sign * (after - before) > 0.0, "at {step}: {before} {after}");
             }
             assert_eq!(palette.bar(f32::NAN), palette.bar(0.0));
         }
     }
 
-    /// The contrast of the web's guidelines, WCAG 2.1: 4.5 for text.
     #[test]
-    fn text_can_be_read_on_what_is_behind_it() {
+    fn text_has_the_contrast_that_wcag_2_1_demands() {
         let linear = |channel: u8| {
             let value = f32::from(channel) / 255.0;
             if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }

@@ -1,59 +1,60 @@
-//! All of the window: the tags, beside them or behind them the other pages, the slots in a line,
-//! and how the listening is doing.
+//! The layout of the window: the header, the tags, the pages, the strip of slots and the status line.
 
-use super::export::Export;
-use super::files::Files;
-use super::models::{self, Models};
-use super::rows::Rows;
-use super::status::{self, Meters};
+use super::export::ExportMenu;
+use super::file_dialogs::FileDialogs;
+use super::model_page::{self, ModelPage};
+use super::slot_trace::SlotTraces;
+use super::status::{self, StatusMeters};
+use super::tag_rows::TagRows;
 use super::taggram::{self, Taggram};
-use super::trace::Traces;
-use super::{outputs, slots, tags, theme};
-use crate::params::View;
-use crate::parts::Parts;
+use super::{outputs_page, slots_page, tag_bars, theme};
+use crate::instance::Instance;
+use crate::params::{ModelChoice, SHIPPED_MODELS, View};
 use egui::{Button, Color32, ComboBox, Frame, Key, Margin, Rect, RichText, Ui, UiBuilder, Vec2};
 use nice_plug::context::gui::ParamSetter;
 use std::time::Duration;
 use tagvane_engine::Status;
 use tagvane_outputs::OscSettings;
 
-/// From frame to frame while something moves.
-const MOVING: Duration = Duration::from_millis(16);
+/// The time between frames while something moves.
+const MOVING_INTERVAL: Duration = Duration::from_millis(16);
 
-/// From frame to frame while nothing does but what a person waits for: a dialogue, a model.
-const WAITING: Duration = Duration::from_millis(100);
+/// The time between frames while a dialog is open or a model is loaded.
+const WAITING_INTERVAL: Duration = Duration::from_millis(100);
 
-/// When to look again after the last news: by then what was heard is old.
-const STALE: Duration = Duration::from_secs(1);
+/// The time between frames after the last prediction: a frame after this time shows its age.
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How high the header, the footer and the line of tools are.
-const HEADER: f32 = 30.0;
-const FOOTER: f32 = 20.0;
+/// The height of the header.
+const HEADER_HEIGHT: f32 = 30.0;
 
-/// What is on screen.
+/// The height of the status line.
+const FOOTER_HEIGHT: f32 = 20.0;
+
+/// The state of the window's parts.
 #[derive(Default)]
 pub(crate) struct Window {
-    pub(super) rows: Rows,
+    pub(super) rows: TagRows,
     taggram: Taggram,
-    traces: Traces,
-    meters: Meters,
-    models: Models,
-    files: Files,
-    export: Export,
+    traces: SlotTraces,
+    meters: StatusMeters,
+    model_page: ModelPage,
+    dialogs: FileDialogs,
+    export: ExportMenu,
     page: Page,
     search: String,
     /// The slot whose controls are shown.
     slot: usize,
-    /// What is being typed of the OSC settings.
+    /// The OSC settings while they are being typed.
     draft: Option<OscSettings>,
-    activity: outputs::Activity,
-    /// The theme that the context has.
-    light: Option<bool>,
+    activity: outputs_page::Activity,
+    /// Whether the theme of the egui context is light; `None` before it is set.
+    is_light: Option<bool>,
 }
 
 #[derive(Default, Debug, Clone, Copy, PartialEq)]
 enum Page {
-    /// Beside the others where there is room.
+    /// In a wide window the tags are beside the other pages, not a page.
     Tags,
     #[default]
     Taggram,
@@ -77,152 +78,154 @@ impl Page {
 }
 
 impl Window {
-    /// Textures belong to a context that goes or has gone.
-    pub(crate) fn forget_pictures(&mut self) {
+    /// Forgets the textures and the theme of the egui context of a closed window.
+    pub(crate) fn forget_textures(&mut self) {
         self.taggram = Taggram::default();
-        self.light = None;
+        self.is_light = None;
     }
 
-    /// Draws a frame and asks for the next one, if anything moves.
-    pub(crate) fn show(&mut self, ui: &mut Ui, parts: &Parts, setter: &ParamSetter<'_>) {
-        let mut view = parts.controls.view.lock().clone();
-        if self.light.replace(view.light) != Some(view.light) {
+    /// Draws a frame and asks for the next one.
+    pub(crate) fn show(&mut self, ui: &mut Ui, instance: &Instance, setter: &ParamSetter<'_>) {
+        let mut view = instance.controls.view.lock().clone();
+        if self.is_light.replace(view.light) != Some(view.light) {
             theme::apply(ui.ctx(), view.light);
         }
-        let status = parts.engine.board().status();
+        let status = instance.engine.board().status();
         self.rows.set_tags(status.tags(), view.folded, |tag| status.is_weak(tag));
         let (seconds, time) = ui.input(|input| (input.stable_dt, input.time));
-        let mut moves = self.rows.step(seconds, &view, &self.search, |tag| parts.outputs.tag(tag));
-        moves |= self.meters.look(parts, seconds);
-        self.traces.note(parts, time);
-        self.keys(ui);
-        if let Some(file) = models::pasted(ui) {
-            self.models.load(file, parts);
+        let mut is_moving = self.rows.step(seconds, &view, &self.search, |tag| instance.outputs.tag_value(tag));
+        is_moving |= self.meters.update(instance, seconds);
+        self.traces.record(instance, time);
+        self.handle_keys(ui);
+        if let Some(file) = model_page::pasted_model(ui) {
+            self.model_page.load(file, instance);
             self.page = Page::Model;
         }
 
         let palette = theme::palette(ui);
         ui.painter().rect_filled(ui.ctx().content_rect(), egui::CornerRadius::ZERO, palette.background);
         let whole = ui.max_rect().shrink(theme::MARGIN);
-        let wide = whole.width() >= theme::WIDE;
-        let (header, rest) = whole.split_top_bottom_at_y(whole.top() + HEADER);
-        let (rest, footer) = rest.split_top_bottom_at_y(rest.bottom() - FOOTER);
-        let (body, strip) = rest.split_top_bottom_at_y(rest.bottom() - slots::STRIP - 6.0);
+        let is_wide = whole.width() >= theme::WIDE;
+        let (header, rest) = whole.split_top_bottom_at_y(whole.top() + HEADER_HEIGHT);
+        let (rest, footer) = rest.split_top_bottom_at_y(rest.bottom() - FOOTER_HEIGHT);
+        let (body, strip) = rest.split_top_bottom_at_y(rest.bottom() - slots_page::STRIP - 6.0);
         let body = Rect::from_min_max(body.min + Vec2::new(0.0, 6.0), body.max - Vec2::new(0.0, 8.0));
 
-        within(ui, "header", header, |ui| self.header(ui, parts, &mut view, wide));
-        let page = if wide && self.page == Page::Tags { Page::Taggram } else { self.page };
-        let pages = if wide {
+        within(ui, "header", header, |ui| self.header(ui, instance, &mut view, is_wide));
+        let page = if is_wide && self.page == Page::Tags { Page::Taggram } else { self.page };
+        let pages = if is_wide {
             let width = (body.width() * 0.38).clamp(280.0, 460.0);
             let (left, right) = body.split_left_right_at_x(body.left() + width);
-            within(ui, "tags", left, |ui| self.tags(ui, parts, &mut view, &status));
+            within(ui, "tags", left, |ui| self.tags(ui, instance, &mut view, &status));
             Rect::from_min_max(right.min + Vec2::new(16.0, 0.0), right.max)
         } else {
             body
         };
-        within(ui, "page", pages, |ui| self.page(ui, parts, setter, &mut view, &status, page));
+        within(ui, "page", pages, |ui| self.page(ui, instance, setter, &mut view, &status, page));
         within(ui, "strip", strip, |ui| {
-            if let Some(slot) = slots::strip(ui, parts) {
+            if let Some(slot) = slots_page::strip(ui, instance) {
                 (self.slot, self.page) = (slot, Page::Slots);
             }
         });
-        within(ui, "footer", footer, |ui| status::show(ui, parts, &self.meters, &status));
+        within(ui, "footer", footer, |ui| status::show(ui, instance, &self.meters, &status));
 
-        *parts.controls.view.lock() = view;
-        let waits = self.files.is_asking() || parts.engine.is_loading();
-        ui.ctx().request_repaint_after(if moves {
-            MOVING
-        } else if waits {
-            WAITING
-        } else if parts.engine.board().age().is_some_and(|age| age < STALE) {
-            STALE
+        *instance.controls.view.lock() = view;
+        let is_waiting = self.dialogs.is_open() || instance.engine.is_loading();
+        ui.ctx().request_repaint_after(if is_moving {
+            MOVING_INTERVAL
+        } else if is_waiting {
+            WAITING_INTERVAL
+        } else if instance.engine.board().age().is_some_and(|age| age < IDLE_INTERVAL) {
+            IDLE_INTERVAL
         } else {
             Duration::MAX
         });
     }
 
-    /// The name, the pages, the model and Write.
-    fn header(&mut self, ui: &mut Ui, parts: &Parts, view: &mut View, wide: bool) {
+    /// Draws the name, the pages, the model, the theme and Write.
+    fn header(&mut self, ui: &mut Ui, instance: &Instance, view: &mut View, is_wide: bool) {
         ui.horizontal_centered(|ui| {
             if ui.available_width() > 560.0 {
                 ui.label(RichText::new("Tagvane").size(20.0).strong());
                 ui.add_space(10.0);
             }
-            // In the smallest window all of them fit beside Write.
+            // With the smaller size all pages and Write fit into the smallest window.
             let size = if ui.available_width() > 500.0 { 14.0 } else { 12.0 };
             for page in Page::ALL {
-                if wide && page == Page::Tags {
+                if is_wide && page == Page::Tags {
                     continue;
                 }
-                let shown = self.page == page || wide && self.page == Page::Tags && page == Page::Taggram;
-                if ui.selectable_label(shown, RichText::new(page.name()).size(size)).clicked() {
+                let is_current = self.page == page || is_wide && self.page == Page::Tags && page == Page::Taggram;
+                if ui.selectable_label(is_current, RichText::new(page.name()).size(size)).clicked() {
                     self.page = page;
                 }
             }
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                write(ui, parts);
+                write_button(ui, instance);
                 let theme = if view.light { "Dark" } else { "Light" };
-                if ui.button(theme).on_hover_text("The other colours").clicked() {
+                if ui.button(theme).on_hover_text("Switches the theme").clicked() {
                     view.light = !view.light;
                 }
                 if ui.available_width() > 150.0 {
-                    choose_model(ui, parts);
+                    model_list(ui, instance);
                 }
             });
         });
     }
 
-    fn tags(&mut self, ui: &mut Ui, parts: &Parts, view: &mut View, status: &Status) {
+    /// Draws the tags, or why there are none.
+    fn tags(&mut self, ui: &mut Ui, instance: &Instance, view: &mut View, status: &Status) {
         match status {
-            Status::Failed(why) => message(ui, "No model is listening", why, theme::palette(ui).warning),
+            Status::Failed(why) => message(ui, "No model is loaded", why, theme::palette(ui).warning),
             Status::Loading { .. } => message(ui, "Loading the model…", "", theme::palette(ui).faint),
             Status::Ready { .. } => {
-                tags::tools(ui, view, &mut self.search);
+                tag_bars::tools(ui, view, &mut self.search);
                 ui.add_space(4.0);
-                tags::show(ui, parts, &self.rows, view);
+                tag_bars::show(ui, instance, &self.rows, view);
             }
         }
     }
 
+    /// Draws a page.
     fn page(
         &mut self,
         ui: &mut Ui,
-        parts: &Parts,
+        instance: &Instance,
         setter: &ParamSetter<'_>,
         view: &mut View,
         status: &Status,
         page: Page,
     ) {
         match page {
-            Page::Tags => self.tags(ui, parts, view, status),
-            Page::Slots => slots::show(ui, parts, setter, status.tags(), &mut self.slot, &self.traces),
+            Page::Tags => self.tags(ui, instance, view, status),
+            Page::Slots => slots_page::show(ui, instance, setter, status.tags(), &mut self.slot, &self.traces),
             Page::Outputs => {
-                outputs::show(ui, parts, setter, status.tags(), &mut self.draft, &mut self.activity);
+                outputs_page::show(ui, instance, setter, status.tags(), &mut self.draft, &mut self.activity);
             }
-            Page::Model => self.models.show(ui, parts, &mut self.files, status),
+            Page::Model => self.model_page.show(ui, instance, &mut self.dialogs, status),
             Page::Taggram => {
                 ui.horizontal(|ui| {
-                    self.taggram.tools(ui, parts, view);
-                    let Self { export, files, rows, .. } = self;
-                    let popup = egui::containers::menu::MenuConfig::new()
+                    self.taggram.tools(ui, instance, view);
+                    let Self { export, dialogs, rows, .. } = self;
+                    let menu = egui::containers::menu::MenuConfig::new()
                         .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside);
                     egui::containers::menu::MenuButton::new("Export…")
-                        .config(popup)
-                        .ui(ui, |ui| export.show(ui, parts, files, &rows.resting(), view));
+                        .config(menu)
+                        .ui(ui, |ui| export.show(ui, instance, dialogs, &rows.in_fixed_order(), view));
                 });
                 ui.add_space(4.0);
-                let anything = parts.outputs.timeline().rows().len() > 0;
-                if anything {
-                    self.taggram.show(ui, parts, &self.rows, view);
+                let has_entries = instance.outputs.timeline().entries().len() > 0;
+                if has_entries {
+                    self.taggram.show(ui, instance, &self.rows, view);
                 } else {
-                    taggram::empty(ui);
+                    taggram::show_empty(ui);
                 }
             }
         }
     }
 
-    /// Keys that do something wherever the focus is: the pages by number with Ctrl, the search.
-    fn keys(&mut self, ui: &Ui) {
+    /// Turns the pages by Ctrl and a number, wherever the focus is.
+    fn handle_keys(&mut self, ui: &Ui) {
         let pages = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5];
         ui.input_mut(|input| {
             for (key, page) in pages.into_iter().zip(Page::ALL) {
@@ -234,59 +237,58 @@ impl Window {
     }
 }
 
-/// A part of the window in its place.
-fn within(ui: &mut Ui, name: &str, place: Rect, add: impl FnOnce(&mut Ui)) {
-    let place = Rect::from_min_max(place.min, place.max.max(place.min));
-    ui.scope_builder(UiBuilder::new().id_salt(name).max_rect(place), |ui| {
-        ui.set_clip_rect(place.expand(2.0).intersect(ui.clip_rect()));
-        add(ui);
+/// Draws a part of the window in its rectangle.
+fn within(ui: &mut Ui, name: &str, rect: Rect, draw: impl FnOnce(&mut Ui)) {
+    let rect = Rect::from_min_max(rect.min, rect.max.max(rect.min));
+    ui.scope_builder(UiBuilder::new().id_salt(name).max_rect(rect), |ui| {
+        ui.set_clip_rect(rect.expand(2.0).intersect(ui.clip_rect()));
+        draw(ui);
     });
 }
 
-/// Write: big, red when it is armed, and honest about what it does.
-fn write(ui: &mut Ui, parts: &Parts) {
+/// Draws Write, which is red while it is armed.
+fn write_button(ui: &mut Ui, instance: &Instance) {
     let palette = theme::palette(ui);
-    let armed = parts.outputs.armed();
+    let armed = instance.outputs.is_armed();
     let text = RichText::new(if armed { "Write armed" } else { "Write" }).size(15.0).strong();
     let text = text.color(if armed { Color32::WHITE } else { palette.armed });
     let button = Button::new(text)
         .fill(if armed { palette.armed } else { palette.track })
         .stroke((1.5, palette.armed))
         .min_size(Vec2::new(96.0, 26.0));
-    let meaning = if armed {
+    let hint = if armed {
         "Armed: while the transport plays, the slots move their parameters, and a host in touch, latch or write mode records them"
     } else {
-        "Lets the host record the slots as automation. Off, they stand still or follow their lanes"
+        "Lets the host record the slots as automation. While it is off, they keep their values or follow recorded automation"
     };
-    if ui.add(button).on_hover_text(meaning).clicked() {
-        parts.outputs.arm(!armed);
+    if ui.add(button).on_hover_text(hint).clicked() {
+        instance.outputs.set_armed(!armed);
     }
 }
 
-/// The models that ship, one click away.
-fn choose_model(ui: &mut Ui, parts: &Parts) {
-    use crate::params::{Choice, SHIPPED};
-    let source = parts.engine.board().about().source;
-    let status = parts.engine.board().status();
+/// Draws the list of the shipped models.
+fn model_list(ui: &mut Ui, instance: &Instance) {
+    let source = instance.engine.board().model_info().source;
+    let status = instance.engine.board().status();
     let current = match &status {
         Status::Ready { name, .. } => name.as_str(),
         Status::Loading { .. } => "Loading…",
         Status::Failed(_) => "No model",
     };
     let text = |name: &str| RichText::new(name).size(13.0);
-    // The name of a file may be any length.
-    let choice =
-        ComboBox::from_id_salt("model").selected_text(text(current)).width(140.0).truncate().show_ui(ui, |ui| {
-            for model in &SHIPPED {
-                let listens = source.as_ref() == Some(&model.source());
-                if ui.selectable_label(listens, text(model.name)).clicked() && !listens {
-                    parts.choose_model(Choice::Shipped { shipped: model.name.into() });
-                }
+    // Truncated, because the name of a file can have any length.
+    let list = ComboBox::from_id_salt("model").selected_text(text(current)).width(140.0).truncate().show_ui(ui, |ui| {
+        for model in &SHIPPED_MODELS {
+            let is_current = source.as_ref() == Some(&model.source());
+            if ui.selectable_label(is_current, text(model.name)).clicked() && !is_current {
+                instance.choose_model(ModelChoice::Shipped { shipped: model.name.into() });
             }
-        });
-    choice.response.on_hover_text("The model that listens");
+        }
+    });
+    list.response.on_hover_text("The current model");
 }
 
+/// Draws a message in place of the tags.
 fn message(ui: &mut Ui, title: &str, text: &str, color: Color32) {
     Frame::new().inner_margin(Margin::same(8)).show(ui, |ui| {
         ui.label(RichText::new(title).size(16.0).color(color));

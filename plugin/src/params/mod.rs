@@ -1,29 +1,30 @@
-//! What the host may change and a project remembers.
+//! The parameters that nice-plug knows, and the saved state.
 //!
-//! The slots themselves, Write and the tags are parameters too, but not nice-plug's: the
-//! shell adds them.
+//! The slots' values, Write and the tags are parameters too, but the shell adds them.
 
 mod model;
-mod outputs;
+mod routing;
 mod slot;
 mod state;
+mod units;
 mod view;
 
-pub(crate) use model::{Choice, SHIPPED, inference};
-use slot::SlotControls;
-pub(crate) use state::{LONGEST as LONGEST_STATE, examine as examine_state};
-use view::SavedView;
+pub(crate) use model::{ModelChoice, SHIPPED_MODELS, inference_mode};
+pub(crate) use state::{MAX_STATE_BYTES, check_state};
 pub(crate) use view::View;
 
 use crate::host::Host;
-use model::ModelChoice;
+use model::SavedModel;
 use nice_plug::prelude::*;
-use outputs::{SavedSlots, SavedWiring};
+use routing::{SavedRouting, SavedSlots};
+use slot::SlotControls;
 use std::sync::{Arc, OnceLock};
 use tagvane_engine::Engine;
-use tagvane_outputs::{Midi, Outputs, SLOTS, Settings};
+use tagvane_outputs::{MidiSettings, Outputs, SLOTS, Settings};
+use units::milliseconds;
+use view::SavedView;
 
-/// The controls.
+/// The parameters and the saved state of an instance.
 #[derive(Params)]
 pub(crate) struct Controls {
     #[id = "bypass"]
@@ -34,49 +35,49 @@ pub(crate) struct Controls {
     pub(crate) midi: MidiControls,
     #[nested(array, group = "Slot")]
     pub(crate) slots: [SlotControls; SLOTS],
-    /// Known once the shell has met it.
+    /// Set by the shell when it creates the instance.
     host: OnceLock<Host>,
     #[persist = "model"]
-    pub(crate) model: ModelChoice,
+    pub(crate) model: SavedModel,
     #[persist = "view"]
     pub(crate) view: SavedView,
     #[persist = "outputs"]
-    wiring: SavedWiring,
+    routing: SavedRouting,
     #[persist = "slots"]
     saved_slots: SavedSlots,
 }
 
-/// How often the host is told of a tag at most.
+/// How often a tag's value is announced to the host at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub(crate) enum Announce {
-    /// 25 Hz, but in a host that takes an output for a person's touch not at all.
+pub(crate) enum AnnounceRate {
+    /// 25 Hz, or off in a host that [treats outputs as edits](Host::treats_outputs_as_edits).
     #[id = "auto"]
     Auto,
     #[id = "off"]
     Off,
     #[id = "5"]
     #[name = "5 Hz"]
-    Five,
+    Hz5,
     #[id = "10"]
     #[name = "10 Hz"]
-    Ten,
+    Hz10,
     #[id = "25"]
     #[name = "25 Hz"]
-    TwentyFive,
+    Hz25,
 }
 
-/// How tags are shown and told.
+/// How tags are smoothed and announced to the host.
 #[derive(Params)]
 pub(crate) struct TagControls {
     #[id = "announce"]
-    pub(crate) announce: EnumParam<Announce>,
+    pub(crate) announce: EnumParam<AnnounceRate>,
     #[id = "tag_attack"]
     pub(crate) attack: FloatParam,
     #[id = "tag_release"]
     pub(crate) release: FloatParam,
 }
 
-/// What goes out as MIDI.
+/// What is sent as MIDI control changes.
 #[derive(Params)]
 pub(crate) struct MidiControls {
     #[id = "midi"]
@@ -92,11 +93,12 @@ pub(crate) struct MidiControls {
 }
 
 impl Controls {
+    /// The parameters with their default values, for the engine and the outputs of an instance.
     pub(crate) fn new(engine: Arc<Engine>, outputs: Arc<Outputs>) -> Self {
         Self {
             bypass: BoolParam::new("Bypass", false).make_bypass(),
             tags: TagControls {
-                announce: EnumParam::new("Announce tags", Announce::Auto).non_automatable(),
+                announce: EnumParam::new("Announce tags", AnnounceRate::Auto).non_automatable(),
                 attack: milliseconds("Tag attack", 100.0),
                 release: milliseconds("Tag release", 300.0),
             },
@@ -110,48 +112,48 @@ impl Controls {
             },
             slots: std::array::from_fn(SlotControls::new),
             host: OnceLock::new(),
-            model: ModelChoice::new(engine),
+            model: SavedModel::new(engine),
             view: SavedView::default(),
-            wiring: SavedWiring(Arc::clone(&outputs)),
+            routing: SavedRouting(Arc::clone(&outputs)),
             saved_slots: SavedSlots(outputs),
         }
     }
 
-    /// The host says its name, once.
-    pub(crate) fn meet(&self, name: &str) {
-        self.host.get_or_init(|| Host::named(name));
+    /// Sets the host by its name; later calls change nothing.
+    pub(crate) fn set_host_name(&self, name: &str) {
+        self.host.get_or_init(|| Host::from_name(name));
     }
 
-    /// What is known of the host.
+    /// The quirks of the host; none before its name is set.
     pub(crate) fn host(&self) -> Host {
         self.host.get().copied().unwrap_or_default()
     }
 
-    /// The outputs' settings as they are now. Reads atomics alone.
+    /// The current settings of the outputs. Only reads atomics, so that the audio thread may call it.
     pub(crate) fn settings(&self) -> Settings {
-        let midi = Midi {
+        let midi = MidiSettings {
             channel: (self.midi.channel.value() - 1) as u8,
-            first: self.midi.first.value() as u8,
-            tags: self.midi.tags.value(),
+            first_controller: self.midi.first.value() as u8,
+            sends_tags: self.midi.tags.value(),
         };
         Settings {
-            announce: match self.tags.announce.value() {
-                Announce::Auto => (!self.host().touchy).then_some(25.0),
-                Announce::Off => None,
-                Announce::Five => Some(5.0),
-                Announce::Ten => Some(10.0),
-                Announce::TwentyFive => Some(25.0),
+            announce_rate: match self.tags.announce.value() {
+                AnnounceRate::Auto => (!self.host().treats_outputs_as_edits).then_some(25.0),
+                AnnounceRate::Off => None,
+                AnnounceRate::Hz5 => Some(5.0),
+                AnnounceRate::Hz10 => Some(10.0),
+                AnnounceRate::Hz25 => Some(25.0),
             },
             attack: self.tags.attack.value(),
             release: self.tags.release.value(),
             slots: std::array::from_fn(|slot| self.slots[slot].shape()),
             midi: self.midi.on.value().then_some(midi),
-            live: self.midi.live.value(),
+            sends_live_values: self.midi.live.value(),
         }
     }
 
-    /// The pages of a hardware controller.
-    pub(crate) fn pages(&self, context: &mut impl RemoteControlsContext) {
+    /// Adds the pages for a hardware controller.
+    pub(crate) fn add_remote_control_pages(&self, context: &mut impl RemoteControlsContext) {
         context.add_section("Slots", |section| {
             for (slot, controls) in self.slots.iter().enumerate() {
                 section.add_page(format!("Slot {}", slot + 1), |page| {
@@ -179,18 +181,4 @@ impl Controls {
             });
         });
     }
-}
-
-/// A time constant; 0 is at once.
-fn milliseconds(name: &str, default: f32) -> FloatParam {
-    let range = FloatRange::Skewed { min: 0.0, max: 5_000.0, factor: FloatRange::skew_factor(-2.0) };
-    FloatParam::new(name, default, range).with_step_size(1.0).with_unit(" ms").non_automatable()
-}
-
-/// A share of the whole.
-fn percent(name: &str, default: f32) -> FloatParam {
-    FloatParam::new(name, default, FloatRange::Linear { min: 0.0, max: 1.0 })
-        .with_unit(" %")
-        .with_value_to_string(formatters::v2s_f32_percentage(0))
-        .with_string_to_value(formatters::s2v_f32_percentage())
 }

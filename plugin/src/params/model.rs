@@ -1,179 +1,185 @@
-//! Which model a project uses.
+//! The model of a project.
 
 use nice_plug::params::persist::PersistentField;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
-use tagvane_engine::{Engine, Inference, ModelSource, Request};
+use tagvane_engine::{Engine, InferenceMode, ModelRequest, ModelSource};
 
 /// A model inside the plugin.
-pub(crate) struct Shipped {
-    /// What it is called, in the window and in projects.
+pub(crate) struct ShippedModel {
+    /// Its name in the window and in saved state.
     pub(crate) name: &'static str,
-    /// What it is about, in a sentence.
-    pub(crate) meaning: &'static str,
+    /// What its tags are about.
+    pub(crate) description: &'static str,
     bytes: &'static [u8],
 }
 
-impl Shipped {
+impl ShippedModel {
+    /// Where the engine loads it from.
     pub(crate) fn source(&self) -> ModelSource {
         ModelSource::Bytes { name: Cow::Borrowed(self.name), bytes: self.bytes }
     }
 
-    /// What the file says of itself.
+    /// The metadata of its file.
     #[cfg(test)]
     pub(crate) fn metadata(&self) -> tagvane_engine::Metadata {
         tagvane_engine::Metadata::peek(self.bytes)
     }
 }
 
-/// The models that ship; the first is that of a new instance.
-pub(crate) const SHIPPED: [Shipped; 2] = [
-    Shipped {
+/// The models inside the plugin; a new instance uses the first one.
+pub(crate) const SHIPPED_MODELS: [ShippedModel; 2] = [
+    ShippedModel {
         name: "MagnaTagATune 50",
-        meaning: "Instruments, voices, tempo, style: the fifty tags of MagnaTagATune",
+        description: "Instruments, voices, tempo, style: the fifty tags of MagnaTagATune",
         bytes: include_bytes!("../../models/magnatagatune.onnx"),
     },
-    Shipped {
+    ShippedModel {
         name: "Million Song 50",
-        meaning: "Styles, decades, moods: the fifty Last.fm tags of the Million Song Dataset",
+        description: "Styles, decades, moods: the fifty Last.fm tags of the Million Song Dataset",
         bytes: include_bytes!("../../models/million-song.onnx"),
     },
 ];
 
-/// The environment variable that names another model file for every new instance.
+/// The environment variable with the path of another model file for every new instance.
 pub(crate) const MODEL_VARIABLE: &str = "TAGVANE_MODEL";
 
-/// The environment variable that, set to 1, has every model run by full windows: to
-/// compare with sliding.
+/// The environment variable that, set to 1, runs every model by full windows, to compare them with
+/// sliding inference.
 pub(crate) const FULL_WINDOWS_VARIABLE: &str = "TAGVANE_FULL_WINDOWS";
 
 /// How a new instance runs its models.
-pub(crate) fn inference() -> Inference {
+pub(crate) fn inference_mode() -> InferenceMode {
     match std::env::var_os(FULL_WINDOWS_VARIABLE) {
-        Some(value) if value == "1" => Inference::FullWindows,
-        _ => Inference::Sliding,
+        Some(value) if value == "1" => InferenceMode::FullWindows,
+        _ => InferenceMode::Sliding,
     }
 }
 
-/// What a project says of its model.
+/// A model as saved state names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(crate) enum Choice {
-    /// The one that a new instance has.
+pub(crate) enum ModelChoice {
+    /// The model of a new instance.
     #[default]
-    Usual,
-    /// A file of the user's own, as projects of the first version name it.
+    Default,
+    /// A file of the user, as the first version saved it.
     Path(PathBuf),
-    /// A file of the user's own.
+    /// A file of the user.
     File {
-        /// Where it is.
+        /// Its path.
         file: PathBuf,
-        /// The SHA-256 of what was in it, once that is known.
+        /// The SHA-256 of its content, once that is known.
         sha256: Option<String>,
     },
-    /// One that ships, by its name.
+    /// A model inside the plugin.
     Shipped {
         /// Its name.
         shipped: String,
     },
 }
 
-impl Choice {
-    /// What to load. A name that nothing has, as of a later version, stands for the usual one.
+impl ModelChoice {
+    /// Where to load it from. An unknown name, as a later version may save it, gives the default model.
     pub(crate) fn source(&self) -> ModelSource {
         match self {
             Self::Path(file) | Self::File { file, .. } => ModelSource::File(file.clone()),
-            Self::Shipped { shipped } if let Some(model) = SHIPPED.iter().find(|model| model.name == shipped) => {
+            Self::Shipped { shipped }
+                if let Some(model) = SHIPPED_MODELS.iter().find(|model| model.name == shipped) =>
+            {
                 model.source()
             }
-            Self::Usual | Self::Shipped { .. } => match std::env::var_os(MODEL_VARIABLE) {
+            Self::Default | Self::Shipped { .. } => match std::env::var_os(MODEL_VARIABLE) {
                 Some(path) if !path.is_empty() => ModelSource::File(path.into()),
-                _ => SHIPPED[0].source(),
+                _ => SHIPPED_MODELS[0].source(),
             },
         }
     }
 
-    /// To load it as a project names it: a file that cannot be had is stood in for by the usual
-    /// one. A file that the environment names is not: whoever names it there wants no other.
-    pub(crate) fn of_project(&self) -> Request {
+    /// The request to load it for a project: the first shipped model replaces a file that cannot be
+    /// read. A file from the environment has no such fallback, because whoever sets the variable wants
+    /// no other model.
+    pub(crate) fn request(&self) -> ModelRequest {
         let hash = if let Self::File { sha256, .. } = self { sha256.clone() } else { None };
-        Request { source: self.source(), hash, instead: self.file().map(|_| SHIPPED[0].source()) }
+        ModelRequest { source: self.source(), hash, fallback: self.file().map(|_| SHIPPED_MODELS[0].source()) }
     }
 
-    /// The file of the user's own, if it is one.
+    /// The path of a file of the user.
     fn file(&self) -> Option<&Path> {
         match self {
             Self::Path(file) | Self::File { file, .. } => Some(file),
-            Self::Usual | Self::Shipped { .. } => None,
+            Self::Default | Self::Shipped { .. } => None,
         }
     }
 }
 
-/// The choice of an instance. Setting it has the model loaded in the background.
-pub(crate) struct ModelChoice {
+/// The model in the saved state. Setting it loads the model in the background.
+pub(crate) struct SavedModel {
     engine: Arc<Engine>,
-    chosen: Mutex<Chosen>,
+    choices: Mutex<ModelChoices>,
 }
 
 #[derive(Default)]
-struct Chosen {
-    /// What the project says.
-    project: Choice,
-    /// What a person asked for: the project's once it is loaded, and forgotten if it cannot be.
-    asked: Option<Choice>,
+struct ModelChoices {
+    /// The model that is saved.
+    current: ModelChoice,
+    /// The model that the user asked for last: it becomes the current one when it is loaded, and is
+    /// dropped if it cannot be loaded.
+    pending: Option<ModelChoice>,
 }
 
-impl ModelChoice {
+impl SavedModel {
+    /// The default model of an engine.
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, chosen: Mutex::default() }
+        Self { engine, choices: Mutex::default() }
     }
 
-    /// What was chosen; a model that was asked for and is loaded has become the project's.
-    fn chosen(&self) -> MutexGuard<'_, Chosen> {
-        let mut chosen = self.chosen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if chosen.asked.is_some() && !self.engine.is_loading() {
-            let asked = chosen.asked.take();
-            let loaded = self.engine.board().about().source;
-            if let Some(asked) = asked.filter(|asked| loaded == Some(asked.source())) {
-                chosen.project = asked;
+    /// Locks the choices, after a pending one whose load has ended became the current one or was dropped.
+    fn settled_choices(&self) -> MutexGuard<'_, ModelChoices> {
+        let mut choices = self.choices.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if choices.pending.is_some() && !self.engine.is_loading() {
+            let pending = choices.pending.take();
+            let loaded = self.engine.board().model_info().source;
+            if let Some(pending) = pending.filter(|pending| loaded == Some(pending.source())) {
+                choices.current = pending;
             }
         }
-        chosen
+        choices
     }
 
-    /// A person asks for a model; what listens now listens on until it is loaded, and if it cannot
-    /// be. Gives whether it is another one than before.
-    pub(crate) fn choose(&self, choice: Choice) -> bool {
-        let mut chosen = self.chosen();
-        let other = *chosen.asked.as_ref().unwrap_or(&chosen.project) != choice;
-        if other || self.engine.board().about().notice.is_some() {
+    /// Loads the model that the user asks for; the model before runs until then, and continues if the
+    /// load fails. Returns whether the choice is another one than before.
+    pub(crate) fn choose(&self, choice: ModelChoice) -> bool {
+        let mut choices = self.settled_choices();
+        let is_new = *choices.pending.as_ref().unwrap_or(&choices.current) != choice;
+        if is_new || self.engine.board().model_info().notice.is_some() {
             self.engine.load(choice.source());
-            chosen.asked = Some(choice);
+            choices.pending = Some(choice);
         }
-        other
+        is_new
     }
 }
 
-impl<'a> PersistentField<'a, Choice> for ModelChoice {
-    fn set(&self, choice: Choice) {
-        let mut chosen = self.chosen();
-        if chosen.asked.take().is_some() || chosen.project != choice {
-            self.engine.load(choice.of_project());
-            chosen.project = choice;
+impl<'a> PersistentField<'a, ModelChoice> for SavedModel {
+    fn set(&self, choice: ModelChoice) {
+        let mut choices = self.settled_choices();
+        if choices.pending.take().is_some() || choices.current != choice {
+            self.engine.load(choice.request());
+            choices.current = choice;
         }
     }
 
     fn map<F, R>(&self, f: F) -> R
     where
-        F: Fn(&Choice) -> R,
+        F: Fn(&ModelChoice) -> R,
     {
-        let about = self.engine.board().about();
-        let choice = self.chosen().project.clone();
+        let info = self.engine.board().model_info();
+        let choice = self.settled_choices().current.clone();
         match choice.file() {
-            Some(file) if about.source == Some(ModelSource::File(file.into())) => {
-                f(&Choice::File { file: file.into(), sha256: Some(about.hash) })
+            Some(file) if info.source == Some(ModelSource::File(file.into())) => {
+                f(&ModelChoice::File { file: file.into(), sha256: Some(info.hash) })
             }
             _ => f(&choice),
         }
@@ -185,17 +191,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn projects_of_all_versions_are_read() {
-        let read = |text: &str| serde_json::from_str::<Choice>(text).unwrap();
-        assert_eq!(read("null"), Choice::Usual);
-        assert_eq!(read("\"/music/mine.onnx\""), Choice::Path("/music/mine.onnx".into()));
-        let file = Choice::File { file: "/music/mine.onnx".into(), sha256: Some("ab".into()) };
+    fn choices_saved_by_all_versions_are_read() {
+        let read = |text: &str| serde_json::from_str::<ModelChoice>(text).unwrap();
+        assert_eq!(read("null"), ModelChoice::Default);
+        assert_eq!(read("\"/music/mine.onnx\""), ModelChoice::Path("/music/mine.onnx".into()));
+        let file = ModelChoice::File { file: "/music/mine.onnx".into(), sha256: Some("ab".into()) };
         assert_eq!(read("{\"file\": \"/music/mine.onnx\", \"sha256\": \"ab\"}"), file);
         assert_eq!(file.source(), read("\"/music/mine.onnx\"").source());
-        let shipped = Choice::Shipped { shipped: SHIPPED[0].name.into() };
+        let shipped = ModelChoice::Shipped { shipped: SHIPPED_MODELS[0].name.into() };
         assert_eq!(read(&serde_json::to_string(&shipped).unwrap()), shipped);
-        assert_eq!(shipped.source(), SHIPPED[0].source());
-        let later = Choice::Shipped { shipped: "of a later version".into() };
-        assert_eq!(later.source(), Choice::Usual.source());
+        assert_eq!(shipped.source(), SHIPPED_MODELS[0].source());
+        let unknown = ModelChoice::Shipped { shipped: "of a later version".into() };
+        assert_eq!(unknown.source(), ModelChoice::Default.source());
     }
 }

@@ -1,20 +1,20 @@
-//! How one slot is shaped.
+//! The parameters that shape a slot.
 
-use super::{milliseconds, percent};
+use super::units::{milliseconds, percent};
 use nice_plug::prelude::*;
-use tagvane_outputs::Shape;
+use tagvane_outputs::SlotShape;
 
-/// What a slot makes of its source.
+/// How a slot's value follows its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub(crate) enum Mode {
+pub(crate) enum SlotMode {
     #[id = "continuous"]
     Continuous,
     #[id = "gate"]
     Gate,
 }
 
-/// The controls of one slot. Only the threshold can be automated: the rest is set up
-/// once, and hosts list no more than so many.
+/// The parameters of a slot. Only the threshold can be automated: the others are set once, and some hosts
+/// list few automatable parameters.
 #[derive(Params)]
 pub(crate) struct SlotControls {
     #[id = "threshold"]
@@ -22,7 +22,7 @@ pub(crate) struct SlotControls {
     #[id = "hysteresis"]
     pub(crate) hysteresis: FloatParam,
     #[id = "mode"]
-    pub(crate) mode: EnumParam<Mode>,
+    pub(crate) mode: EnumParam<SlotMode>,
     #[id = "invert"]
     pub(crate) invert: BoolParam,
     #[id = "attack"]
@@ -36,14 +36,14 @@ pub(crate) struct SlotControls {
 }
 
 impl SlotControls {
-    /// The controls of slot `slot`, from 0.
+    /// The parameters of slot `slot`, which counts from 0.
     pub(crate) fn new(slot: usize) -> Self {
-        let shape = Shape::default();
-        let name = |what: &str| format!("Slot {} {what}", slot + 1);
+        let shape = SlotShape::default();
+        let name = |parameter: &str| format!("Slot {} {parameter}", slot + 1);
         Self {
             threshold: percent(&name("Threshold"), shape.threshold),
             hysteresis: percent(&name("Hysteresis"), shape.hysteresis).non_automatable(),
-            mode: EnumParam::new(name("Mode"), Mode::Continuous).non_automatable(),
+            mode: EnumParam::new(name("Mode"), SlotMode::Continuous).non_automatable(),
             invert: BoolParam::new(name("Invert"), shape.invert).non_automatable(),
             attack: milliseconds(&name("Attack"), shape.attack),
             release: milliseconds(&name("Release"), shape.release),
@@ -52,11 +52,12 @@ impl SlotControls {
         }
     }
 
-    pub(crate) fn shape(&self) -> Shape {
-        Shape {
+    /// The current values, for the output processor.
+    pub(crate) fn shape(&self) -> SlotShape {
+        SlotShape {
             threshold: self.threshold.value(),
             hysteresis: self.hysteresis.value(),
-            gate: self.mode.value() == Mode::Gate,
+            gate: self.mode.value() == SlotMode::Gate,
             attack: self.attack.value(),
             release: self.release.value(),
             invert: self.invert.value(),

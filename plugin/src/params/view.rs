@@ -1,29 +1,29 @@
-//! How a person has the window: kept with the project, and no part of what the host undoes.
+//! How the user has set up the window. It is saved with the project and takes no part in the host's undo.
 
 use nice_plug::params::persist::PersistentField;
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, MutexGuard};
 
-/// The most names that are kept of a kind.
-const MOST_NAMES: usize = 64;
+/// The most pinned tags and the most hidden tags.
+const MAX_NAMES: usize = 64;
 
-/// How the window looks.
+/// What the window shows and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct View {
-    /// Light instead of dark.
+    /// Whether the theme is light instead of dark.
     pub(crate) light: bool,
-    /// The tags in groups instead of the strongest first.
+    /// Whether the tags are sorted by group instead of by strength.
     pub(crate) grouped: bool,
-    /// Words that say the same are one.
+    /// Whether tags with the same meaning share a row.
     pub(crate) folded: bool,
-    /// Tags that stand on top, by name.
+    /// The names of the rows at the top.
     pub(crate) pinned: Vec<String>,
-    /// Tags that are not shown, by name.
+    /// The names of the rows that are not shown.
     pub(crate) hidden: Vec<String>,
-    /// How much the taggram shows, in seconds.
+    /// The length of the taggram, in seconds.
     pub(crate) seconds: f64,
-    /// From which probability on an exported region has a tag.
+    /// The lowest probability at which an exported region has a tag.
     pub(crate) threshold: f32,
 }
 
@@ -42,50 +42,50 @@ impl Default for View {
 }
 
 impl View {
-    /// How much a taggram can show, in seconds.
-    pub(crate) const SECONDS: std::ops::RangeInclusive<f64> = 10.0..=600.0;
+    /// The range of [`seconds`](Self::seconds).
+    pub(crate) const SECONDS_RANGE: std::ops::RangeInclusive<f64> = 10.0..=600.0;
 
-    /// Pins a tag, or takes its pin away.
-    pub(crate) fn pin(&mut self, name: &str) {
+    /// Pins or unpins a row.
+    pub(crate) fn toggle_pinned(&mut self, name: &str) {
         toggle(&mut self.pinned, name);
     }
 
-    /// Hides a tag, or shows it again.
-    pub(crate) fn hide(&mut self, name: &str) {
+    /// Hides a row or shows it again.
+    pub(crate) fn toggle_hidden(&mut self, name: &str) {
         toggle(&mut self.hidden, name);
     }
 
-    /// What a project says, in its limits.
-    fn sound(mut self) -> Self {
-        self.pinned.truncate(MOST_NAMES);
-        self.hidden.truncate(MOST_NAMES);
-        let usual = Self::default();
+    /// The view with every value within its limits.
+    fn clamped(mut self) -> Self {
+        self.pinned.truncate(MAX_NAMES);
+        self.hidden.truncate(MAX_NAMES);
+        let default = Self::default();
         self.seconds = if self.seconds.is_finite() {
-            self.seconds.clamp(*Self::SECONDS.start(), *Self::SECONDS.end())
+            self.seconds.clamp(*Self::SECONDS_RANGE.start(), *Self::SECONDS_RANGE.end())
         } else {
-            usual.seconds
+            default.seconds
         };
-        self.threshold = if self.threshold.is_finite() { self.threshold.clamp(0.0, 1.0) } else { usual.threshold };
+        self.threshold = if self.threshold.is_finite() { self.threshold.clamp(0.0, 1.0) } else { default.threshold };
         self
     }
 }
 
 fn toggle(names: &mut Vec<String>, name: &str) {
     match names.iter().position(|other| other == name) {
-        Some(at) => {
-            names.remove(at);
+        Some(index) => {
+            names.remove(index);
         }
-        None if names.len() < MOST_NAMES => names.push(name.to_owned()),
+        None if names.len() < MAX_NAMES => names.push(name.to_owned()),
         None => {}
     }
 }
 
-/// The view of an instance.
+/// The view in the saved state.
 #[derive(Default)]
 pub(crate) struct SavedView(Mutex<View>);
 
 impl SavedView {
-    /// The view, to read and to change.
+    /// Locks the view.
     pub(crate) fn lock(&self) -> MutexGuard<'_, View> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -93,7 +93,7 @@ impl SavedView {
 
 impl<'a> PersistentField<'a, View> for SavedView {
     fn set(&self, view: View) {
-        *self.lock() = view.sound();
+        *self.lock() = view.clamped();
     }
 
     fn map<F, R>(&self, f: F) -> R
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn projects_say_what_they_like_and_the_view_stays_sound() {
+    fn saved_values_beyond_their_limits_are_clamped() {
         let saved = SavedView::default();
         let read = |text: &str| serde_json::from_str::<View>(text).unwrap();
         saved.set(read("{\"seconds\": 1e300, \"threshold\": -4, \"unknown\": 3}"));
@@ -117,20 +117,20 @@ mod tests {
         assert_eq!((view.seconds, view.threshold), (600.0, 0.0));
         saved.set(View { pinned: vec!["x".into(); 1_000], seconds: f64::NAN, ..View::default() });
         let view = saved.lock().clone();
-        assert_eq!((view.pinned.len(), view.seconds), (MOST_NAMES, 60.0));
+        assert_eq!((view.pinned.len(), view.seconds), (MAX_NAMES, 60.0));
         let view = View { light: true, hidden: vec!["rock".into()], ..View::default() };
         saved.set(view.clone());
-        assert_eq!(saved.map(|now| serde_json::to_string(now).unwrap()), serde_json::to_string(&view).unwrap());
+        assert_eq!(saved.map(|view| serde_json::to_string(view).unwrap()), serde_json::to_string(&view).unwrap());
     }
 
     #[test]
-    fn what_is_pinned_twice_is_not_pinned() {
+    fn pinning_twice_unpins_and_the_number_of_names_is_limited() {
         let mut view = View::default();
-        view.pin("rock");
-        view.pin("slow");
-        view.pin("rock");
+        view.toggle_pinned("rock");
+        view.toggle_pinned("slow");
+        view.toggle_pinned("rock");
         assert_eq!(view.pinned, ["slow"]);
-        (0..200).for_each(|number| view.hide(&number.to_string()));
-        assert_eq!(view.hidden.len(), MOST_NAMES);
+        (0..200).for_each(|number| view.toggle_hidden(&number.to_string()));
+        assert_eq!(view.hidden.len(), MAX_NAMES);
     }
 }

@@ -1,7 +1,7 @@
-//! The library's way in: the CLAP entry, its plugin factory, and what clap-wrapper
-//! asks for the VST3.
+//! The entry points of the library: the CLAP entry, its plugin factory, and the factory that clap-wrapper
+//! reads for the VST3.
 
-use super::{Shell, Shelled, guarded};
+use super::object::{Shell, ShellPlugin, catch_panic};
 use clap_sys::entry::clap_plugin_entry;
 use clap_sys::factory::plugin_factory::{CLAP_PLUGIN_FACTORY_ID, clap_plugin_factory};
 use clap_sys::host::clap_host;
@@ -12,7 +12,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 use std::sync::OnceLock;
 
-/// What clap-wrapper asks a CLAP of its VST3 side for.
+/// What clap-wrapper reads about the VST3 of a plugin.
 #[repr(C)]
 pub(crate) struct Vst3Info {
     vendor: *const c_char,
@@ -20,7 +20,7 @@ pub(crate) struct Vst3Info {
     features: *const c_char,
 }
 
-/// The factory that answers with it, "clap.plugin-factory-info-as-vst3/0".
+/// The factory "clap.plugin-factory-info-as-vst3/0", which returns the [`Vst3Info`] of each plugin.
 #[repr(C)]
 pub(crate) struct Vst3Factory {
     vendor: *const c_char,
@@ -31,15 +31,15 @@ pub(crate) struct Vst3Factory {
 
 const VST3_FACTORY_ID: &CStr = c"clap.plugin-factory-info-as-vst3/0";
 
-// SAFETY: their pointers are to constants, or null.
+// SAFETY: its pointers are null or point to constants.
 unsafe impl Sync for Vst3Info {}
-// SAFETY: likewise.
+// SAFETY: its pointers are null or point to constants.
 unsafe impl Sync for Vst3Factory {}
 
-/// The constants of one plugin type; their addresses live as long as the library.
+/// The constants of a plugin type; their addresses are valid as long as the library is loaded.
 struct Statics<P>(std::marker::PhantomData<P>);
 
-impl<P: Shelled> Statics<P> {
+impl<P: ShellPlugin> Statics<P> {
     const FACTORY: clap_plugin_factory = clap_plugin_factory {
         get_plugin_count: Some(plugin_count),
         get_plugin_descriptor: Some(plugin_descriptor::<P>),
@@ -51,13 +51,13 @@ impl<P: Shelled> Statics<P> {
         Vst3Factory { vendor: ptr::null(), url: ptr::null(), email: P::VST3_EMAIL.as_ptr(), get: vst3_info::<P> };
 }
 
-fn descriptor<P: Shelled>() -> &'static PluginDescriptor {
-    // One plugin type a library, so one cell serves.
+fn descriptor<P: ShellPlugin>() -> &'static PluginDescriptor {
+    // A static is shared by all `P`; the library has one plugin type.
     static DESCRIPTOR: OnceLock<PluginDescriptor> = OnceLock::new();
     DESCRIPTOR.get_or_init(PluginDescriptor::for_plugin::<P>)
 }
 
-unsafe extern "C" fn vst3_info<P: Shelled>(_: *const Vst3Factory, index: u32) -> *const Vst3Info {
+unsafe extern "C" fn vst3_info<P: ShellPlugin>(_: *const Vst3Factory, index: u32) -> *const Vst3Info {
     if index == 0 { const { &Statics::<P>::INFO } } else { ptr::null() }
 }
 
@@ -65,20 +65,20 @@ unsafe extern "C" fn plugin_count(_: *const clap_plugin_factory) -> u32 {
     1
 }
 
-unsafe extern "C" fn plugin_descriptor<P: Shelled>(
+unsafe extern "C" fn plugin_descriptor<P: ShellPlugin>(
     _: *const clap_plugin_factory,
     index: u32,
 ) -> *const clap_plugin_descriptor {
-    guarded(ptr::null(), || if index == 0 { descriptor::<P>().clap_plugin_descriptor() } else { ptr::null() })
+    catch_panic(ptr::null(), || if index == 0 { descriptor::<P>().clap_plugin_descriptor() } else { ptr::null() })
 }
 
-unsafe extern "C" fn create_plugin<P: Shelled>(
+unsafe extern "C" fn create_plugin<P: ShellPlugin>(
     _: *const clap_plugin_factory,
     host: *const clap_host,
     id: *const c_char,
 ) -> *const clap_plugin {
-    // SAFETY: by the contract; `id` is a C string or null.
-    guarded(ptr::null(), || unsafe {
+    // SAFETY: by the contract; `id` is null or a C string.
+    catch_panic(ptr::null(), || unsafe {
         if host.is_null() || id.is_null() || CStr::from_ptr(id) != descriptor::<P>().clap_id() {
             return ptr::null();
         }
@@ -86,18 +86,18 @@ unsafe extern "C" fn create_plugin<P: Shelled>(
     })
 }
 
-unsafe extern "C" fn init<P: Shelled>(_: *const c_char) -> bool {
-    guarded((), nice_plug::wrapper::setup_logger::<P>);
+unsafe extern "C" fn init<P: ShellPlugin>(_: *const c_char) -> bool {
+    catch_panic((), nice_plug::wrapper::setup_logger::<P>);
     true
 }
 
 unsafe extern "C" fn deinit() {}
 
-unsafe extern "C" fn get_factory<P: Shelled>(id: *const c_char) -> *const c_void {
+unsafe extern "C" fn get_factory<P: ShellPlugin>(id: *const c_char) -> *const c_void {
     if id.is_null() {
         return ptr::null();
     }
-    // SAFETY: a C string by the contract.
+    // SAFETY: the id is a C string, by the contract.
     let id = unsafe { CStr::from_ptr(id) };
     if id == CLAP_PLUGIN_FACTORY_ID {
         ptr::from_ref(const { &Statics::<P>::FACTORY }).cast()
@@ -108,8 +108,8 @@ unsafe extern "C" fn get_factory<P: Shelled>(id: *const c_char) -> *const c_void
     }
 }
 
-/// The library's `clap_entry` for a plugin type.
-pub(crate) const fn entry<P: Shelled>() -> clap_plugin_entry {
+/// The `clap_entry` of a library with this plugin type.
+pub(crate) const fn entry<P: ShellPlugin>() -> clap_plugin_entry {
     clap_plugin_entry {
         clap_version: CLAP_VERSION,
         init: Some(init::<P>),
@@ -119,14 +119,14 @@ pub(crate) const fn entry<P: Shelled>() -> clap_plugin_entry {
 }
 
 /// Exports the CLAP entry of a plugin type.
-macro_rules! export_shelled {
+macro_rules! export_plugin {
     ($plugin:ty) => {
-        /// What a CLAP host looks for in the library.
-        // SAFETY: the one symbol of this name; its functions follow the CLAP contract.
+        /// The symbol that a CLAP host looks up in the library.
+        // SAFETY: no other symbol has this name, and the functions follow the CLAP contract.
         #[unsafe(no_mangle)]
         #[used]
         #[allow(non_upper_case_globals, unsafe_code)]
         pub static clap_entry: clap_sys::entry::clap_plugin_entry = $crate::shell::entry::<$plugin>();
     };
 }
-pub(crate) use export_shelled;
+pub(crate) use export_plugin;

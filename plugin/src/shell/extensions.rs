@@ -1,8 +1,7 @@
-//! The extensions that pass through the shell, besides the parameters: the editor's
-//! window, the pages of a hardware controller, and rendering offline.
+//! The other extensions that the shell replaces: `clap.gui`, `clap.remote-controls` and `clap.render`.
 
-use super::params::{FIRST_SLOT, write_text};
-use super::{Shell, guarded, shell};
+use super::object::{Shell, catch_panic, shell_of};
+use super::params::{FIRST_SLOT_ID, write_text};
 use clap_sys::ext::gui::clap_plugin_gui;
 use clap_sys::ext::remote_controls::{
     CLAP_REMOTE_CONTROLS_COUNT, clap_plugin_remote_controls, clap_remote_controls_page,
@@ -13,17 +12,17 @@ use clap_sys::plugin::clap_plugin;
 use std::ffi::c_char;
 use std::mem;
 use std::time::Duration;
-use tagvane_engine::Pace;
+use tagvane_engine::RenderMode;
 use tagvane_outputs::SLOTS;
 
-/// The page of the eight slots.
-const SLOTS_PAGE: clap_id = 0x5041_4745;
+/// The id of the page with the eight slots.
+const SLOTS_PAGE_ID: clap_id = 0x5041_4745;
 
-/// How long the host waits, at most, for the window to be gone.
-const CLOSING: Duration = Duration::from_secs(2);
+/// The longest time that the host waits for the window's thread to end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// nice-plug's window, whose opening and closing the shell hears of, and whose size it knows
-/// better.
+/// The table of `clap.gui`: nice-plug's, except that the shell notices when the window opens, closes or is
+/// hidden, and reports the size for the screen's scale factor.
 pub(super) fn gui(inner: &clap_plugin_gui) -> clap_plugin_gui {
     clap_plugin_gui {
         create: Some(create),
@@ -37,107 +36,107 @@ pub(super) fn gui(inner: &clap_plugin_gui) -> clap_plugin_gui {
 
 impl Shell {
     fn inner_gui(&self) -> &clap_plugin_gui {
-        // SAFETY: it was non-null when the shell was made, and lives until `destroy`.
+        // SAFETY: the pointer was not null when the shell was made, and is valid until `destroy`.
         unsafe { &*self.inner_gui }
     }
 
-    fn inner_pages(&self) -> &clap_plugin_remote_controls {
-        // SAFETY: likewise.
-        unsafe { &*self.inner_pages }
+    fn inner_remote_controls(&self) -> &clap_plugin_remote_controls {
+        // SAFETY: the pointer was not null when the shell was made, and is valid until `destroy`.
+        unsafe { &*self.inner_remote_controls }
     }
 }
 
 unsafe extern "C" fn create(plugin: *const clap_plugin, api: *const c_char, floating: bool) -> bool {
-    // SAFETY: by the contract; forwarded as it came.
-    guarded(false, || unsafe {
-        let shell = shell(plugin);
-        let extent = &shell.parts.extent;
-        let size = extent.logical();
-        let created = shell.inner_gui().create.is_some_and(|create| create(shell.inner, api, floating));
-        if created {
-            // Now the screen's scale is known.
-            let (width, height) = extent.pixels(size);
+    // SAFETY: by the contract; the arguments are passed on unchanged.
+    catch_panic(false, || unsafe {
+        let shell = shell_of(plugin);
+        let window_size = &shell.instance.window_size;
+        let logical = window_size.logical();
+        let is_created = shell.inner_gui().create.is_some_and(|create| create(shell.inner, api, floating));
+        if is_created {
+            // The screen's scale factor is known only now.
+            let (width, height) = window_size.to_physical(logical);
             shell.inner_gui().set_size.map(|set_size| set_size(shell.inner, width, height));
-            shell.parts.repaint.hide(false);
-            shell.editor_is_open(true);
+            shell.instance.repaint.set_hidden(false);
+            shell.set_editor_open(true);
         }
-        created
+        is_created
     })
 }
 
 unsafe extern "C" fn show(plugin: *const clap_plugin) -> bool {
-    // SAFETY: by the contract; forwarded as it came.
-    guarded(false, || unsafe {
-        let shell = shell(plugin);
-        shell.parts.repaint.hide(false);
+    // SAFETY: by the contract; the arguments are passed on unchanged.
+    catch_panic(false, || unsafe {
+        let shell = shell_of(plugin);
+        shell.instance.repaint.set_hidden(false);
         shell.inner_gui().show.is_some_and(|show| show(shell.inner))
     })
 }
 
 unsafe extern "C" fn hide(plugin: *const clap_plugin) -> bool {
-    // SAFETY: by the contract; forwarded as it came.
-    guarded(false, || unsafe {
-        let shell = shell(plugin);
-        let hidden = shell.inner_gui().hide.is_some_and(|hide| hide(shell.inner));
-        shell.parts.repaint.hide(hidden);
-        hidden
+    // SAFETY: by the contract; the arguments are passed on unchanged.
+    catch_panic(false, || unsafe {
+        let shell = shell_of(plugin);
+        let is_hidden = shell.inner_gui().hide.is_some_and(|hide| hide(shell.inner));
+        shell.instance.repaint.set_hidden(is_hidden);
+        is_hidden
     })
 }
 
 unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
-    // SAFETY: by the contract; forwarded as it came.
-    guarded((), || unsafe {
-        let shell = shell(plugin);
-        shell.editor_is_open(false);
+    // SAFETY: by the contract; the arguments are passed on unchanged.
+    catch_panic((), || unsafe {
+        let shell = shell_of(plugin);
+        shell.set_editor_open(false);
         if let Some(destroy) = shell.inner_gui().destroy {
             destroy(shell.inner);
         }
-        shell.parts.drawing.wait(CLOSING);
+        shell.instance.window_threads.wait(CLOSE_TIMEOUT);
     });
 }
 
 unsafe extern "C" fn get_size(plugin: *const clap_plugin, width: *mut u32, height: *mut u32) -> bool {
-    // SAFETY: by the contract; both are the host's to be written, or null.
-    guarded(false, || unsafe {
+    // SAFETY: by the contract; `width` and `height` are null or may be written.
+    catch_panic(false, || unsafe {
         if width.is_null() || height.is_null() {
             return false;
         }
-        let extent = &shell(plugin).parts.extent;
-        let (across, down) = extent.pixels(extent.logical());
-        width.write(across);
-        height.write(down);
+        let window_size = &shell_of(plugin).instance.window_size;
+        let (physical_width, physical_height) = window_size.to_physical(window_size.logical());
+        width.write(physical_width);
+        height.write(physical_height);
         true
     })
 }
 
-/// nice-plug's pages, and before them one of the slots, which nice-plug does not know.
-pub(super) static PAGES: clap_plugin_remote_controls =
+/// The table of `clap.remote-controls`: a page with the slots, then nice-plug's pages.
+pub(super) static REMOTE_CONTROLS: clap_plugin_remote_controls =
     clap_plugin_remote_controls { count: Some(count), get: Some(get) };
 
 unsafe extern "C" fn count(plugin: *const clap_plugin) -> u32 {
-    // SAFETY: by the contract; forwarded as it came.
-    guarded(0, || unsafe {
-        let shell = shell(plugin);
-        shell.inner_pages().count.map_or(0, |count| count(shell.inner)) + 1
+    // SAFETY: by the contract; the arguments are passed on unchanged.
+    catch_panic(0, || unsafe {
+        let shell = shell_of(plugin);
+        shell.inner_remote_controls().count.map_or(0, |count| count(shell.inner)) + 1
     })
 }
 
 unsafe extern "C" fn get(plugin: *const clap_plugin, index: u32, page: *mut clap_remote_controls_page) -> bool {
-    // SAFETY: by the contract; `page` is the host's to be written, or null.
-    guarded(false, || unsafe {
-        let shell = shell(plugin);
+    // SAFETY: by the contract; `page` is null or may be written. All zeros are a valid value of the plain C
+    // struct `clap_remote_controls_page`.
+    catch_panic(false, || unsafe {
+        let shell = shell_of(plugin);
         if let Some(index) = index.checked_sub(1) {
-            return shell.inner_pages().get.is_some_and(|get| get(shell.inner, index, page));
+            return shell.inner_remote_controls().get.is_some_and(|get| get(shell.inner, index, page));
         }
         if page.is_null() {
             return false;
         }
-        // All zeros are a value of this plain C struct.
         let mut slots: clap_remote_controls_page = mem::zeroed();
         write_text(&mut slots.section_name, "Slots");
         write_text(&mut slots.page_name, "All slots");
-        slots.page_id = SLOTS_PAGE;
-        slots.param_ids = std::array::from_fn(|slot| FIRST_SLOT + slot as u32);
+        slots.page_id = SLOTS_PAGE_ID;
+        slots.param_ids = std::array::from_fn(|slot| FIRST_SLOT_ID + slot as u32);
         page.write(slots);
         true
     })
@@ -145,8 +144,8 @@ unsafe extern "C" fn get(plugin: *const clap_plugin, index: u32, page: *mut clap
 
 const _: () = assert!(CLAP_REMOTE_CONTROLS_COUNT == SLOTS, "the slots fill one page");
 
-/// Rendering offline. nice-plug would ask for a restart where a host says it late; here
-/// it takes effect at once.
+/// The table of `clap.render`. A new mode takes effect at once, also on an active instance; nice-plug would
+/// ask the host for a restart.
 pub(super) static RENDER: clap_plugin_render =
     clap_plugin_render { has_hard_realtime_requirement: Some(has_hard_realtime_requirement), set: Some(set) };
 
@@ -156,9 +155,9 @@ unsafe extern "C" fn has_hard_realtime_requirement(_: *const clap_plugin) -> boo
 
 unsafe extern "C" fn set(plugin: *const clap_plugin, mode: clap_plugin_render_mode) -> bool {
     // SAFETY: by the contract.
-    guarded(false, || {
-        let pace = if mode == CLAP_RENDER_OFFLINE { Pace::EveryHop } else { Pace::Live };
-        unsafe { shell(plugin) }.parts.engine.set_pace(pace);
+    catch_panic(false, || {
+        let render_mode = if mode == CLAP_RENDER_OFFLINE { RenderMode::Offline } else { RenderMode::Realtime };
+        unsafe { shell_of(plugin) }.instance.engine.set_render_mode(render_mode);
         true
     })
 }

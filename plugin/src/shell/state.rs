@@ -1,74 +1,75 @@
-//! A project's state on its way to nice-plug and back.
+//! `clap.state`: nice-plug's, with a check of a state before it is loaded.
 
-use super::{Shell, guarded, shell};
-use crate::params::{LONGEST_STATE, examine_state};
+use super::object::{Shell, catch_panic, shell_of};
+use crate::params::{MAX_STATE_BYTES, check_state};
 use clap_sys::ext::state::clap_plugin_state;
 use clap_sys::plugin::clap_plugin;
 use clap_sys::stream::{clap_istream, clap_ostream};
 use std::ffi::c_void;
 
-/// nice-plug's, with a look at what is loaded before it is.
+/// The table of `clap.state`.
 pub(super) static STATE: clap_plugin_state = clap_plugin_state { save: Some(save), load: Some(load) };
 
 impl Shell {
     fn inner_state(&self) -> &clap_plugin_state {
-        // SAFETY: it was non-null when the shell was made, and lives until `destroy`.
+        // SAFETY: the pointer was not null when the shell was made, and is valid until `destroy`.
         unsafe { &*self.inner_state }
     }
 }
 
 unsafe extern "C" fn save(plugin: *const clap_plugin, stream: *const clap_ostream) -> bool {
-    // SAFETY: by the contract; forwarded as it came.
-    guarded(false, || unsafe {
-        let shell = shell(plugin);
+    // SAFETY: by the contract; the arguments are passed on unchanged.
+    catch_panic(false, || unsafe {
+        let shell = shell_of(plugin);
         shell.inner_state().save.is_some_and(|save| save(shell.inner, stream))
     })
 }
 
 unsafe extern "C" fn load(plugin: *const clap_plugin, stream: *const clap_istream) -> bool {
-    // SAFETY: by the contract; `stream` is the host's, or null.
-    guarded(false, || unsafe {
-        let shell = shell(plugin);
-        let Some(bytes) = stream.as_ref().and_then(|stream| read(stream)) else { return false };
-        let notice = examine_state(&bytes);
-        let sound = notice.is_ok();
-        shell.parts.say_of_project(notice.unwrap_or_else(Some));
-        sound && {
+    // SAFETY: by the contract; `stream` is null or the host's, valid for the length of this call.
+    catch_panic(false, || unsafe {
+        let shell = shell_of(plugin);
+        let Some(bytes) = stream.as_ref().and_then(|stream| read_state(stream)) else { return false };
+        let notice = check_state(&bytes);
+        let is_loadable = notice.is_ok();
+        shell.instance.set_project_notice(notice.unwrap_or_else(Some));
+        is_loadable && {
             let mut rest = &bytes[..];
-            let stream = clap_istream { ctx: (&raw mut rest).cast(), read: Some(hand_over) };
+            let stream = clap_istream { ctx: (&raw mut rest).cast(), read: Some(read_bytes) };
             shell.inner_state().load.is_some_and(|load| load(shell.inner, &raw const stream))
         }
     })
 }
 
-/// What is in a stream, as far as a state can reach; `None` where the host fails.
+/// The bytes of a stream, slightly more than [`MAX_STATE_BYTES`] at most; `None` if the host reports an
+/// error.
 ///
 /// # Safety
-/// `stream` is the host's, valid for the call.
-unsafe fn read(stream: &clap_istream) -> Option<Vec<u8>> {
+/// `stream` is the host's.
+unsafe fn read_state(stream: &clap_istream) -> Option<Vec<u8>> {
     let read = stream.read?;
     let mut bytes = Vec::new();
-    let mut part = [0_u8; 4_096];
-    while bytes.len() < LONGEST_STATE {
-        // SAFETY: the host's function, with memory of the length that it is told.
-        let count = unsafe { read(stream, part.as_mut_ptr().cast(), part.len() as u64) };
+    let mut buffer = [0_u8; 4_096];
+    while bytes.len() < MAX_STATE_BYTES {
+        // SAFETY: the function is the host's, and the buffer has the length that it gets.
+        let count = unsafe { read(stream, buffer.as_mut_ptr().cast(), buffer.len() as u64) };
         match usize::try_from(count) {
             Ok(0) => break,
-            Ok(count) => bytes.extend_from_slice(part.get(..count)?),
+            Ok(count) => bytes.extend_from_slice(buffer.get(..count)?),
             Err(_) => return None,
         }
     }
     Some(bytes)
 }
 
-/// Reads from bytes that are left.
-unsafe extern "C" fn hand_over(stream: *const clap_istream, to: *mut c_void, size: u64) -> i64 {
-    // SAFETY: `ctx` is the slice that `load` made the stream of; `to` has room for `size` bytes.
+/// Reads the next bytes of the slice behind a stream that `load` made.
+unsafe extern "C" fn read_bytes(stream: *const clap_istream, to: *mut c_void, size: u64) -> i64 {
+    // SAFETY: `ctx` points to the slice of which `load` made the stream; `to` has room for `size` bytes.
     unsafe {
         let rest = &mut *(*stream).ctx.cast::<&[u8]>();
-        let (now, after) = rest.split_at(rest.len().min(size as usize));
-        std::ptr::copy_nonoverlapping(now.as_ptr(), to.cast(), now.len());
+        let (next, after) = rest.split_at(rest.len().min(size as usize));
+        std::ptr::copy_nonoverlapping(next.as_ptr(), to.cast(), next.len());
         *rest = after;
-        now.len() as i64
+        next.len() as i64
     }
 }

@@ -1,4 +1,4 @@
-//! A host for the editor's tests: it takes what the window sets, with the gestures around it.
+//! A host for the editor's tests, which records how the window changes parameters.
 
 use nice_plug::context::PluginApi;
 use nice_plug::context::gui::{GuiContext, GuiContextInner};
@@ -6,34 +6,34 @@ use nice_plug::params::internals::ParamPtr;
 use nice_plug::plugin::PluginState;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What a window did to a parameter.
+/// A call of the window about a parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Done {
-    Began,
+pub(crate) enum HostCall {
+    BeginSet,
     Set(f32),
-    Ended,
+    EndSet,
 }
 
-/// The host, and all that was done, in order.
+/// The host with all calls, in order.
 #[derive(Default)]
 pub(crate) struct TestHost {
-    done: Mutex<Vec<Done>>,
+    calls: Mutex<Vec<HostCall>>,
 }
 
 impl TestHost {
-    /// A host, and what a window talks to it by.
+    /// A host and the context that a window gets from it.
     pub(crate) fn new() -> (Arc<Self>, GuiContext) {
         let host = Arc::new(Self::default());
         (Arc::clone(&host), GuiContext::new(host))
     }
 
-    /// All that was done so far.
-    pub(crate) fn done(&self) -> Vec<Done> {
-        self.done.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The calls so far.
+    pub(crate) fn calls(&self) -> Vec<HostCall> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, done: Done) {
-        self.done.lock().unwrap_or_else(PoisonError::into_inner).push(done);
+    fn record(&self, call: HostCall) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     }
 }
 
@@ -43,21 +43,21 @@ impl GuiContextInner for TestHost {
     }
 
     unsafe fn raw_begin_set_parameter(&self, _parameter: ParamPtr) {
-        self.note(Done::Began);
+        self.record(HostCall::BeginSet);
     }
 
     unsafe fn raw_set_parameter_normalized(&self, parameter: ParamPtr, normalized: f32) {
-        self.note(Done::Set(normalized));
-        // SAFETY: the window shows parameters of an instance that the test holds.
+        self.record(HostCall::Set(normalized));
+        // SAFETY: the parameter belongs to an instance that the test owns.
         unsafe { parameter._internal_set_normalized_value(normalized) };
     }
 
     unsafe fn raw_end_set_parameter(&self, _parameter: ParamPtr) {
-        self.note(Done::Ended);
+        self.record(HostCall::EndSet);
     }
 
     fn get_state(&self) -> PluginState {
-        unreachable!("the window asks for no state")
+        unreachable!("the window reads no state")
     }
 
     fn set_state(&self, _state: PluginState) {
@@ -65,6 +65,6 @@ impl GuiContextInner for TestHost {
     }
 
     fn request_restart(&self) {
-        unreachable!("the window asks for no restart")
+        unreachable!("the window requests no restart")
     }
 }

@@ -1,7 +1,7 @@
-//! Any bytes in the place of a file that the trainer reads, the first of which says which kind: it is
-//! made of them what can be, or a sentence.
+//! Any bytes in the place of a file that the trainer reads: the content or an error. The first byte
+//! chooses the kind of file.
 //!
-//! Seeds, one of each kind, are left in the folder that `TAGVANE_SEEDS` names before fuzzing starts.
+//! Before fuzzing starts, a seed of each kind is written to the folder in `TAGVANE_SEEDS`.
 #![no_main]
 
 #[path = "../../../trainer/tests/damaged_files/kinds.rs"]
@@ -17,55 +17,57 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A folder with a file of each kind, and what each held when it was whole.
-struct Desk {
+/// A folder with a file of each kind.
+struct Folder {
+    /// Each kind with its valid content.
     kinds: Vec<(Kind, Vec<u8>)>,
     _folder: TempDir,
 }
 
-impl Desk {
+impl Folder {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("room for small files");
-        let whole = |kind: Kind| {
-            let bytes = fs::read(&kind.file).expect("it was just written");
-            (kind, bytes)
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let with_content = |kind: Kind| {
+            let content = fs::read(&kind.file).expect("the file was just written");
+            (kind, content)
         };
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../trainer"));
-        Self { kinds: kinds(folder.path(), root).into_iter().map(whole).collect(), _folder: folder }
+        Self { kinds: kinds(folder.path(), root).into_iter().map(with_content).collect(), _folder: folder }
     }
 }
 
 thread_local! {
-    static DESK: Desk = Desk::new();
+    static FOLDER: Folder = Folder::new();
 }
 
-fn begin() {
-    DESK.with(|desk| {
+/// Writes a seed of each kind to the folder in `TAGVANE_SEEDS`.
+fn write_seeds() {
+    FOLDER.with(|folder| {
         let Some(seeds) = std::env::var_os("TAGVANE_SEEDS") else { return };
-        for (number, (_, whole)) in desk.kinds.iter().enumerate() {
-            let seed = [&[number as u8][..], whole].concat();
+        for (number, (_, valid)) in folder.kinds.iter().enumerate() {
+            let seed = [&[number as u8][..], valid].concat();
             fs::write(Path::new(&seeds).join(number.to_string()), seed)
-                .expect("the folder for seeds can be written to");
+                .expect("the folder in TAGVANE_SEEDS is writable");
         }
     });
-    // What libraries panic about is caught in the trainer; the fuzzer is not to see that as its end.
+    // Libraries may panic, which the trainer catches: replaces the hook of libfuzzer-sys, which aborts.
     std::panic::set_hook(Box::new(|_| ()));
 }
 
-fuzz_target!(init: begin(), |bytes: &[u8]| {
+fuzz_target!(init: write_seeds(), |bytes: &[u8]| {
     let Some((number, content)) = bytes.split_first() else { return };
-    DESK.with(|desk| {
-        let Some((kind, whole)) = desk.kinds.get(usize::from(*number)) else { return };
-        fs::write(&kind.file, content).expect("the desk can be written to");
-        let answer = catch_unwind(AssertUnwindSafe(&kind.read));
-        // Others read it beside their own.
-        fs::write(&kind.file, whole).expect("the desk can be written to");
-        let Ok(answer) = answer else {
-            eprintln!("{}: it broke down", kind.name);
+    FOLDER.with(|folder| {
+        let Some((kind, valid)) = folder.kinds.get(usize::from(*number)) else { return };
+        fs::write(&kind.file, content).expect("the temporary folder is writable");
+        let result = catch_unwind(AssertUnwindSafe(&kind.read));
+        // Some kinds also read the files of others, which must be valid.
+        fs::write(&kind.file, valid).expect("the temporary folder is writable");
+        let Ok(result) = result else {
+            eprintln!("{}: reading it panics", kind.name);
             std::process::abort();
         };
-        if answer.is_err_and(|error| error.to_string().is_empty()) {
-            eprintln!("{}: refused without a word", kind.name);
+        if result.is_err_and(|error| error.to_string().is_empty()) {
+            eprintln!("{}: the error has no text", kind.name);
             std::process::abort();
         }
     });

@@ -1,49 +1,49 @@
 //! `tagvane-play`: what `cargo xtask play` runs.
 #![forbid(unsafe_code)]
 
-mod view;
+mod display;
 
 use clap::{Parser, ValueEnum};
+use display::Display;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tagvane_audio::Recording;
 use tagvane_host::Session;
-use tagvane_host::player::{Moment, Playback, Summary, play, prepare};
-use view::View;
+use tagvane_host::player::{Playback, Summary, TagSnapshot, play, wait_for_model};
 
-/// Plays music through the bundled plugin and shows the tags that the host sees. The
-/// environment variable TAGVANE_MODEL names another model file for the plugin;
-/// TAGVANE_FULL_WINDOWS=1 has it run by full windows instead of sliding.
+/// Plays music through the bundled plugin and shows the tags that the host receives. The
+/// environment variable TAGVANE_MODEL selects another model file; TAGVANE_FULL_WINDOWS=1
+/// disables sliding inference, so that each window is computed completely.
 #[derive(Parser)]
 #[command(name = "cargo xtask play")]
 struct Arguments {
-    /// The music: wav, flac, mp3, ogg or opus; without it, a clip that ships with Tagvane
+    /// The audio file: wav, flac, mp3, ogg or opus [default: a clip that ships with Tagvane]
     file: Option<PathBuf>,
     #[arg(long, hide = true)]
     clip: PathBuf,
     #[arg(long, hide = true)]
     bundles: PathBuf,
-    /// The format to load
+    /// The plugin format to load
     #[arg(long, default_value = "clap")]
     format: Format,
-    /// Write what the host saw, one JSON object a line
+    /// Write the tags that the host received to this file, one JSON object per line
     #[arg(long)]
     json: Option<PathBuf>,
-    /// As fast as it goes instead of in real time
+    /// Render offline as fast as possible instead of in real time
     #[arg(long)]
     fast: bool,
-    /// Stop after so many seconds
+    /// Stop after this many seconds
     #[arg(long, value_parser = seconds)]
     seconds: Option<f64>,
-    /// Frames a block
+    /// Frames per block
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     block: u32,
-    /// Show the plugin's own window too (X11)
+    /// Open the plugin's editor window (Linux, X11)
     #[arg(long)]
     window: bool,
-    /// How much the window's screen is scaled
+    /// The scale factor of the editor's screen
     #[arg(long, default_value_t = 1.0, value_parser = scale)]
     scale: f64,
 }
@@ -57,14 +57,14 @@ enum Format {
 fn scale(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(scale) if (0.5..=4.0).contains(&scale) => Ok(scale),
-        _ => Err("this takes a number from 0.5 to 4".into()),
+        _ => Err("the scale must be a number from 0.5 to 4".into()),
     }
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds.is_finite() => Ok(seconds),
-        _ => Err("this takes a number of seconds above 0".into()),
+        _ => Err("the duration must be a number of seconds above 0".into()),
     }
 }
 
@@ -82,28 +82,28 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let file = arguments.file.as_ref().unwrap_or(&arguments.clip);
     let recording = tagvane_audio::read(file)?;
-    let (extension, name) = match arguments.format {
-        Format::Clap => ("clap", "clap"),
-        Format::Vst3 => ("vst3", "vst3"),
+    let format = match arguments.format {
+        Format::Clap => "clap",
+        Format::Vst3 => "vst3",
     };
-    let bundle = arguments.bundles.join("Tagvane").with_extension(extension);
+    let bundle = arguments.bundles.join("Tagvane").with_extension(format);
     let mut json = arguments.json.as_deref().map(JsonLines::create).transpose()?;
     let mut session = tagvane_host::open(&bundle)?;
     let window = open_window(arguments, session.as_mut())?;
     let playback = Playback { block: arguments.block as usize, fast: arguments.fast, seconds: arguments.seconds };
-    let summary = listen(session.as_mut(), name, &recording, playback, file, json.as_mut(), &window)?;
-    // The plugin's window goes before the one that it is in.
+    let summary = stream(session.as_mut(), format, &recording, playback, file, json.as_mut(), &window)?;
+    // The plugin's window must close before its parent.
     drop(session);
     drop(window);
     if let Some(json) = json {
         json.finish(&summary)?;
     }
-    view::print_summary(&summary);
+    display::print_summary(&summary);
     Ok(())
 }
 
-/// Streams the music, drawing and writing what is seen.
-fn listen(
+/// Streams the recording, displays the tags and writes them to the JSON file.
+fn stream(
     session: &mut dyn Session,
     format: &str,
     recording: &Recording,
@@ -112,20 +112,20 @@ fn listen(
     mut json: Option<&mut JsonLines>,
     window: &Option<EditorWindow>,
 ) -> Result<Summary, Box<dyn std::error::Error>> {
-    let inference = prepare(session)?;
-    let mut view = View::new(file, recording, playback, inference.as_deref());
-    let mut failed = None;
-    let summary = play(session, format, recording, playback, |session, moment, progress| {
-        view.show(moment, progress);
-        if let (Some(moment), Some(json)) = (moment, json.as_deref_mut())
-            && let Err(error) = json.write(moment)
+    let inference = wait_for_model(session)?;
+    let mut display = Display::new(file, recording, playback, inference.as_deref());
+    let mut write_error = None;
+    let summary = play(session, format, recording, playback, |session, snapshot, progress| {
+        display.update(snapshot, progress);
+        if let (Some(snapshot), Some(json)) = (snapshot, json.as_deref_mut())
+            && let Err(error) = json.write(snapshot)
         {
-            failed = Some(error);
+            write_error = Some(error);
         }
-        failed.is_none() && is_open(window, session)
+        write_error.is_none() && update_window(window, session)
     })?;
-    view.finish();
-    match failed {
+    display.finish();
+    match write_error {
         Some(error) => Err(error),
         None => Ok(summary),
     }
@@ -155,50 +155,52 @@ fn open_window(
     arguments: &Arguments,
     _session: &mut dyn Session,
 ) -> Result<Option<EditorWindow>, Box<dyn std::error::Error>> {
-    if arguments.window { Err("--window works on Linux only".into()) } else { Ok(None) }
+    if arguments.window { Err("--window works on Linux only; leave it out on this system".into()) } else { Ok(None) }
 }
 
-/// Whether the window is still wanted. Where it was made larger or smaller, the plugin follows,
-/// and where that goes no further, the window follows the plugin.
+/// Resizes the plugin's window with its parent, and the parent back if the plugin chooses another
+/// size. Returns false if the user closed the window.
 #[cfg(target_os = "linux")]
-fn is_open(window: &Option<EditorWindow>, session: &mut dyn Session) -> bool {
+fn update_window(window: &Option<EditorWindow>, session: &mut dyn Session) -> bool {
     let Some(window) = window else { return true };
-    let Some(size) = window.events() else { return false };
+    let Some(size) = window.poll_events() else { return false };
     if let Some(size) = size
-        && let Ok(taken) = session.resize_window(size)
-        && taken != size
+        && let Ok(chosen) = session.resize_window(size)
+        && chosen != size
     {
-        window.resize(taken);
+        window.resize(chosen);
     }
     true
 }
 
 #[cfg(not(target_os = "linux"))]
-fn is_open(window: &Option<EditorWindow>, _session: &mut dyn Session) -> bool {
+fn update_window(window: &Option<EditorWindow>, _session: &mut dyn Session) -> bool {
     window.is_none()
 }
 
-/// The file that `--json` names.
+/// The output file of `--json`.
 struct JsonLines {
     path: PathBuf,
-    to: BufWriter<File>,
+    writer: BufWriter<File>,
 }
 
 impl JsonLines {
     fn create(path: &Path) -> Result<Self, String> {
-        let file = File::create(path).map_err(|error| format!("{}: cannot be written: {error}", path.display()))?;
-        Ok(Self { path: path.to_owned(), to: BufWriter::new(file) })
+        let file =
+            File::create(path).map_err(|error| format!("{}: the file cannot be created: {error}", path.display()))?;
+        Ok(Self { path: path.to_owned(), writer: BufWriter::new(file) })
     }
 
-    fn write(&mut self, moment: &Moment) -> Result<(), Box<dyn std::error::Error>> {
-        let line = serde_json::to_string(moment)?;
-        writeln!(self.to, "{line}").map_err(|error| format!("{}: {error}", self.path.display()).into())
+    fn write(&mut self, snapshot: &TagSnapshot) -> Result<(), Box<dyn std::error::Error>> {
+        let line = serde_json::to_string(snapshot)?;
+        writeln!(self.writer, "{line}")
+            .map_err(|error| format!("{}: the file cannot be written: {error}", self.path.display()).into())
     }
 
     fn finish(mut self, summary: &Summary) -> Result<(), Box<dyn std::error::Error>> {
         let line = serde_json::json!({ "summary": summary });
-        writeln!(self.to, "{line}")
-            .and_then(|()| self.to.flush())
-            .map_err(|error| format!("{}: {error}", self.path.display()).into())
+        writeln!(self.writer, "{line}")
+            .and_then(|()| self.writer.flush())
+            .map_err(|error| format!("{}: the file cannot be written: {error}", self.path.display()).into())
     }
 }

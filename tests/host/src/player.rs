@@ -1,133 +1,134 @@
-//! Streams a recording through a session and keeps what the host saw.
+//! Streams a recording through a session and records what the host sees.
 
-use crate::{HostError, Parameter, Session, Setup};
+use crate::session::{HostError, Parameter, Session, Setup};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tagvane_audio::Recording;
 
-/// How to play.
+/// How a recording is played.
 #[derive(Debug, Clone, Copy)]
 pub struct Playback {
-    /// Frames a block.
+    /// Frames per block.
     pub block: usize,
-    /// As fast as it goes, as a bounce, instead of in real time.
+    /// Render offline as fast as possible, instead of in real time.
     pub fast: bool,
-    /// Stop after so many seconds.
+    /// Stop after this many seconds.
     pub seconds: Option<f64>,
 }
 
-/// One moment of what the host saw.
+/// The values of all tags at one time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Moment {
+pub struct TagSnapshot {
     /// Seconds from the start of the recording.
     pub time: f64,
-    /// Every tag's last announced value.
+    /// The last value that the plugin sent for each tag.
     pub tags: BTreeMap<String, f64>,
 }
 
-/// What came of it.
+/// The results of playing a whole recording.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// `clap` or `vst3`.
     pub format: String,
-    /// Frames a second.
+    /// Frames per second.
     pub sample_rate: u32,
     /// Seconds that were played.
     pub seconds: f64,
-    /// Whether every sample came out as it went in.
+    /// Whether the output is bit-identical to the input.
     pub audio_bit_exact: bool,
-    /// Values that the plugin announced.
+    /// The number of parameter values that the plugin sent.
     pub announcements: u64,
-    /// How the plugin runs its model, in its own words; `None` where it does not tell.
+    /// The plugin's text for its inference mode; `None` if it has no such output.
     pub inference: Option<String>,
-    /// Each tag's mean over the moments, highest first.
+    /// Each tag's mean over the snapshots, highest first.
     pub top: Vec<(String, f64)>,
 }
 
-/// The tags among a plugin's parameters: its outputs that are in use. A VST3 names those
-/// that are not, since it cannot hide and show them at will.
-pub fn tags(session: &mut dyn Session) -> Vec<Parameter> {
-    let used = |tag: &Parameter| tag.read_only && !tag.hidden && !tag.name.starts_with("Unused tag ");
-    session.parameters().into_iter().filter(used).collect()
+/// The tags among a plugin's parameters: its outputs that are in use. A VST3 cannot unhide a
+/// parameter later, so its unused outputs are visible and named "Unused tag N".
+pub fn active_tags(session: &mut dyn Session) -> Vec<Parameter> {
+    let is_active = |tag: &Parameter| tag.is_read_only && !tag.is_hidden && !tag.name.starts_with("Unused tag ");
+    session.parameters().into_iter().filter(is_active).collect()
 }
 
-/// Has the plugin load its model, as it does before a bounce, and gives how it runs it.
+/// Makes the plugin load its model, which it does when it is activated for offline rendering, and
+/// returns its text for the inference mode.
 ///
 /// # Errors
-/// [`HostError`] where it does not start.
-pub fn prepare(session: &mut dyn Session) -> Result<Option<String>, HostError> {
+/// [`HostError`] if the plugin does not start.
+pub fn wait_for_model(session: &mut dyn Session) -> Result<Option<String>, HostError> {
     session.start(Setup { sample_rate: 44_100.0, longest_block: 512, channels: 2, offline: true })?;
     session.stop();
-    Ok(inference(session))
+    Ok(inference_mode(session))
 }
 
-/// How the plugin runs its model: the text of its hidden output of that name.
-fn inference(session: &mut dyn Session) -> Option<String> {
+/// The text of the plugin's hidden output "Inference".
+fn inference_mode(session: &mut dyn Session) -> Option<String> {
     let parameters = session.parameters();
-    let output = parameters.iter().find(|parameter| parameter.read_only && parameter.name == "Inference")?;
+    let output = parameters.iter().find(|parameter| parameter.is_read_only && parameter.name == "Inference")?;
     let value = session.value(output.id)?;
     session.text(output.id, value)
 }
 
-/// Plays `recording` through `session`, which is started and stopped; `watch` gets a
-/// moment whenever a value was announced, and the progress from 0 to 1 after every
-/// block. It returns whether to go on.
+/// Plays `recording` through `session`, which it starts and stops. After each block it calls
+/// `on_block` with a snapshot if the plugin sent a value, and the progress from 0 to 1; playing
+/// ends when `on_block` returns false.
 ///
 /// # Errors
-/// [`HostError`] where the plugin fails.
+/// [`HostError`] if the plugin fails.
 pub fn play(
     session: &mut dyn Session,
     format: &str,
     recording: &Recording,
     playback: Playback,
-    mut watch: impl FnMut(&mut dyn Session, Option<&Moment>, f64) -> bool,
+    mut on_block: impl FnMut(&mut dyn Session, Option<&TagSnapshot>, f64) -> bool,
 ) -> Result<Summary, HostError> {
     let sample_rate = f64::from(recording.sample_rate);
     let mut names = BTreeMap::new();
-    let mut moment = Moment { time: 0.0, tags: BTreeMap::new() };
+    let mut snapshot = TagSnapshot { time: 0.0, tags: BTreeMap::new() };
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
-    let (mut moments, mut announcements, mut exact) = (0_u64, 0, true);
+    let (mut snapshots, mut announcements, mut is_exact) = (0_u64, 0, true);
 
-    let whole = recording.frames();
-    let frames = playback.seconds.map_or(whole, |seconds| whole.min((seconds * sample_rate) as usize));
-    // A stereo track, as most are; a mono file plays on both sides, as a DAW does it.
+    let all_frames = recording.frames();
+    let frames = playback.seconds.map_or(all_frames, |seconds| all_frames.min((seconds * sample_rate) as usize));
+    // A stereo track: a mono file plays on both sides, as in a DAW.
     let (left, right) = (&recording.channels[0], recording.channels.get(1).unwrap_or(&recording.channels[0]));
-    session.play(true);
+    session.set_playing(true);
     session.start(Setup { sample_rate, longest_block: playback.block, channels: 2, offline: playback.fast })?;
     let started = Instant::now();
     let mut played = 0;
     while played < frames {
         let count = playback.block.min(frames - played);
         let input = [left, right].map(|channel| channel[played..played + count].to_vec());
-        // Not zeros, so that a sample the plugin left unwritten shows.
+        // Not zeros, so that a sample that the plugin does not write is noticed.
         let mut output = vec![vec![f32::NAN; count]; 2];
-        let announced = session.process(&input, &mut output)?;
+        let changes = session.process(&input, &mut output)?;
         session.idle();
-        exact &= same_bits(&input, &output);
+        is_exact &= is_bit_exact(&input, &output);
         played += count;
         let seconds = played as f64 / sample_rate;
 
-        announcements += announced.len() as u64;
+        announcements += changes.len() as u64;
         // A model that was still loading when playing began names its tags later.
-        if announced.iter().any(|announcement| !names.contains_key(&announcement.id)) {
-            names = tags(session).into_iter().map(|tag| (tag.id, tag.name)).collect();
-            moment.tags = names.values().map(|name| (name.clone(), 0.0)).collect();
+        if changes.iter().any(|change| !names.contains_key(&change.id)) {
+            names = active_tags(session).into_iter().map(|tag| (tag.id, tag.name)).collect();
+            snapshot.tags = names.values().map(|name| (name.clone(), 0.0)).collect();
         }
-        for announcement in &announced {
-            if let Some(name) = names.get(&announcement.id) {
-                moment.tags.insert(name.clone(), announcement.value);
+        for change in &changes {
+            if let Some(name) = names.get(&change.id) {
+                snapshot.tags.insert(name.clone(), change.value);
             }
         }
-        let news = !announced.is_empty();
-        if news {
-            moment.time = seconds;
-            moments += 1;
-            for (name, value) in &moment.tags {
+        let has_changes = !changes.is_empty();
+        if has_changes {
+            snapshot.time = seconds;
+            snapshots += 1;
+            for (name, value) in &snapshot.tags {
                 *sums.entry(name.clone()).or_default() += value;
             }
         }
-        if !watch(session, news.then_some(&moment), played as f64 / frames as f64) {
+        if !on_block(session, has_changes.then_some(&snapshot), played as f64 / frames as f64) {
             break;
         }
         if !playback.fast {
@@ -135,22 +136,23 @@ pub fn play(
         }
     }
     session.stop();
-    let inference = inference(session);
-    let mut top: Vec<(String, f64)> = sums.into_iter().map(|(name, sum)| (name, sum / moments.max(1) as f64)).collect();
+    let inference = inference_mode(session);
+    let mut top: Vec<(String, f64)> =
+        sums.into_iter().map(|(name, sum)| (name, sum / snapshots.max(1) as f64)).collect();
     top.sort_by(|a, b| b.1.total_cmp(&a.1));
     Ok(Summary {
         format: format.to_owned(),
         sample_rate: recording.sample_rate,
         seconds: played as f64 / sample_rate,
-        audio_bit_exact: exact,
+        audio_bit_exact: is_exact,
         announcements,
         inference,
         top,
     })
 }
 
-/// Whether two blocks are the same, bit for bit.
-pub fn same_bits(a: &[Vec<f32>], b: &[Vec<f32>]) -> bool {
+/// Whether two blocks are bit-identical, NaNs included.
+pub fn is_bit_exact(a: &[Vec<f32>], b: &[Vec<f32>]) -> bool {
     let bits = |block: &[Vec<f32>]| -> Vec<Vec<u32>> {
         block.iter().map(|channel| channel.iter().map(|sample| sample.to_bits()).collect()).collect()
     };

@@ -1,6 +1,6 @@
-//! A plain X11 window for the plugin's editor to sit in; what it looks like, and a hand for it.
+//! A plain X11 window as the parent of the plugin's editor, with screenshots and mouse input.
 
-use crate::Size;
+use crate::session::Size;
 use x11rb::connection::Connection as _;
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
@@ -11,16 +11,17 @@ use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
-/// The window; dropping it closes it.
+/// An X11 window, closed when dropped.
 pub struct Window {
     connection: RustConnection,
     root: u32,
     id: u32,
-    close: u32,
+    /// The atom `WM_DELETE_WINDOW`.
+    delete_atom: u32,
 }
 
-/// What a window looks like, row by row from the top.
-pub struct Picture {
+/// The pixels of a window, row by row from the top.
+pub struct Screenshot {
     /// Width and height.
     pub size: Size,
     /// Red, green and blue.
@@ -28,12 +29,13 @@ pub struct Picture {
 }
 
 impl Window {
-    /// Opens a window on the display that the environment names.
+    /// Opens a window on the display in the environment variable DISPLAY.
     ///
     /// # Errors
-    /// A sentence where there is no display or it refuses.
+    /// A message if there is no display, or it refuses the window.
     pub fn open(title: &str) -> Result<Self, String> {
-        Self::try_open(title).map_err(|error| format!("no window can be opened: {error}"))
+        Self::try_open(title)
+            .map_err(|error| format!("no window can be opened on the display {}: {error}", display_name()))
     }
 
     fn try_open(title: &str) -> Result<Self, Box<dyn std::error::Error>> {
@@ -56,12 +58,12 @@ impl Window {
         )?;
         connection.change_property8(PropMode::REPLACE, id, AtomEnum::WM_NAME, AtomEnum::STRING, title.as_bytes())?;
         let atom = |name: &[u8]| connection.intern_atom(false, name);
-        let (protocols, close) = (atom(b"WM_PROTOCOLS")?.reply()?.atom, atom(b"WM_DELETE_WINDOW")?.reply()?.atom);
-        connection.change_property32(PropMode::REPLACE, id, protocols, AtomEnum::ATOM, &[close])?;
+        let (protocols, delete_atom) = (atom(b"WM_PROTOCOLS")?.reply()?.atom, atom(b"WM_DELETE_WINDOW")?.reply()?.atom);
+        connection.change_property32(PropMode::REPLACE, id, protocols, AtomEnum::ATOM, &[delete_atom])?;
         connection.map_window(id)?;
         connection.sync()?;
         let root = root.root;
-        Ok(Self { connection, root, id, close })
+        Ok(Self { connection, root, id, delete_atom })
     }
 
     /// The window's id, for the plugin.
@@ -69,20 +71,22 @@ impl Window {
         self.id
     }
 
-    /// Makes it so large.
+    /// Resizes the window.
     pub fn resize(&self, (width, height): Size) {
         let size = ConfigureWindowAux::new().width(width).height(height);
-        // A window that is gone needs no size.
+        // The error of a closed window is of no interest.
         let _ = self.connection.configure_window(self.id, &size).map(|_| self.connection.flush());
     }
 
-    /// Takes the events that wait: its new size, if it has one, or `None` when it is no longer
-    /// wanted.
-    pub fn events(&self) -> Option<Option<Size>> {
+    /// Takes the pending events. Returns the new size if it changed, and `None` if the user closed
+    /// the window.
+    pub fn poll_events(&self) -> Option<Option<Size>> {
         let mut size = None;
         loop {
             match self.connection.poll_for_event() {
-                Ok(Some(Event::ClientMessage(message))) if message.data.as_data32()[0] == self.close => return None,
+                Ok(Some(Event::ClientMessage(message))) if message.data.as_data32()[0] == self.delete_atom => {
+                    return None;
+                }
                 Ok(Some(Event::ConfigureNotify(now))) => size = Some((now.width.into(), now.height.into())),
                 Ok(Some(_)) => {}
                 Ok(None) => return Some(size),
@@ -91,11 +95,11 @@ impl Window {
         }
     }
 
-    /// What is on the screen from its upper left corner on.
+    /// Takes a screenshot of `size` from the window's upper left corner on.
     ///
     /// # Errors
-    /// A sentence where the screen is smaller, or gone.
-    pub fn picture(&self, size: Size) -> Result<Picture, String> {
+    /// A message if the area is not on the screen, or the display is gone.
+    pub fn screenshot(&self, size: Size) -> Result<Screenshot, String> {
         let grab = || -> Result<Vec<u8>, Box<dyn std::error::Error>> {
             let corner = self.connection.translate_coordinates(self.id, self.root, 0, 0)?.reply()?;
             let (width, height) = (u16::try_from(size.0)?, u16::try_from(size.1)?);
@@ -103,37 +107,42 @@ impl Window {
             let image = self.connection.get_image(ImageFormat::Z_PIXMAP, self.root, x, y, width, height, u32::MAX);
             Ok(image?.reply()?.data)
         };
-        let data = grab().map_err(|error| format!("there is no picture of the screen: {error}"))?;
-        // Four bytes a pixel, blue first, as the X servers have it that tests run on.
+        let data = grab().map_err(|error| format!("no screenshot can be taken: {error}"))?;
+        // The X servers that the tests run on have four bytes per pixel, in the order BGRX.
         let pixels = data.chunks_exact(4).map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect();
-        Ok(Picture { size, pixels })
+        Ok(Screenshot { size, pixels })
     }
 
-    /// Moves the mouse to a place in it.
+    /// Moves the mouse pointer to a position in the window.
     ///
     /// # Errors
-    /// A sentence where the display takes no such orders.
-    pub fn point(&self, (x, y): (i16, i16)) -> Result<(), String> {
-        self.fake(MOTION_NOTIFY_EVENT, 0, (x, y))
+    /// A message if the display has no XTEST extension.
+    pub fn move_mouse(&self, (x, y): (i16, i16)) -> Result<(), String> {
+        self.send_input(MOTION_NOTIFY_EVENT, 0, (x, y))
     }
 
-    /// Presses the mouse's left button, or lets it go.
+    /// Presses or releases the left mouse button.
     ///
     /// # Errors
-    /// A sentence where the display takes no such orders.
-    pub fn press(&self, down: bool) -> Result<(), String> {
-        self.fake(if down { BUTTON_PRESS_EVENT } else { BUTTON_RELEASE_EVENT }, 1, (0, 0))
+    /// A message if the display has no XTEST extension.
+    pub fn set_button(&self, is_down: bool) -> Result<(), String> {
+        self.send_input(if is_down { BUTTON_PRESS_EVENT } else { BUTTON_RELEASE_EVENT }, 1, (0, 0))
     }
 
-    fn fake(&self, kind: u8, detail: u8, (x, y): (i16, i16)) -> Result<(), String> {
-        let fake = || -> Result<(), Box<dyn std::error::Error>> {
+    fn send_input(&self, kind: u8, detail: u8, (x, y): (i16, i16)) -> Result<(), String> {
+        let send = || -> Result<(), Box<dyn std::error::Error>> {
             let corner = self.connection.translate_coordinates(self.id, self.root, 0, 0)?.reply()?;
             let (x, y) = (corner.dst_x + x, corner.dst_y + y);
             self.connection.xtest_fake_input(kind, detail, 0, self.root, x, y, 0)?.check()?;
             Ok(())
         };
-        fake().map_err(|error| format!("the mouse cannot be moved: {error}"))
+        send().map_err(|error| format!("no mouse input can be sent: {error}"))
     }
+}
+
+/// The display in the environment, for error messages.
+fn display_name() -> String {
+    std::env::var("DISPLAY").unwrap_or_else(|_| "(DISPLAY is not set)".into())
 }
 
 impl Drop for Window {

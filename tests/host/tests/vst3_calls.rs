@@ -1,5 +1,6 @@
-//! The VST3 in hosts that set no component handler, set it late or take it away, and that call what
-//! a host must not: scanners, preset tools and validators do. Each of these once ended the process.
+//! The VST3 in hosts that never set a component handler, set it late or remove it, and in hosts that
+//! make forbidden calls: scanners, preset tools and validators do. Each of these once crashed the
+//! process.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -23,31 +24,33 @@ fn bundle() -> PathBuf {
 }
 
 fn id(session: &mut dyn Session, name: &str) -> u32 {
-    session.parameters().iter().find(|parameter| parameter.name == name).unwrap_or_else(|| panic!("no {name}")).id
+    let parameters = session.parameters();
+    let parameter = parameters.iter().find(|parameter| parameter.name == name);
+    parameter.unwrap_or_else(|| panic!("there is no parameter {name}")).id
 }
 
-/// A state in which a field is another.
-fn changed(state: &[u8], change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+/// Edits the JSON of a state.
+fn edited_state(state: &[u8], edit: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
     let mut json: serde_json::Value = serde_json::from_slice(&state[8..]).unwrap();
-    change(&mut json);
+    edit(&mut json);
     let text = json.to_string().into_bytes();
     [&(text.len() as u64).to_le_bytes()[..], &text].concat()
 }
 
-fn bypassed(state: &[u8]) -> Vec<u8> {
-    changed(state, |json| json["params"]["bypass"] = serde_json::json!({ "bool": true }))
+fn with_bypass(state: &[u8]) -> Vec<u8> {
+    edited_state(state, |json| json["params"]["bypass"] = serde_json::json!({ "bool": true }))
 }
 
 fn with_model(state: &[u8], name: &str) -> Vec<u8> {
     let model = serde_json::json!({ "shipped": name }).to_string();
-    changed(state, |json| json["fields"]["model"] = model.into())
+    edited_state(state, |json| json["fields"]["model"] = model.into())
 }
 
-/// Plays for a while, with slots that are recorded.
+/// Processes 300 blocks with Write armed.
 fn play(session: &mut dyn Session) {
     let input = vec![vec![0.3; 512]; 2];
     let mut output = vec![vec![0.0; 512]; 2];
-    session.play(true);
+    session.set_playing(true);
     let write = id(session, "Write");
     session.set(write, 1.0);
     for _ in 0..300 {
@@ -56,8 +59,8 @@ fn play(session: &mut dyn Session) {
     }
 }
 
-/// Everything that has clap-wrapper call its host, in each phase.
-fn live(session: &mut dyn Session) {
+/// Does everything that makes clap-wrapper call its host, in each phase of an instance.
+fn exercise_all_phases(session: &mut dyn Session) {
     let bypass = id(session, "Bypass");
     let fresh = session.save().unwrap();
     for is_active in [false, true] {
@@ -65,82 +68,83 @@ fn live(session: &mut dyn Session) {
             session.start(SETUP).unwrap();
             play(session);
         }
-        assert!(session.load(&bypassed(&fresh)));
-        assert_eq!(session.value(bypass), Some(1.0), "the controller does not know what was loaded");
+        assert!(session.load(&with_bypass(&fresh)));
+        assert_eq!(session.value(bypass), Some(1.0), "the controller does not have the loaded value");
         assert!(session.load(&with_model(&fresh, "Million Song 50")));
         assert_eq!(session.value(bypass), Some(0.0));
         if is_active {
             play(session);
         }
         session.stop();
-        // The names are others.
+        // Activation updates the names of the parameters.
         session.start(SETUP).unwrap();
         session.stop();
-        assert!(session.parameters().iter().any(|parameter| parameter.name == "indie"), "the names are the old ones");
+        let parameters = session.parameters();
+        assert!(parameters.iter().any(|parameter| parameter.name == "indie"), "the names are those of the old model");
         assert!(session.load(&fresh));
     }
 }
 
-/// Steinberg's validator 3.7.14 ended in its test "Parameter Bypass persistence".
+/// Steinberg's validator 3.7.14 crashed in its test "Parameter Bypass persistence".
 #[test]
-fn it_lives_without_a_component_handler() {
+fn an_instance_works_without_a_component_handler() {
     let mut session = Vst3Session::open_without_handler(&bundle()).unwrap();
-    live(&mut session);
+    exercise_all_phases(&mut session);
     assert_eq!(session.disturbances(), tagvane_host::Disturbances::default());
 }
 
 #[test]
-fn it_lives_after_its_component_handler_was_taken_away() {
+fn an_instance_works_after_its_component_handler_was_removed() {
     let mut session = Vst3Session::open(&bundle()).unwrap();
     session.start(SETUP).unwrap();
     play(&mut session);
-    session.set_handler(false);
+    session.set_component_handler(false);
     let before = session.disturbances();
     session.stop();
-    live(&mut session);
-    assert_eq!(session.disturbances(), before, "a handler that was taken away was called");
-    // Away twice, and back.
-    session.set_handler(false);
-    session.set_handler(true);
-    live(&mut session);
+    exercise_all_phases(&mut session);
+    assert_eq!(session.disturbances(), before, "the plugin called a removed handler");
+    // Removed twice, and set again.
+    session.set_component_handler(false);
+    session.set_component_handler(true);
+    exercise_all_phases(&mut session);
     assert!(session.disturbances().rescans > before.rescans);
 }
 
 #[test]
-fn a_late_component_handler_is_told_what_it_missed() {
+fn a_late_component_handler_receives_the_missed_rescan_once() {
     let mut session = Vst3Session::open_without_handler(&bundle()).unwrap();
     let fresh = session.save().unwrap();
-    assert!(session.load(&bypassed(&fresh)));
-    session.set_handler(true);
-    assert_eq!(session.disturbances().rescans, 0, "a host does not expect it in that call");
+    assert!(session.load(&with_bypass(&fresh)));
+    session.set_component_handler(true);
+    assert_eq!(session.disturbances().rescans, 0, "the handler was called inside setComponentHandler");
     session.start(SETUP).unwrap();
-    assert!(session.disturbances().rescans > 0, "it was not told that values changed");
+    assert!(session.disturbances().rescans > 0, "the handler received no rescan of the values");
     session.stop();
-    let told = session.disturbances().rescans;
-    session.set_handler(true);
+    let rescans = session.disturbances().rescans;
+    session.set_component_handler(true);
     session.start(SETUP).unwrap();
-    assert_eq!(session.disturbances().rescans, told, "it was told again");
+    assert_eq!(session.disturbances().rescans, rescans, "the handler received the rescan twice");
 }
 
-/// A VST3 may be terminated and initialised again.
+/// VST3 allows a component to be terminated and initialised again.
 #[test]
-fn it_can_be_initialized_again() {
+fn a_terminated_instance_can_be_initialised_again() {
     let session = Vst3Session::open_without_handler(&bundle()).unwrap();
     let component = session.component().clone();
     for _ in 0..3 {
-        // SAFETY: VST3's own functions, on one thread; no context is what some hosts give.
+        // SAFETY: VST3's own functions, on one thread; some hosts pass no context.
         unsafe {
             assert_eq!(component.terminate(), kResultOk);
             assert_eq!(component.initialize(ptr::null_mut()), kResultOk);
         }
     }
     let mut session = session;
-    live(&mut session);
+    exercise_all_phases(&mut session);
 }
 
-/// What needs an instance is refused while it is none.
+/// Calls that need an initialised component fail without one.
 #[test]
-fn calls_before_and_after_its_life_are_refused() {
+fn calls_before_initialize_and_after_terminate_are_refused() {
     let module = Module::load(&bundle()).unwrap();
     let component = module.create_component().unwrap();
     let refuse_all = || {
@@ -148,7 +152,7 @@ fn calls_before_and_after_its_life_are_refused() {
             (component.cast::<IAudioProcessor>().unwrap(), component.cast::<IEditController>().unwrap());
         let mut setup =
             ProcessSetup { processMode: 0, symbolicSampleSize: 0, maxSamplesPerBlock: 64, sampleRate: 48_000.0 };
-        // SAFETY: the instance lives; what it may not follow is null.
+        // SAFETY: the instance lives; the invalid pointers are null.
         unsafe {
             let mut bus = std::mem::zeroed();
             assert_ne!(component.getBusInfo(0, 0, 0, &mut bus), kResultOk);
@@ -175,20 +179,20 @@ fn calls_before_and_after_its_life_are_refused() {
     }
     refuse_all();
     drop(component);
-    // Left without a word.
+    // Released without terminate.
     let component = module.create_component().unwrap();
     // SAFETY: as above.
     assert_eq!(unsafe { component.initialize(ptr::null_mut()) }, kResultOk);
 }
 
 #[test]
-fn nothing_and_parameters_that_are_none_are_refused() {
+fn null_pointers_and_unknown_parameters_are_refused() {
     let mut session = Vst3Session::open(&bundle()).unwrap();
     let ids: Vec<u32> = session.parameters().iter().map(|parameter| parameter.id).collect();
     let component = session.component().clone();
     let (processor, controller) =
         (component.cast::<IAudioProcessor>().unwrap(), component.cast::<IEditController>().unwrap());
-    // SAFETY: the instance lives; what it may not follow is null.
+    // SAFETY: the instance lives; the invalid pointers are null.
     unsafe {
         for result in [
             component.setState(ptr::null_mut()),
@@ -224,33 +228,34 @@ fn nothing_and_parameters_that_are_none_are_refused() {
         assert!(ids.iter().all(|id| session.parse(*id, &text).is_none_or(f64::is_finite)));
         assert_eq!(session.parse(0x7fff_ffff, &text), None);
     }
-    live(&mut session);
+    exercise_all_phases(&mut session);
 }
 
-/// One object with one identity, whichever of its interfaces a host comes by.
+/// Each interface returns the same `FUnknown`, so the object has one identity.
 #[test]
-fn every_interface_leads_to_the_others() {
+fn each_interface_gives_all_others() {
     let session = Vst3Session::open(&bundle()).unwrap();
     let component = session.component();
-    let of: [ComPtr<FUnknown>; 3] = [
+    let identities: [ComPtr<FUnknown>; 3] = [
         component.cast::<FUnknown>().unwrap(),
         component.cast::<IAudioProcessor>().unwrap().cast().unwrap(),
         component.cast::<IEditController>().unwrap().cast().unwrap(),
     ];
-    assert!(of.iter().all(|unknown| unknown.as_ptr() == of[0].as_ptr()), "three identities");
-    for unknown in &of {
+    let is_same = identities.iter().all(|unknown| unknown.as_ptr() == identities[0].as_ptr());
+    assert!(is_same, "the interfaces return different identities");
+    for unknown in &identities {
         let controller = unknown.cast::<IEditController>().unwrap();
         assert_eq!(controller.cast::<IComponent>().unwrap().as_ptr(), component.as_ptr());
-        // Those of clap-wrapper's own.
+        // Interfaces of clap-wrapper's own object.
         assert!(controller.cast::<IUnitInfo>().is_some() && controller.cast::<INoteExpressionController>().is_some());
     }
     let raw = component.as_ptr().cast::<FUnknown>();
-    // SAFETY: the instance lives; what it may not follow is null.
+    // SAFETY: the instance lives; the invalid pointers are null.
     unsafe {
         let query = (*(*raw).vtbl).queryInterface;
         let mut object: *mut c_void = ptr::dangling_mut();
-        let nobody: TUID = [7; 16];
-        assert_eq!(query(raw, &nobody, &mut object), kNoInterface);
+        let unknown_iid: TUID = [7; 16];
+        assert_eq!(query(raw, &unknown_iid, &mut object), kNoInterface);
         assert!(object.is_null());
         assert_eq!(query(raw, ptr::null(), &mut object), kInvalidArgument);
         assert_eq!(query(raw, IComponent::IID.as_ptr().cast(), ptr::null_mut()), kInvalidArgument);

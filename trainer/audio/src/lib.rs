@@ -1,4 +1,4 @@
-//! Audio files in: Ogg Vorbis, Opus, FLAC, MP3 and WAV, decoded whole.
+//! Decodes audio files into memory: Ogg Vorbis, Opus, FLAC, MP3 and WAV.
 #![forbid(unsafe_code)]
 
 mod opus;
@@ -17,19 +17,19 @@ use symphonia::core::packet::Packet;
 /// A decoded recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recording {
-    /// One vector a channel, all of one length, samples nominally in -1..1.
+    /// Samples per channel, nominally in -1..1; all channels have the same length.
     pub channels: Vec<Vec<f32>>,
-    /// Frames a second.
+    /// Sample rate in hertz.
     pub sample_rate: u32,
 }
 
 impl Recording {
-    /// The length in frames.
+    /// Length in frames.
     pub fn frames(&self) -> usize {
         self.channels.first().map_or(0, Vec::len)
     }
 
-    /// The length in seconds.
+    /// Length in seconds.
     pub fn seconds(&self) -> f64 {
         self.frames() as f64 / f64::from(self.sample_rate)
     }
@@ -43,35 +43,33 @@ impl Recording {
     }
 }
 
-/// Why a file gives no audio; the text names the file and is one sentence.
+/// The reason why a file cannot be decoded. The message is one sentence and names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum AudioError {
-    /// There is no such file, or it cannot be opened.
+    /// The file does not exist or cannot be opened.
     #[error("{}: cannot be opened: {cause}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         cause: std::io::Error,
     },
-    /// The file is in no format that can be decoded.
-    #[error("{}: this is no audio file that can be read (wav, flac, mp3, ogg and opus can)", path.display())]
+    /// The file is not in a supported format.
+    #[error("{}: this is not a supported audio file; give wav, flac, mp3, ogg or opus", path.display())]
     NotAudio {
         /// The file.
         path: PathBuf,
     },
-    /// The file decodes to nothing.
-    #[error("{}: the file holds no audio", path.display())]
+    /// The file has no audio frames.
+    #[error("{}: the file has no audio; give another one", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
 }
 
-/// Decodes the first audio track of the file at `path`, wholly into memory.
-///
-/// Damaged packets within a file are skipped, as players do; what remains is
-/// returned.
+/// Decodes the first audio track of the file at `path` into memory. Damaged packets are skipped, and samples that are
+/// not finite become 0.
 ///
 /// # Errors
 /// [`AudioError`] where nothing can be decoded.
@@ -79,11 +77,11 @@ pub fn read(path: &Path) -> Result<Recording, AudioError> {
     let not_audio = || AudioError::NotAudio { path: path.to_owned() };
     let open = |cause| AudioError::Open { path: path.to_owned(), cause };
     let file = File::open(path).map_err(open)?;
-    let about = file.metadata().map_err(open)?;
-    if about.is_dir() {
+    let metadata = file.metadata().map_err(open)?;
+    if metadata.is_dir() {
         return Err(not_audio());
     }
-    if about.len() == 0 {
+    if metadata.len() == 0 {
         return Err(AudioError::Empty { path: path.to_owned() });
     }
     let mut hint = Hint::new();
@@ -101,13 +99,13 @@ pub fn read(path: &Path) -> Result<Recording, AudioError> {
         let channels = parameters.channels.as_ref().map_or(1, |channels| channels.count());
         Decoder::Opus(Box::new(Opus::new(channels).ok_or_else(not_audio)?))
     } else {
-        let made = symphonia::default::get_codecs().make_audio_decoder(parameters, &AudioDecoderOptions::default());
-        Decoder::Symphonia(made.map_err(|_| not_audio())?)
+        let decoder = symphonia::default::get_codecs().make_audio_decoder(parameters, &AudioDecoderOptions::default());
+        Decoder::Symphonia(decoder.map_err(|_| not_audio())?)
     };
 
     let mut recording = Recording { channels: Vec::new(), sample_rate: 0 };
     let mut planes: Vec<Vec<f32>> = Vec::new();
-    // A read error ends the recording where it stands: the file is cut off there.
+    // After a read error, as in a truncated file, the frames before it are returned.
     while let Ok(Some(packet)) = format.next_packet() {
         if packet.track_id != track_id {
             continue;
@@ -115,14 +113,14 @@ pub fn read(path: &Path) -> Result<Recording, AudioError> {
         let rate = match decoder.decode(&packet, &mut planes) {
             Ok(Some(rate)) => rate,
             Ok(None) => continue,
-            Err(End) => break,
+            Err(EndOfStream) => break,
         };
         let channels = planes.len();
         if recording.channels.is_empty() {
             recording.sample_rate = rate;
             recording.channels = vec![Vec::new(); channels];
         }
-        // A chained file may change its shape half-way: the first part is kept.
+        // A chained file may change its channels or sample rate; only the first part is decoded.
         if channels != recording.channels.len() || rate != recording.sample_rate || rate == 0 {
             break;
         }
@@ -133,19 +131,18 @@ pub fn read(path: &Path) -> Result<Recording, AudioError> {
     if recording.frames() == 0 { Err(AudioError::Empty { path: path.to_owned() }) } else { Ok(recording) }
 }
 
-/// What turns packets into samples.
+/// The decoder of a track.
 enum Decoder {
     Symphonia(Box<dyn AudioDecoder>),
     Opus(Box<Opus>),
 }
 
-/// Nothing more can be decoded.
-struct End;
+/// No further packet can be decoded.
+struct EndOfStream;
 
 impl Decoder {
-    /// Puts a packet's samples into `planes`, one a channel; gives their rate, or `None` where the
-    /// packet is damaged.
-    fn decode(&mut self, packet: &Packet, planes: &mut Vec<Vec<f32>>) -> Result<Option<u32>, End> {
+    /// Decodes a packet into `planes`, one per channel. Returns the sample rate, or `None` for a damaged packet.
+    fn decode(&mut self, packet: &Packet, planes: &mut Vec<Vec<f32>>) -> Result<Option<u32>, EndOfStream> {
         match self {
             Self::Opus(opus) => Ok(opus.decode(&packet.data, planes).then_some(opus::RATE)),
             Self::Symphonia(decoder) => match decoder.decode(packet) {
@@ -154,7 +151,7 @@ impl Decoder {
                     Ok(Some(decoded.spec().rate()))
                 }
                 Err(DecodeError::DecodeError(_)) => Ok(None),
-                Err(_) => Err(End),
+                Err(_) => Err(EndOfStream),
             },
         }
     }

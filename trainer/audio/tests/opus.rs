@@ -1,12 +1,12 @@
-//! Opus files: what they hold, and what becomes of damaged ones.
+//! Decoding of valid and damaged Opus files.
 
 use std::path::Path;
 use tagvane_audio::read;
 
-/// A second and a half of 440 Hz on the left and 1000 Hz on the right, by libopus at 48 kbit/s.
+/// 1.5 seconds of 440 Hz on the left and 1000 Hz on the right, encoded by libopus at 48 kbit/s.
 const TONES: &[u8] = include_bytes!("tones.opus");
 
-/// How strong a tone is in a sound, 1 where it is all of it.
+/// Amplitude of a tone relative to the whole signal; 1 for a pure tone.
 fn strength(samples: &[f32], hertz: f64) -> f64 {
     let turns = |at: usize| hertz * at as f64 / 48_000.0 * std::f64::consts::TAU;
     let along = |wave: fn(f64) -> f64| {
@@ -17,7 +17,7 @@ fn strength(samples: &[f32], hertz: f64) -> f64 {
 }
 
 #[test]
-fn an_opus_file_is_decoded() {
+fn an_opus_file_is_decoded_to_its_two_tones() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["tones.opus", "tones.ogg"] {
         let path = folder.path().join(name);
@@ -32,7 +32,7 @@ fn an_opus_file_is_decoded() {
 }
 
 #[test]
-fn a_damaged_opus_file_gives_what_is_left_or_an_error() {
+fn a_damaged_opus_file_is_decoded_in_part_or_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged.opus");
     let read = |bytes: &[u8]| {
@@ -43,7 +43,7 @@ fn a_damaged_opus_file_gives_what_is_left_or_an_error() {
         let _ = read(&TONES[..length]);
     }
     assert!(read(&TONES[..TONES.len() * 3 / 4]).is_ok_and(|frames| frames < 60_000));
-    // Every checksum of a page would catch a changed byte: the packets are changed and the sums with them.
+    // The page checksums are updated after each change, so that the damage reaches the decoder.
     let mut state = 1_u32;
     for _ in 0..200 {
         let mut bytes = TONES.to_vec();
@@ -52,13 +52,13 @@ fn a_damaged_opus_file_gives_what_is_left_or_an_error() {
             let at = 200 + state as usize % (bytes.len() - 200);
             bytes[at] ^= (state >> 24) as u8 | 1;
         }
-        sum_pages(&mut bytes);
+        update_page_checksums(&mut bytes);
         let _ = read(&bytes);
     }
 }
 
-/// Sets the checksum of every page of an Ogg file (RFC 3533, section 6) whose header still stands.
-fn sum_pages(bytes: &mut [u8]) {
+/// Updates the checksum of each page of an Ogg file (RFC 3533, section 6), up to the first invalid page header.
+fn update_page_checksums(bytes: &mut [u8]) {
     let mut at = 0;
     while bytes.len() >= at + 27 && &bytes[at..at + 4] == b"OggS" {
         let segments = usize::from(bytes[at + 26]);

@@ -1,27 +1,27 @@
-//! Every network that has a name: the rows of the paper's tables and what came after.
+//! The named networks: the rows of the paper's tables, and later ones.
 
-use super::earlier::{ConvolutionalRecurrent, FrameCnn, FullyConvolutional, Persistent};
-use super::{Architecture, Block, MelLevel, SampleLevel, narrow, wide};
+use super::baselines::{ConvolutionalRecurrent, FrameCnn, FullyConvolutional, Persistent};
+use super::{Architecture, BlockKind, MelLevel, SampleLevel, narrow_widths, paper_widths};
 
-/// Where a row stands.
+/// The table that lists a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Table {
     /// Lee et al. 2017, Table 2: m^n networks.
     Two,
     /// Lee et al. 2017, Table 3: frames of raw waveform and of mel spectrogram.
     Three,
-    /// Lee et al. 2017, Table 4: earlier systems.
+    /// Lee et al. 2017, Table 4: baselines.
     Four,
-    /// Kim, Lee and Nam 2018, and the narrow networks of this project.
-    Beyond,
+    /// Not in that paper: the networks of Kim, Lee and Nam 2018, and this project's narrow ones.
+    Extensions,
 }
 
 /// A network with a name.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// How commands and configurations call it.
+pub struct CatalogueEntry {
+    /// The name on the command line.
     pub name: String,
-    /// Where it stands.
+    /// The table that lists it.
     pub table: Table,
     /// The network.
     pub architecture: Architecture,
@@ -29,11 +29,11 @@ pub struct Row {
     pub magnatagatune: Option<f64>,
     /// The published mean ROC-AUC on the Million Song Dataset.
     pub million_song: Option<f64>,
-    /// What is not as in its paper, in a sentence; empty where all is.
+    /// How it differs from its paper; empty where it does not.
     pub note: &'static str,
 }
 
-/// Table 2: m, samples, the first n, and the figure for it and each n that follows.
+/// Table 2: m, window in samples, the smallest n, and the ROC-AUC for it and each larger n.
 const TABLE_2: [(usize, usize, usize, &[f64]); 8] = [
     (2, 16_384, 6, &[0.8839, 0.8899, 0.8968, 0.8994, 0.9011, 0.9031, 0.9036, 0.9032]),
     (2, 32_768, 7, &[0.8834, 0.8872, 0.8980, 0.8988, 0.9017, 0.9031, 0.9039, 0.9040]),
@@ -45,7 +45,7 @@ const TABLE_2: [(usize, usize, usize, &[f64]); 8] = [
     (5, 78_125, 4, &[0.8870, 0.9004, 0.9041]),
 ];
 
-/// Table 3: n, frame and hop in samples, the figure over mel and over raw waveform.
+/// Table 3: n, frame and hop in samples, the ROC-AUC over mel spectrogram and over raw waveform.
 const TABLE_3: [(usize, usize, usize, f64, f64); 5] = [
     (4, 729, 729, 0.9000, 0.8655),
     (5, 729, 243, 0.9005, 0.8742),
@@ -54,13 +54,13 @@ const TABLE_3: [(usize, usize, usize, f64, f64); 5] = [
     (6, 81, 81, 0.9025, 0.8936),
 ];
 
-/// Samples of Table 1's network.
+/// Window of the network of Table 1, in samples.
 const WINDOW: usize = 59_049;
 
-/// Every row, in the order of the tables.
-pub fn rows() -> Vec<Row> {
-    let mut rows = Vec::new();
-    let row = |name: String, table, architecture, magnatagatune| Row {
+/// Every named network, in the order of the tables.
+pub fn entries() -> Vec<CatalogueEntry> {
+    let mut entries = Vec::new();
+    let entry = |name: String, table, architecture, magnatagatune| CatalogueEntry {
         name,
         table,
         architecture,
@@ -68,42 +68,43 @@ pub fn rows() -> Vec<Row> {
         million_song: None,
         note: "",
     };
-    for (m, window, first, figures) in TABLE_2 {
-        for (n, &auc) in (first..).zip(figures) {
-            let network = Architecture::SampleLevel(SampleLevel::new(m, n, window, wide(m, n)));
-            rows.push(row(format!("{m}^{n}-{window}"), Table::Two, network, Some(auc)));
+    for (m, window, first, aucs) in TABLE_2 {
+        for (n, &auc) in (first..).zip(aucs) {
+            let network = Architecture::SampleLevel(SampleLevel::new(m, n, window, paper_widths(m, n)));
+            entries.push(entry(format!("{m}^{n}-{window}"), Table::Two, network, Some(auc)));
         }
     }
-    if let Some(best) = rows.iter_mut().find(|row| row.name == "3^9-59049") {
+    if let Some(best) = entries.iter_mut().find(|entry| entry.name == "3^9-59049") {
         (best.magnatagatune, best.million_song) = (Some(0.9055), Some(0.8812));
     }
     for (n, frame, hop, _, auc) in TABLE_3 {
         let mut network = SampleLevel::new(3, n, WINDOW, frame_widths(n, frame, hop));
         network.first = (frame != hop).then_some(frame);
         let name = format!("raw-{n}-{frame}-{hop}");
-        rows.push(row(name, Table::Three, Architecture::SampleLevel(network), Some(auc)));
+        entries.push(entry(name, Table::Three, Architecture::SampleLevel(network), Some(auc)));
     }
     for (n, frame, hop, auc, _) in TABLE_3 {
         let widths = frame_widths(n, frame, hop)[1..].to_vec();
         let network = MelLevel { n, window: WINDOW, frame, hop, fft: 729, bands: 128, widths };
-        rows.push(row(format!("mel-{n}-{frame}-{hop}"), Table::Three, Architecture::MelLevel(network), Some(auc)));
+        entries.push(entry(format!("mel-{n}-{frame}-{hop}"), Table::Three, Architecture::MelLevel(network), Some(auc)));
     }
-    rows.extend(earlier());
-    rows.extend(beyond());
-    rows
+    entries.extend(baselines());
+    entries.extend(extensions());
+    entries
 }
 
-/// Table 3's overlapping frames have a wider top (as in the first author's code).
+/// The widths of Table 3. Networks with overlapping frames have a wider last layer (from the first
+/// author's code).
 fn frame_widths(n: usize, frame: usize, hop: usize) -> Vec<usize> {
-    let mut widths = wide(3, n);
+    let mut widths = paper_widths(3, n);
     if frame != hop {
         widths[n - 1] = 512;
     }
     widths
 }
 
-fn earlier() -> Vec<Row> {
-    let row = |name: &str, architecture, magnatagatune, million_song, note| Row {
+fn baselines() -> Vec<CatalogueEntry> {
+    let entry = |name: &str, architecture, magnatagatune, million_song, note| CatalogueEntry {
         name: name.into(),
         table: Table::Four,
         architecture,
@@ -112,15 +113,14 @@ fn earlier() -> Vec<Row> {
         note,
     };
     vec![
-        row(
+        entry(
             "persistent-cnn",
             Architecture::Persistent(Persistent { window: 632_576, widths: vec![64, 3_200, 512, 512] }),
             Some(0.9013),
             None,
-            "persistence landscapes are replaced by how far peaks stand out at three widths, and the clip's mean by its \
-             maximum",
+            "top-hat transforms of three widths replace the persistence landscapes, and the clip's maximum its mean",
         ),
-        row(
+        entry(
             "2d-cnn",
             Architecture::FullyConvolutional(FullyConvolutional {
                 window: 640_654,
@@ -129,9 +129,9 @@ fn earlier() -> Vec<Row> {
             }),
             Some(0.894),
             Some(0.851),
-            "FCN-4; ln(1 + 10 |A|) in the place of decibels",
+            "FCN-4; ln(1 + 10 |A|) replaces decibels",
         ),
-        row(
+        entry(
             "crnn",
             Architecture::ConvolutionalRecurrent(ConvolutionalRecurrent {
                 window: 640_654,
@@ -140,58 +140,58 @@ fn earlier() -> Vec<Row> {
             }),
             None,
             Some(0.862),
-            "the widths of its author's code; 14 steps, not 15, since frames are not padded; ln(1 + 10 |A|) in the place \
-             of decibels",
+            "widths from its author's code; 14 time steps, not 15, since frames are not padded; \
+             ln(1 + 10 |A|) replaces decibels",
         ),
-        row(
+        entry(
             "1d-cnn",
             Architecture::FrameCnn(FrameCnn { window: WINDOW, frame: 256, widths: vec![32, 32, 32] }),
             Some(0.8487),
             None,
-            "22050 Hz, not 16000; the strided layer's 32 filters are those of replications",
+            "22050 Hz, not 16000; the strided layer's 32 filters are from replications",
         ),
     ]
 }
 
-fn beyond() -> Vec<Row> {
+fn extensions() -> Vec<CatalogueEntry> {
     let network = |block, multi_level, widths| {
         let plain = SampleLevel::new(3, 9, WINDOW, widths);
         Architecture::SampleLevel(SampleLevel { block, multi_level, ..plain })
     };
-    let row = |name: &str, architecture, magnatagatune| Row {
+    let entry = |name: &str, architecture, magnatagatune| CatalogueEntry {
         name: name.into(),
-        table: Table::Beyond,
+        table: Table::Extensions,
         architecture,
         magnatagatune,
         million_song: None,
         note: "",
     };
-    let mut rows = vec![row("multi", network(Block::Basic, true, wide(3, 9)), None)];
+    let mut entries = vec![entry("multi", network(BlockKind::Basic, true, paper_widths(3, 9)), None)];
     for (name, block) in [
-        ("se", Block::Se),
-        ("res1", Block::Res1),
-        ("res2", Block::Res2),
-        ("rese1", Block::Rese1),
-        ("rese2", Block::Rese2),
+        ("se", BlockKind::Se),
+        ("res1", BlockKind::Res1),
+        ("res2", BlockKind::Res2),
+        ("rese1", BlockKind::Rese1),
+        ("rese2", BlockKind::Rese2),
     ] {
-        rows.push(row(name, network(block, false, wide(3, 9)), None));
-        let figure = match block {
-            Block::Se => Some(0.9111),
-            Block::Rese2 => Some(0.9113),
+        entries.push(entry(name, network(block, false, paper_widths(3, 9)), None));
+        let auc = match block {
+            BlockKind::Se => Some(0.9111),
+            BlockKind::Rese2 => Some(0.9113),
             _ => None,
         };
-        rows.push(row(&format!("{name}-multi"), network(block, true, wide(3, 9)), figure));
+        entries.push(entry(&format!("{name}-multi"), network(block, true, paper_widths(3, 9)), auc));
     }
     for n in 4..=9 {
-        let network = SampleLevel::new(3, n, WINDOW, narrow(n));
-        rows.push(row(&format!("narrow-3^{n}"), Architecture::SampleLevel(network), None));
+        let network = SampleLevel::new(3, n, WINDOW, narrow_widths(n));
+        entries.push(entry(&format!("narrow-3^{n}"), Architecture::SampleLevel(network), None));
     }
-    rows
+    entries
 }
 
-/// The row of a name.
-pub fn find(name: &str) -> Option<Row> {
-    rows().into_iter().find(|row| row.name == name)
+/// The network of a name.
+pub fn find(name: &str) -> Option<CatalogueEntry> {
+    entries().into_iter().find(|entry| entry.name == name)
 }
 
 #[cfg(test)]
@@ -199,26 +199,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_can_be_built_and_has_its_own_name() {
-        let rows = rows();
-        let count = |table| rows.iter().filter(|row| row.table == table).count();
-        assert_eq!((count(Table::Two), count(Table::Three), count(Table::Four), count(Table::Beyond)), (42, 10, 4, 17));
-        for row in &rows {
-            row.architecture.plan(50).unwrap_or_else(|error| panic!("{}: {error}", row.name));
-            assert_eq!(find(&row.name).as_ref(), Some(row), "the name stands for one row");
+    fn every_entry_can_be_built_and_has_a_unique_name() {
+        let entries = entries();
+        let count = |table| entries.iter().filter(|entry| entry.table == table).count();
+        let counts = (count(Table::Two), count(Table::Three), count(Table::Four), count(Table::Extensions));
+        assert_eq!(counts, (42, 10, 4, 17));
+        for entry in &entries {
+            entry.architecture.plan(50).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+            assert_eq!(find(&entry.name).as_ref(), Some(entry), "two entries have this name");
         }
     }
 
     #[test]
-    fn a_row_is_a_section_of_a_configuration() {
-        for row in rows() {
-            let text = toml::to_string(&row.architecture).unwrap();
-            assert_eq!(toml::from_str::<Architecture>(&text).unwrap(), row.architecture, "{text}");
+    fn every_architecture_survives_a_round_trip_through_toml() {
+        for entry in entries() {
+            let text = toml::to_string(&entry.architecture).unwrap();
+            assert_eq!(toml::from_str::<Architecture>(&text).unwrap(), entry.architecture, "{text}");
         }
     }
 
     #[test]
-    fn deeper_networks_start_with_shorter_filters() {
+    fn deeper_networks_have_smaller_strides() {
         let strides = |m: usize, window: usize, ns: std::ops::RangeInclusive<usize>| {
             ns.map(|n| window / m.pow(n as u32)).collect::<Vec<_>>()
         };
@@ -227,8 +228,8 @@ mod tests {
         assert_eq!(strides(5, 78_125, 4..=6), [125, 25, 5]);
     }
 
-    /// The paper's Tables 2, 3 and 4, copied from its text: MagnaTagATune, then the Million Song
-    /// Dataset; 0 where the paper gives no figure.
+    /// Tables 2, 3 and 4, copied from the paper: ROC-AUC on MagnaTagATune, then on the Million Song
+    /// Dataset; 0 where the paper has none.
     const PAPER: &str = "
         2^6-16384 0.8839, 2^7-16384 0.8899, 2^8-16384 0.8968, 2^9-16384 0.8994,
         2^10-16384 0.9011, 2^11-16384 0.9031, 2^12-16384 0.9036, 2^13-16384 0.9032,
@@ -245,18 +246,18 @@ mod tests {
         persistent-cnn 0.9013, 2d-cnn 0.894 0.851, crnn 0 0.862, 1d-cnn 0.8487";
 
     #[test]
-    fn every_figure_of_the_paper_is_the_papers() {
+    fn published_aucs_equal_the_papers_tables() {
         let mut published = std::collections::BTreeMap::new();
         for entry in PAPER.split(',') {
             let mut words = entry.split_whitespace();
             let name = words.next().unwrap();
             let mut auc = || words.next().map(|auc| auc.parse::<f64>().unwrap()).filter(|auc| *auc > 0.0);
-            assert_eq!(published.insert(name, (auc(), auc())), None, "{name} stands there twice");
+            assert_eq!(published.insert(name, (auc(), auc())), None, "{name} is listed twice");
         }
-        for row in rows().iter().filter(|row| row.table != Table::Beyond) {
-            let figures = published.remove(row.name.as_str());
-            assert_eq!(figures, Some((row.magnatagatune, row.million_song)), "{}", row.name);
+        for entry in entries().iter().filter(|entry| entry.table != Table::Extensions) {
+            let aucs = published.remove(entry.name.as_str());
+            assert_eq!(aucs, Some((entry.magnatagatune, entry.million_song)), "{}", entry.name);
         }
-        assert!(published.is_empty(), "no row for {published:?}");
+        assert!(published.is_empty(), "no entry for {published:?}");
     }
 }

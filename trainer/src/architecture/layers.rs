@@ -1,44 +1,44 @@
-//! The layers that networks are made of, and what each costs.
+//! The layers of a network as specifications without weights, and the cost of each.
 //!
-//! Between two layers a signal is `[batch, channels, frames]`.
+//! The signal between two layers is `[batch, channels, frames]`.
 
 use super::ArchitectureError;
 
-/// A signal between two layers, without its batch.
+/// The shape of the signal between two layers, without the batch axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub struct SignalShape {
     /// Filters, bands or features.
     pub channels: usize,
-    /// Steps in time.
+    /// Time steps.
     pub frames: usize,
 }
 
 /// What a layer costs for one window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Count {
-    /// Trained weights and biases, as the paper's Table 1 counts them.
+pub struct LayerCost {
+    /// Trained weights and biases, counted as in Table 1 of Lee et al. 2017.
     pub weights: usize,
-    /// Trained scales and shifts of batch normalisation, two a filter.
-    pub norms: usize,
-    /// Multiplications that are added up.
+    /// Trained scales and shifts of batch normalisation, two per filter.
+    pub norm_parameters: usize,
+    /// Multiply-add operations.
     pub multiply_adds: usize,
 }
 
-impl std::ops::Add for Count {
+impl std::ops::Add for LayerCost {
     type Output = Self;
     fn add(self, other: Self) -> Self {
         Self {
             weights: self.weights + other.weights,
-            norms: self.norms + other.norms,
+            norm_parameters: self.norm_parameters + other.norm_parameters,
             multiply_adds: self.multiply_adds + other.multiply_adds,
         }
     }
 }
 
-/// What follows a layer's sums.
+/// An activation function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
-    /// Nothing.
+    /// The identity.
     None,
     /// `max(x, 0)`.
     Relu,
@@ -46,301 +46,310 @@ pub enum Activation {
     Elu,
 }
 
-/// One layer.
+/// One layer of the trunk.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Layer {
     /// Waveform to log-compressed mel spectrogram.
     Mel(Mel),
-    /// Peaks of each band beside the bands.
+    /// The bands, followed by their peaks in time.
     Prominence(Prominence),
     /// Convolution over time.
-    Stage(Stage),
-    /// A block of convolutions with a gate, a way around, or both.
+    ConvBlock(ConvBlock),
+    /// Residual block, squeeze-and-excitation block, or both in one.
     Residual(Residual),
     /// Convolutions over bands and time.
-    Picture(Picture),
-    /// A gated recurrent unit along time.
+    Conv2dStack(Conv2dStack),
+    /// Gated recurrent unit over time.
     Gru(Gru),
 }
 
-/// `ln(1 + 10 |A|)` of a mel spectrogram (Lee et al. 2017, section 4.3), brought to
-/// the mean zero and deviation one of the training set. A waveform
-/// `[batch, 1, samples]` becomes `[batch, bands, samples / hop]`.
+/// Mel spectrogram compressed by `ln(1 + 10 |A|)` (Lee et al. 2017, section 4.3), standardised to
+/// zero mean and unit deviation over the training set.
+///
+/// Input `[batch, 1, samples]`, output `[batch, bands, samples / hop]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mel {
-    /// Samples a frame, under a Hann window.
+    /// Length of the Hann window, in samples.
     pub frame: usize,
-    /// Samples from frame to frame.
+    /// Hop between frames, in samples.
     pub hop: usize,
-    /// Length of the Fourier transform; frames are padded to it with zeros.
+    /// Length of the Fourier transform; frames are zero-padded to it.
     pub fft: usize,
     /// Mel bands.
     pub bands: usize,
-    /// The highest band's end, in hertz.
-    pub top: usize,
+    /// Upper edge of the highest band, in hertz.
+    pub f_max: usize,
 }
 
-/// How far each band stands out above its surroundings in time: what is left of it
-/// after everything narrower than a span is taken off (a top-hat transform). Comes
-/// after the bands themselves, for each span.
+/// White top-hat transform of each band over time: the band minus its morphological opening.
+///
+/// The output has the bands first, then the transformed bands of each span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prominence {
-    /// Bands that come in.
+    /// Input bands.
     pub bands: usize,
-    /// Widths in frames, all odd.
+    /// Widths of the structuring elements, in frames, all odd.
     pub spans: Vec<usize>,
 }
 
-/// Convolution over time, then, where asked for, batch normalisation, ReLU, max
-/// pooling and dropout.
+/// 1-D convolution over time, then batch normalisation, ReLU and max pooling, each optional.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stage {
-    /// Channels in.
-    pub inputs: usize,
-    /// Channels out.
+pub struct ConvBlock {
+    /// Input channels.
+    pub in_channels: usize,
+    /// Output channels.
     pub filters: usize,
-    /// Frames a filter sees.
-    pub length: usize,
-    /// Frames from one place of the filter to the next.
+    /// Filter length, in frames.
+    pub kernel_size: usize,
+    /// Stride of the convolution, in frames.
     pub stride: usize,
-    /// Zeros before and after.
+    /// Zeros before and after the signal.
     pub padding: (usize, usize),
     /// Whether batch normalisation follows.
-    pub norm: bool,
+    pub has_norm: bool,
     /// Whether ReLU follows.
-    pub rectify: bool,
-    /// Frames that become one; 1 pools nothing.
+    pub has_relu: bool,
+    /// Length and stride of the max pooling; 1 does not pool.
     pub pool: usize,
 }
 
-/// A block of the networks after the paper (Kim, Lee, Nam 2018): one or two
-/// convolutions with batch normalisation, and around them what is asked for.
+/// One or two convolutions with batch normalisation, optionally with a squeeze-and-excitation gate
+/// and a shortcut (Kim, Lee, Nam 2018).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Residual {
-    /// Channels in.
-    pub inputs: usize,
-    /// Channels out.
+    /// Input channels.
+    pub in_channels: usize,
+    /// Output channels.
     pub filters: usize,
-    /// Frames a filter sees.
-    pub length: usize,
-    /// Zeros before and after, which keep the length.
+    /// Filter length, in frames.
+    pub kernel_size: usize,
+    /// Zeros before and after the signal, which keep its length.
     pub padding: (usize, usize),
-    /// How many convolutions; between two there is ReLU and dropout of 0.2.
+    /// Number of convolutions. ReLU and dropout of 0.2 stand between two of them.
     pub convolutions: usize,
-    /// Squeeze and excitation: the gate's hidden layer has so many times the filters.
-    pub excite: Option<usize>,
+    /// Size of the gate's hidden layer, as a multiple of `filters`; `None` has no gate.
+    pub excitation_ratio: Option<usize>,
     /// Whether the input is added to the result.
-    pub shortcut: bool,
-    /// Frames that become one.
+    pub has_shortcut: bool,
+    /// Length and stride of the max pooling.
     pub pool: usize,
 }
 
-/// Convolutions over an image of bands by frames. The last one's channels and bands
-/// become the channels of what comes out.
+/// 2-D convolutions over an image of bands by frames.
+///
+/// The channels and bands of the last one become the output channels.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Picture {
-    /// Bands that come in.
+pub struct Conv2dStack {
+    /// Input bands.
     pub bands: usize,
     /// Whether the image is batch-normalised first.
-    pub norm: bool,
+    pub has_norm: bool,
     /// The convolutions.
-    pub stages: Vec<Stage2d>,
+    pub blocks: Vec<Conv2dBlock>,
 }
 
-/// Convolution over bands and time that keeps the size, batch normalisation,
-/// activation, max pooling, dropout.
+/// 2-D convolution that keeps the size, batch normalisation, activation, max pooling, dropout.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stage2d {
-    /// Channels in.
-    pub inputs: usize,
-    /// Channels out.
+pub struct Conv2dBlock {
+    /// Input channels.
+    pub in_channels: usize,
+    /// Output channels.
     pub filters: usize,
-    /// Bands and frames a filter sees, both odd.
-    pub size: (usize, usize),
-    /// Bands and frames that become one.
+    /// Bands and frames of the filter, both odd.
+    pub kernel_size: (usize, usize),
+    /// Bands and frames of the max pooling.
     pub pool: (usize, usize),
-    /// What follows the normalisation.
+    /// The activation after the normalisation.
     pub activation: Activation,
-    /// The part of activations that is dropped in training.
+    /// Dropout rate.
     pub dropout: f64,
 }
 
-/// A gated recurrent unit (Cho et al. 2014), the reset gate after the product.
+/// A gated recurrent unit (Cho et al. 2014) whose reset gate is applied after the matrix product.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gru {
-    /// Channels in.
-    pub inputs: usize,
-    /// Channels out.
-    pub hidden: usize,
-    /// Whether only the last frame comes out.
-    pub last: bool,
+    /// Input channels.
+    pub in_channels: usize,
+    /// Output channels.
+    pub hidden_size: usize,
+    /// Whether the output is the last frame alone.
+    pub last_frame_only: bool,
 }
 
 /// A fully connected layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dense {
-    /// Values in.
-    pub inputs: usize,
-    /// Values out.
-    pub outputs: usize,
+    /// Input values.
+    pub in_features: usize,
+    /// Output values.
+    pub out_features: usize,
     /// Whether batch normalisation follows.
-    pub norm: bool,
+    pub has_norm: bool,
     /// Whether ReLU follows.
-    pub rectify: bool,
+    pub has_relu: bool,
 }
 
 impl Layer {
-    /// The signal after this layer and what it cost.
+    /// The output shape for an input shape, and the layer's cost.
     ///
     /// # Errors
-    /// [`ArchitectureError`] where nothing would be left, or the signal does not fit.
-    pub fn after(&self, before: Shape) -> Result<(Shape, Count), ArchitectureError> {
+    /// [`ArchitectureError`] where the channels do not match, the output would be empty, or the
+    /// layer is too large.
+    pub fn output(&self, input: SignalShape) -> Result<(SignalShape, LayerCost), ArchitectureError> {
         let refuse = |what: String| Err(ArchitectureError(what));
-        let Shape { channels, frames } = before;
+        let SignalShape { channels, frames } = input;
         let expected = match self {
             Self::Mel(_) => 1,
             Self::Prominence(prominence) => prominence.bands,
-            Self::Stage(stage) => stage.inputs,
-            Self::Residual(block) => block.inputs,
-            Self::Picture(picture) => picture.bands,
-            Self::Gru(gru) => gru.inputs,
+            Self::ConvBlock(block) => block.in_channels,
+            Self::Residual(block) => block.in_channels,
+            Self::Conv2dStack(stack) => stack.bands,
+            Self::Gru(gru) => gru.in_channels,
         };
         if channels != expected {
-            return refuse(format!("a layer expects {expected} channels and gets {channels}"));
+            return refuse(format!("a layer expects {expected} input channels and gets {channels}"));
         }
-        let (after, count) = match self {
-            Self::Mel(mel) => mel.after(frames),
+        let (output, cost) = match self {
+            Self::Mel(mel) => mel.output(frames),
             Self::Prominence(Prominence { bands, spans }) => {
-                (Shape { channels: bands * (1 + spans.len()), frames }, Count::default())
+                (SignalShape { channels: bands * (1 + spans.len()), frames }, LayerCost::default())
             }
-            Self::Stage(stage) => stage.after(frames),
-            Self::Residual(block) => block.after(frames),
-            Self::Picture(picture) => picture.after(frames),
-            Self::Gru(Gru { inputs, hidden, last }) => {
-                let products = 3 * hidden * (inputs + hidden);
-                let count =
-                    Count { weights: products + 6 * hidden, multiply_adds: frames * products, ..Count::default() };
-                (Shape { channels: *hidden, frames: if *last { 1 } else { frames } }, count)
-            }
+            Self::ConvBlock(block) => block.output(frames),
+            Self::Residual(block) => block.output(frames),
+            Self::Conv2dStack(stack) => stack.output(frames),
+            Self::Gru(gru) => gru.output(frames),
         };
-        if after.channels == 0 || after.frames == 0 {
-            return refuse(format!(
-                "nothing is left of {frames} frames after a layer; pool less or take a longer window"
-            ));
+        if output.channels == 0 || output.frames == 0 {
+            return refuse(format!("a layer leaves nothing of {frames} frames; pool less or take a longer window"));
         }
-        if after.channels > 65_536 || count.weights > 1 << 30 {
-            return refuse("a layer has more than 65536 channels or a thousand million weights".into());
+        if output.channels > 65_536 || cost.weights > 1 << 30 {
+            return refuse("a layer has more than 65536 channels or 2^30 weights; take smaller widths".into());
         }
-        Ok((after, count))
+        Ok((output, cost))
     }
 }
 
 impl Mel {
-    /// Frequencies of the Fourier transform, from zero to half the rate.
+    /// Bins of the Fourier transform, from zero hertz to the Nyquist frequency.
     pub fn bins(&self) -> usize {
         self.fft / 2 + 1
     }
 
-    fn after(&self, samples: usize) -> (Shape, Count) {
+    fn output(&self, samples: usize) -> (SignalShape, LayerCost) {
         let frames = samples / self.hop.max(1);
         let products = self.bins() * (2 * self.frame + self.bands);
-        (Shape { channels: self.bands, frames }, Count { multiply_adds: frames * products, ..Count::default() })
+        (
+            SignalShape { channels: self.bands, frames },
+            LayerCost { multiply_adds: frames * products, ..LayerCost::default() },
+        )
     }
 }
 
-impl Stage {
-    /// Frames before the pooling.
-    pub fn places(&self, frames: usize) -> usize {
+impl ConvBlock {
+    /// Frames after the convolution, before the pooling.
+    pub fn conv_frames(&self, frames: usize) -> usize {
         let padded = frames + self.padding.0 + self.padding.1;
-        padded.checked_sub(self.length).map_or(0, |room| room / self.stride.max(1) + 1)
+        padded.checked_sub(self.kernel_size).map_or(0, |room| room / self.stride.max(1) + 1)
     }
 
-    fn after(&self, frames: usize) -> (Shape, Count) {
-        let places = self.places(frames);
-        let products = self.inputs * self.length * self.filters;
-        let count = Count {
+    fn output(&self, frames: usize) -> (SignalShape, LayerCost) {
+        let conv_frames = self.conv_frames(frames);
+        let products = self.in_channels * self.kernel_size * self.filters;
+        let cost = LayerCost {
             weights: products + self.filters,
-            norms: if self.norm { 2 * self.filters } else { 0 },
-            multiply_adds: products * places,
+            norm_parameters: if self.has_norm { 2 * self.filters } else { 0 },
+            multiply_adds: products * conv_frames,
         };
-        (Shape { channels: self.filters, frames: places / self.pool.max(1) }, count)
+        (SignalShape { channels: self.filters, frames: conv_frames / self.pool.max(1) }, cost)
     }
 }
 
 impl Residual {
-    /// The convolutions, in order, as stages that neither rectify nor pool.
-    pub fn stages(&self) -> Vec<Stage> {
-        let stage = |index| Stage {
-            inputs: if index == 0 { self.inputs } else { self.filters },
-            filters: self.filters,
-            length: self.length,
-            stride: 1,
-            padding: self.padding,
-            norm: true,
-            // Alone and with nothing around it that has to be added first.
-            rectify: index + 1 < self.convolutions || !self.shortcut,
-            pool: if self.shortcut || index + 1 < self.convolutions { 1 } else { self.pool },
+    /// The convolutions, in order. With a shortcut, ReLU and pooling come after the addition, so
+    /// the last block has neither.
+    pub fn conv_blocks(&self) -> Vec<ConvBlock> {
+        let block = |index: usize| {
+            let is_inner = index + 1 < self.convolutions;
+            ConvBlock {
+                in_channels: if index == 0 { self.in_channels } else { self.filters },
+                filters: self.filters,
+                kernel_size: self.kernel_size,
+                stride: 1,
+                padding: self.padding,
+                has_norm: true,
+                has_relu: is_inner || !self.has_shortcut,
+                pool: if self.has_shortcut || is_inner { 1 } else { self.pool },
+            }
         };
-        (0..self.convolutions).map(stage).collect()
+        (0..self.convolutions).map(block).collect()
     }
 
-    /// What brings the input to as many channels as the result has; `None` where it
-    /// has as many already.
-    pub fn widen(&self) -> Option<Stage> {
-        (self.shortcut && self.inputs != self.filters).then_some(Stage {
-            inputs: self.inputs,
+    /// The pointwise convolution on the shortcut, where input and output differ in channels.
+    pub fn projection(&self) -> Option<ConvBlock> {
+        (self.has_shortcut && self.in_channels != self.filters).then_some(ConvBlock {
+            in_channels: self.in_channels,
             filters: self.filters,
-            length: 1,
+            kernel_size: 1,
             stride: 1,
             padding: (0, 0),
-            norm: true,
-            rectify: false,
+            has_norm: true,
+            has_relu: false,
             pool: 1,
         })
     }
 
-    fn after(&self, frames: usize) -> (Shape, Count) {
-        let (stages, widen) = (self.stages(), self.widen());
-        let count = stages.iter().chain(&widen).map(|stage| stage.after(frames).1);
-        let mut count = count.fold(Count::default(), |sum, count| sum + count);
-        if let Some(times) = self.excite {
-            let hidden = self.filters * times;
-            count.weights += 2 * hidden * self.filters + hidden + self.filters;
-            count.multiply_adds += 2 * hidden * self.filters;
+    fn output(&self, frames: usize) -> (SignalShape, LayerCost) {
+        let (blocks, projection) = (self.conv_blocks(), self.projection());
+        let costs = blocks.iter().chain(&projection).map(|block| block.output(frames).1);
+        let mut cost = costs.fold(LayerCost::default(), |sum, cost| sum + cost);
+        if let Some(ratio) = self.excitation_ratio {
+            let hidden = self.filters * ratio;
+            cost.weights += 2 * hidden * self.filters + hidden + self.filters;
+            cost.multiply_adds += 2 * hidden * self.filters;
         }
-        (Shape { channels: self.filters, frames: frames / self.pool.max(1) }, count)
+        (SignalShape { channels: self.filters, frames: frames / self.pool.max(1) }, cost)
     }
 }
 
-impl Picture {
-    /// Channels that come out: the last filters times the bands that are left.
-    pub fn channels(&self) -> usize {
-        self.after(0).0.channels
+impl Conv2dStack {
+    /// Output channels: the filters of the last block times its bands.
+    pub fn out_channels(&self) -> usize {
+        self.output(0).0.channels
     }
 
-    fn after(&self, frames: usize) -> (Shape, Count) {
+    fn output(&self, frames: usize) -> (SignalShape, LayerCost) {
         let (mut channels, mut bands, mut frames) = (1, self.bands, frames);
-        let mut count = Count { norms: if self.norm { 2 } else { 0 }, ..Count::default() };
-        for stage in &self.stages {
-            let products = stage.inputs * stage.size.0 * stage.size.1 * stage.filters;
-            count.weights += products + stage.filters;
-            count.norms += 2 * stage.filters;
-            count.multiply_adds += products * bands * frames;
-            channels = stage.filters;
-            (bands, frames) = (bands / stage.pool.0.max(1), frames / stage.pool.1.max(1));
+        let mut cost = LayerCost { norm_parameters: if self.has_norm { 2 } else { 0 }, ..LayerCost::default() };
+        for block in &self.blocks {
+            let products = block.in_channels * block.kernel_size.0 * block.kernel_size.1 * block.filters;
+            cost.weights += products + block.filters;
+            cost.norm_parameters += 2 * block.filters;
+            cost.multiply_adds += products * bands * frames;
+            channels = block.filters;
+            (bands, frames) = (bands / block.pool.0.max(1), frames / block.pool.1.max(1));
         }
-        (Shape { channels: channels * bands, frames }, count)
+        (SignalShape { channels: channels * bands, frames }, cost)
+    }
+}
+
+impl Gru {
+    fn output(&self, frames: usize) -> (SignalShape, LayerCost) {
+        let Self { in_channels, hidden_size, last_frame_only } = *self;
+        let products = 3 * hidden_size * (in_channels + hidden_size);
+        let cost =
+            LayerCost { weights: products + 6 * hidden_size, multiply_adds: frames * products, ..LayerCost::default() };
+        (SignalShape { channels: hidden_size, frames: if last_frame_only { 1 } else { frames } }, cost)
     }
 }
 
 impl Dense {
     /// What this layer costs.
-    pub fn count(&self) -> Count {
-        let Self { inputs, outputs, norm, .. } = self;
-        Count {
-            weights: (inputs + 1) * outputs,
-            norms: if *norm { 2 * outputs } else { 0 },
-            multiply_adds: inputs * outputs,
+    pub fn cost(&self) -> LayerCost {
+        let Self { in_features, out_features, has_norm, .. } = self;
+        LayerCost {
+            weights: (in_features + 1) * out_features,
+            norm_parameters: if *has_norm { 2 * out_features } else { 0 },
+            multiply_adds: in_features * out_features,
         }
     }
 }

@@ -1,22 +1,21 @@
-//! Table 3's networks over mel spectrograms.
+//! The mel-spectrogram networks of Table 3.
 
-use super::sample_level::point;
-use super::{ArchitectureError, Layer, Mel, Plan, Stage};
+use super::sample_level::pointwise_conv;
+use super::{ArchitectureError, ConvBlock, Layer, Mel, Plan};
 use serde::{Deserialize, Serialize};
 
-/// A mel spectrogram in the place of the strided convolution, then `n` convolutions
-/// of three frames that are pooled by three, and one last of one frame (Lee et al.
-/// 2017, section 4.3).
+/// A mel spectrogram instead of the strided convolution, then `n` convolutions of three frames
+/// that are pooled by three, and a pointwise convolution (Lee et al. 2017, section 4.3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MelLevel {
-    /// How many pooled layers there are.
+    /// Number of pooled layers.
     pub n: usize,
     /// Input samples, `hop * 3^n`.
     pub window: usize,
-    /// Samples a frame.
+    /// Length of a frame, in samples.
     pub frame: usize,
-    /// Samples from frame to frame.
+    /// Hop between frames, in samples.
     pub hop: usize,
     /// Length of the Fourier transform.
     pub fft: usize,
@@ -34,35 +33,38 @@ impl MelLevel {
             || 3_usize.checked_pow(*n as u32).and_then(|frames| frames.checked_mul(*hop)) != Some(*window)
         {
             return refuse(format!(
-                "a window of {window} samples is not {hop} times 3^{n}, so no single frame is left"
+                "a window of {window} samples is not {hop} times 3^{n}, so it cannot be pooled to one frame"
             ));
         }
         if frame < hop || frame > fft || *fft > 8_192 || (frame - hop) % 2 != 0 || !(1..=512).contains(bands) {
             return refuse(format!(
-                "frames of {frame} samples must be at least the hop ({hop}) and longer by an even number, at most the \
-                 Fourier transform ({fft}), and that at most 8192; bands must be within 1..=512"
+                "a frame of {frame} samples must be as long as the hop ({hop}) or longer by an even number, and no \
+                 longer than the Fourier transform ({fft}), which is at most 8192; bands must be within 1..=512"
             ));
         }
         if widths.len() != *n || widths.iter().any(|width| !(1..=4_096).contains(width)) {
-            return refuse(format!("{} widths are given; {n} layers need one each, within 1..=4096", widths.len()));
+            return refuse(format!(
+                "{} widths are given; {n} layers need one width each, within 1..=4096",
+                widths.len()
+            ));
         }
-        let front = Mel { frame: *frame, hop: *hop, fft: *fft, bands: *bands, top: 11_025 };
+        let front = Mel { frame: *frame, hop: *hop, fft: *fft, bands: *bands, f_max: 11_025 };
         let mut trunk = vec![Layer::Mel(front)];
-        let mut inputs = *bands;
+        let mut in_channels = *bands;
         for &filters in widths {
-            trunk.push(Layer::Stage(Stage {
-                inputs,
+            trunk.push(Layer::ConvBlock(ConvBlock {
+                in_channels,
                 filters,
-                length: 3,
+                kernel_size: 3,
                 stride: 1,
                 padding: (1, 1),
-                norm: true,
-                rectify: true,
+                has_norm: true,
+                has_relu: true,
                 pool: 3,
             }));
-            inputs = filters;
+            in_channels = filters;
         }
-        trunk.push(Layer::Stage(point(inputs)));
+        trunk.push(Layer::ConvBlock(pointwise_conv(in_channels)));
         Ok(Plan::new(*window, trunk, 0, tags))
     }
 }

@@ -1,50 +1,52 @@
-//! The networks, each as one value: what can be built, trained, counted and exported.
+//! Network architectures.
 //!
-//! An [`Architecture`] is what a configuration says. It becomes a [`Plan`], a list of
-//! layers, and everything else (the network in burn, the counts, the ONNX graph)
-//! follows from the plan.
+//! A configuration names an [`Architecture`]. It expands into a [`Plan`], a list of layers, from
+//! which the burn network, the parameter counts and the ONNX graph are built.
 
+pub mod baselines;
 pub mod catalogue;
-pub mod earlier;
 mod layers;
 mod mel;
 mod plan;
 mod sample_level;
 
-pub use layers::{Activation, Count, Dense, Gru, Layer, Mel, Picture, Prominence, Residual, Shape, Stage, Stage2d};
+pub use layers::{
+    Activation, Conv2dBlock, Conv2dStack, ConvBlock, Dense, Gru, Layer, LayerCost, Mel, Prominence, Residual,
+    SignalShape,
+};
 pub use mel::MelLevel;
 pub use plan::Plan;
-pub use sample_level::{Block, SampleLevel, narrow, wide};
+pub use sample_level::{BlockKind, SampleLevel, narrow_widths, paper_widths};
 
-use earlier::{ConvolutionalRecurrent, FrameCnn, FullyConvolutional, Persistent};
+use baselines::{ConvolutionalRecurrent, FrameCnn, FullyConvolutional, Persistent};
 use serde::{Deserialize, Serialize};
 
-/// Every kind of network that the trainer builds.
+/// Every kind of network that the trainer builds, with its hyperparameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Architecture {
-    /// Raw waveform, m^n (Lee et al. 2017, sections 3.1 and 3.2), or its successors
-    /// with other blocks (Kim, Lee, Nam 2018).
+    /// m^n network on raw waveform (Lee et al. 2017, sections 3.1 and 3.2), or with the blocks of
+    /// Kim, Lee, Nam 2018.
     SampleLevel(SampleLevel),
-    /// Mel spectrogram, one frame a hop (Lee et al. 2017, section 3.3).
+    /// The same over a mel spectrogram (Lee et al. 2017, section 3.3).
     MelLevel(MelLevel),
-    /// Dieleman and Schrauwen 2014.
+    /// 1D CNN on raw frames (Dieleman and Schrauwen 2014).
     FrameCnn(FrameCnn),
-    /// Choi, Fazekas and Sandler 2016.
+    /// 2D CNN (Choi, Fazekas and Sandler 2016).
     FullyConvolutional(FullyConvolutional),
-    /// Choi, Fazekas, Sandler and Cho 2017.
+    /// CRNN (Choi, Fazekas, Sandler and Cho 2017).
     ConvolutionalRecurrent(ConvolutionalRecurrent),
-    /// Liu, Jeng and Yang 2016.
+    /// Persistent CNN (Liu, Jeng and Yang 2016).
     Persistent(Persistent),
 }
 
-/// Why a network cannot be built, in one sentence.
+/// The reason why a network cannot be built, in one sentence.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("the architecture cannot be built: {0}")]
 pub struct ArchitectureError(pub(crate) String);
 
 impl Architecture {
-    /// Samples that go in, at 22050 Hz.
+    /// Input samples, at 22050 Hz.
     pub fn window(&self) -> usize {
         match self {
             Self::SampleLevel(SampleLevel { window, .. })
@@ -56,15 +58,15 @@ impl Architecture {
         }
     }
 
-    /// The layers, for a network that tells `tags` tags.
+    /// The layers of the network for a number of tags.
     ///
     /// # Errors
-    /// [`ArchitectureError`], which says which number is wrong and what it could be.
+    /// [`ArchitectureError`], which names the number that is wrong and its valid range.
     pub fn plan(&self, tags: usize) -> Result<Plan, ArchitectureError> {
         if !(1..=4_096).contains(&tags) {
             return Err(ArchitectureError(format!("{tags} tags are outside 1..=4096")));
         }
-        // A minute at 22050 Hz: what the plugin's engine would keep at most.
+        // The plugin's engine keeps at most a minute of audio, which is 1323000 samples.
         if !(16..=1_323_000).contains(&self.window()) {
             return Err(ArchitectureError(format!("a window of {} samples is outside 16..=1323000", self.window())));
         }
@@ -76,11 +78,11 @@ impl Architecture {
             Self::ConvolutionalRecurrent(network) => network.plan(tags)?,
             Self::Persistent(network) => network.plan(tags)?,
         };
-        plan.counts()?;
+        plan.layer_costs()?;
         Ok(plan)
     }
 
-    /// The filters of each layer along the trunk, as model files tell them.
+    /// The filters of each layer of the trunk, as in the metadata of an exported model.
     pub fn widths(&self) -> &[usize] {
         match self {
             Self::SampleLevel(SampleLevel { widths, .. })
@@ -92,7 +94,7 @@ impl Architecture {
         }
     }
 
-    /// The same network with other widths, as many as it has.
+    /// The same network with other widths. Their number has to stay the same.
     pub fn with_widths(mut self, new: Vec<usize>) -> Self {
         match &mut self {
             Self::SampleLevel(SampleLevel { widths, .. })

@@ -1,31 +1,31 @@
-//! `bench`: how fast a network trains and answers.
+//! `bench`: the speed of training and inference.
 
-use crate::backend::{Compute, on};
+use crate::backend::{Compute, dispatch};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule as _;
 use burn::tensor::backend::Backend as BurnBackend;
 use clap::Args;
-use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha12Rng;
 use serde_json::json;
 use std::time::Instant;
 use tagvane_trainer::architecture::catalogue::find;
-use tagvane_trainer::data::Batch;
-use tagvane_trainer::kernels::StageKernel;
+use tagvane_trainer::data::{Batch, to_tensors};
+use tagvane_trainer::kernels::ConvBlockKernel;
 use tagvane_trainer::network::{Network, Precision};
+use tagvane_trainer::training::Learner;
 use tagvane_trainer::training::config::Optimiser;
-use tagvane_trainer::training::{Steps, to_tensors};
 use tagvane_trainer::{Result, TrainerError};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The network, by its name
+    /// Name of the network
     #[arg(long, default_value = "narrow-3^9")]
     network: String,
-    /// Windows a batch
+    /// Windows per batch
     #[arg(long, default_value_t = 23)]
     batch: usize,
-    /// Training steps, and batches answered; the median counts
+    /// Number of training steps and of inference batches; the median time is reported
     #[arg(long, default_value_t = 7)]
     steps: usize,
     /// Train the stages in bfloat16, which LibTorch can
@@ -36,52 +36,52 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    on!(&arguments.compute, measure, arguments)
+    dispatch!(&arguments.compute, measure, arguments)
 }
 
-fn measure<B: StageKernel>(arguments: &Arguments, devices: &[B::Device]) -> Result<()> {
+fn measure<B: ConvBlockKernel>(arguments: &Arguments, devices: &[B::Device]) -> Result<()> {
     let Arguments { network: name, batch, steps, .. } = arguments;
-    let row = find(name).ok_or_else(|| TrainerError::Request(format!("no network is called \"{name}\"")))?;
+    let row = find(name)
+        .ok_or_else(|| TrainerError::Request(format!("no network is called \"{name}\"; `models` lists them")))?;
     let plan = row.architecture.plan(50)?;
     let device = &devices[0];
     B::seed(device, 1);
     let network = Network::<Autodiff<B>>::new(&plan, device);
-    if arguments.half && !B::HALF {
+    if arguments.half && !B::SUPPORTS_HALF {
         return Err(TrainerError::Request("--half is for LibTorch: use --backend libtorch".into()));
     }
     let precision = if arguments.half { Precision::Half } else { Precision::Single };
     let optimiser = Optimiser::Sgd { momentum: 0.9 };
-    let mut training = Steps::new(network, optimiser, devices).in_precision(precision);
-    let mut random = StdRng::seed_from_u64(1);
+    let mut training = Learner::new(network, optimiser, devices).with_precision(precision);
+    let mut random = ChaCha12Rng::seed_from_u64(1);
     let batch = Batch {
         waveforms: (0..batch * plan.window).map(|_| random.random()).collect(),
         targets: (0..batch * plan.tags).map(|_| f32::from(random.random_bool(0.1))).collect(),
         rows: *batch,
     };
-    let mut trained = Vec::new();
+    let mut training_seconds = Vec::new();
     for _ in 0..*steps {
         let started = Instant::now();
-        // The loss comes back as a number, so the device is done with the step before,
-        // and the step itself is waited for.
+        // Reading the loss waits for the forward pass only, so the device is synchronised after the step.
         training.step(&batch, 0.01);
         sync::<B>(device)?;
-        trained.push(started.elapsed().as_secs_f64());
+        training_seconds.push(started.elapsed().as_secs_f64());
     }
     let network = training.network.valid();
     let (waveforms, _) = to_tensors::<B>(&batch, device);
-    let mut answered = Vec::new();
+    let mut inference_seconds = Vec::new();
     for _ in 0..*steps {
         let started = Instant::now();
         let logits = network.forward(waveforms.clone()).logits;
         logits.into_data();
-        answered.push(started.elapsed().as_secs_f64());
+        inference_seconds.push(started.elapsed().as_secs_f64());
     }
     let result = json!({
         "network": name,
         "backend": B::name(device),
         "batch": batch.rows,
-        "training_seconds": median(&mut trained),
-        "inference_seconds": median(&mut answered),
+        "training_seconds": median(&mut training_seconds),
+        "inference_seconds": median(&mut inference_seconds),
         "peak_memory_bytes": peak_memory(),
     });
     println!("{result}");
@@ -97,7 +97,7 @@ fn median(seconds: &mut [f64]) -> f64 {
     seconds[seconds.len() / 2]
 }
 
-/// The most memory this process had at a time, where the system tells.
+/// Peak memory of this process in bytes; `None` where /proc is not available.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

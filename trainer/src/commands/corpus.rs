@@ -1,54 +1,54 @@
-//! `corpus`: music to learn from, labelled.
+//! `corpus`: collects free music and fills a cache with it.
 
-use super::prepare::finish;
-use super::processors;
+use super::available_threads;
+use super::prepare::print_summary;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use tagvane_trainer::corpus::fill::fill;
-use tagvane_trainer::corpus::packages::List;
+use tagvane_trainer::corpus::fill::fill_cache;
+use tagvane_trainer::corpus::packages::PackageList;
 use tagvane_trainer::corpus::{RECORDINGS, Recording, gather};
-use tagvane_trainer::prepare::Request;
+use tagvane_trainer::prepare::PrepareOptions;
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::{Result, musicnn};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The folder to fill; what was interrupted goes on
+    /// Folder of the corpus; an interrupted command resumes
     #[arg(long)]
     corpus: PathBuf,
-    /// The packages and their versions
+    /// TOML file with the packages and their versions
     #[arg(long, default_value = "trainer/configs/corpus.toml")]
     list: PathBuf,
-    /// A value that stands in for the list's, such as recipe.copies=2; give several
+    /// Replace a value of the list, such as recipe.copies=2; may be repeated
     #[arg(long = "set")]
     overrides: Vec<String>,
-    /// Then fill this cache, as the list's recipe says: with recordings, varied copies, voices over
-    /// them and rendered pieces, all labelled by the four teachers
+    /// Then fill this cache by the recipe of the list: recordings, augmented copies with voices, and rendered pieces,
+    /// all with pseudo-labels of the four teachers
     #[arg(long, requires = "wheel")]
     cache: Option<PathBuf>,
-    /// The wheel of musicnn 0.1.0 that the teachers are in, as `pip download --no-deps
-    /// musicnn==0.1.0` leaves it
+    /// The wheel of musicnn 0.1.0 with the teachers, from `pip download --no-deps musicnn==0.1.0`
     #[arg(long)]
     wheel: Option<PathBuf>,
-    /// Recordings at a time
-    #[arg(long, default_value_t = processors())]
+    /// Number of threads
+    #[arg(long, default_value_t = available_threads())]
     jobs: usize,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let list = List::read(&arguments.list, &arguments.overrides)?;
+    let list = PackageList::read(&arguments.list, &arguments.overrides)?;
     let recordings = gather(&list, &arguments.corpus, arguments.jobs)?;
-    print(&recordings);
+    print_packages(&recordings);
     let (Some(cache), Some(wheel)) = (&arguments.cache, &arguments.wheel) else { return Ok(()) };
     let teachers = musicnn::convert(wheel, &arguments.corpus.join("teachers"))?;
     let (cache, jobs) = (cache.clone(), arguments.jobs);
-    let request = Request { cache, shard: Shard::WHOLE, shortest: list.shortest, longest: None, jobs };
-    finish(fill(&list, &arguments.corpus, &recordings, &teachers, &request)?)
+    let options = PrepareOptions { cache, shard: Shard::WHOLE, min_seconds: list.shortest, max_seconds: None, jobs };
+    print_summary(fill_cache(&list, &arguments.corpus, &recordings, &teachers, &options)?);
+    Ok(())
 }
 
-/// Says how much music each package gave.
-fn print(recordings: &[Recording]) {
+/// Prints the amount of music of each package.
+fn print_packages(recordings: &[Recording]) {
     let mut packages: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
     for recording in recordings.iter().filter(|recording| recording.left_out.is_none()) {
         let package = recording.path.split('/').next().unwrap_or_default();
@@ -61,5 +61,5 @@ fn print(recordings: &[Recording]) {
     }
     let hours: f64 = packages.values().map(|(_, seconds)| seconds / 3600.0).sum();
     let count: usize = packages.values().map(|(count, _)| count).sum();
-    println!("{hours:6.2} h  {count:4} recordings of {}; {RECORDINGS} names them all", recordings.len());
+    println!("{hours:6.2} h  {count:4} recordings of {}; {RECORDINGS} lists them all", recordings.len());
 }

@@ -1,30 +1,30 @@
-//! `export`: a run into an ONNX file.
+//! `export`: writes a run as an ONNX file.
 
-use super::trained;
-use crate::backend::{Compute, on};
+use super::load_run;
+use crate::backend::{Compute, dispatch};
 use clap::Args;
 use std::path::PathBuf;
 use tagvane_engine::{Metadata, Model};
 use tagvane_trainer::data::vocabularies;
-use tagvane_trainer::evaluation::read_weak;
+use tagvane_trainer::evaluation::read_weak_tags;
 use tagvane_trainer::kernels::NetworkBackend;
 use tagvane_trainer::{Result, TrainerError, export, files};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The folder of the checkpoints
+    /// Folder of the checkpoints
     #[arg(long)]
     run: PathBuf,
-    /// The ONNX file
+    /// ONNX file to write
     #[arg(long)]
     out: PathBuf,
-    /// Only the tags of this vocabulary, where the run learnt several: the words before their colon
+    /// Export the tags of this vocabulary only, if the run has several; its name is the prefix before the colon
     #[arg(long)]
     vocabulary: Option<String>,
-    /// Figures by `evaluate --json`, whose weak tags the plugin shall mark
+    /// Metrics written by `evaluate --json`, whose weak tags are stored in the file and marked by the plugin
     #[arg(long)]
     weak_by: Option<PathBuf>,
-    /// An epoch other than the best
+    /// Epoch to export [default: the best]
     #[arg(long)]
     epoch: Option<usize>,
     #[command(flatten)]
@@ -32,24 +32,25 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    on!(&arguments.compute, export_on, arguments)
+    dispatch!(&arguments.compute, export_on, arguments)
 }
 
 fn export_on<B: NetworkBackend>(arguments: &Arguments, devices: &[B::Device]) -> Result<()> {
-    let (mut state, mut network) = trained::<B>(&arguments.run, arguments.epoch, &devices[0])?;
-    let mut weak = arguments.weak_by.as_deref().map(read_weak).transpose()?.unwrap_or_default();
+    let (mut state, mut network) = load_run::<B>(&arguments.run, arguments.epoch, &devices[0])?;
+    let mut weak = arguments.weak_by.as_deref().map(read_weak_tags).transpose()?.unwrap_or_default();
     if let (Some(path), Some(tag)) = (&arguments.weak_by, weak.iter().find(|tag| !state.tags.contains(tag))) {
-        return Err(TrainerError::content(path, format!("the run has no tag \"{tag}\"")));
+        return Err(TrainerError::content(path, format!("the run has no tag \"{tag}\"; give the metrics of this run")));
     }
     if let Some(name) = &arguments.vocabulary {
         let none = || {
-            let what = format!("it knows no vocabulary {name}; its first tag is \"{}\"", state.tags[0]);
+            let what = format!("this run has no vocabulary {name}; its first tag is \"{}\"", state.tags[0]);
             TrainerError::content(&arguments.run, what)
         };
-        let (places, tags) = vocabularies::part(&state.tags, name).ok_or_else(none)?;
-        let full = &state.tags[places.clone()];
-        weak = full.iter().zip(&tags).filter(|(full, _)| weak.contains(full)).map(|(_, tag)| tag.clone()).collect();
-        network = network.with_tags(places);
+        let (range, tags) = vocabularies::find(&state.tags, name).ok_or_else(none)?;
+        let full_names = &state.tags[range.clone()];
+        weak =
+            full_names.iter().zip(&tags).filter(|(full, _)| weak.contains(full)).map(|(_, tag)| tag.clone()).collect();
+        network = network.with_tags(range);
         state.tags = tags;
     }
     let architecture = &state.config.architecture;
@@ -64,7 +65,7 @@ fn export_on<B: NetworkBackend>(arguments: &Arguments, devices: &[B::Device]) ->
         licence: state.config.card.licence.clone(),
     };
     let bytes = export::to_onnx(&network, architecture, &metadata);
-    // What the plugin could not load must not leave the trainer.
+    // Check that the plugin can load the file before it is written.
     Model::from_bytes(&bytes)?;
     files::write(&arguments.out, &bytes)?;
     println!("{}: {architecture} from {}", arguments.out.display(), arguments.run.display());

@@ -1,7 +1,7 @@
-//! `filters`: what the filters of a run have learnt, as the paper's Figures 2 and 3.
+//! `filters`: plots of the learned filters of a run, as in Figures 2 and 3 of the paper.
 
-use super::trained;
-use crate::backend::{Compute, on};
+use super::load_run;
+use crate::backend::{Compute, dispatch};
 use clap::Args;
 use std::path::PathBuf;
 use tagvane_trainer::figures::{Ascent, learned_filters, write};
@@ -10,19 +10,19 @@ use tagvane_trainer::{Result, TrainerError};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The folder of the checkpoints
+    /// Folder of the checkpoints
     #[arg(long)]
     run: PathBuf,
-    /// The folder for spectra and waveforms, as PNG and SVG, and filters.json
+    /// Folder for the spectra and waveforms, as PNG and SVG, and filters.json
     #[arg(long)]
     out: PathBuf,
-    /// Samples of each filter's waveform [default: 729 for 3^9, else the next that suits the network]
+    /// Samples of each waveform [default: 729 for 3^9, else the next length that suits the network]
     #[arg(long)]
     samples: Option<usize>,
-    /// Steps of gradient ascent
+    /// Number of gradient ascent steps
     #[arg(long, default_value_t = 18)]
     steps: usize,
-    /// Seeds the noise that the ascent starts from
+    /// Seed of the noise that the ascent starts from
     #[arg(long, default_value_t = 1)]
     seed: u64,
     #[command(flatten)]
@@ -30,28 +30,28 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    on!(&arguments.compute, draw, arguments)
+    dispatch!(&arguments.compute, draw, arguments)
 }
 
 fn draw<B: NetworkBackend>(arguments: &Arguments, devices: &[B::Device]) -> Result<()> {
     let device = &devices[0];
-    let (state, network) = trained::<B>(&arguments.run, None, device)?;
+    let (state, network) = load_run::<B>(&arguments.run, None, device)?;
     let ascent = Ascent { samples: arguments.samples, steps: arguments.steps, seed: arguments.seed };
     let layers = learned_filters(&network, &state.config.architecture, &ascent, device)
         .map_err(|error| TrainerError::content(&arguments.run, error.to_string()))?;
     for layer in &layers {
-        let silent = layer.filters.iter().filter(|filter| filter.after <= 0.0).count();
+        let silent = layer.filters.iter().filter(|filter| filter.activation_after <= 0.0).count();
         if let (Some(lowest), Some(highest)) = (layer.filters.first(), layer.filters.last()) {
             println!(
                 "layer {}: {} filters from {:.0} to {:.0} Hz, {silent} of them silent",
                 layer.layer,
                 layer.filters.len(),
-                lowest.peak,
-                highest.peak
+                lowest.peak_hertz,
+                highest.peak_hertz
             );
         }
     }
     write(&arguments.out, &layers)?;
-    println!("{}: spectra and waveforms of epoch {}", arguments.out.display(), state.best());
+    println!("{}: spectra and waveforms of epoch {}", arguments.out.display(), state.best_epoch());
     Ok(())
 }

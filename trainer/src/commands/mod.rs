@@ -1,4 +1,4 @@
-//! The commands, each with its arguments.
+//! The subcommands and their arguments.
 
 pub(crate) mod bench;
 pub(crate) mod corpus;
@@ -16,25 +16,25 @@ use burn::module::Module as _;
 use std::path::Path;
 use tagvane_trainer::kernels::NetworkBackend;
 use tagvane_trainer::network::Network;
-use tagvane_trainer::training::checkpoint::{self, State};
+use tagvane_trainer::training::checkpoint::{self, RunState};
 use tagvane_trainer::{Result, TrainerError};
 
-/// Threads that this machine runs at a time.
-pub(crate) fn processors() -> usize {
+/// Number of threads that run in parallel on this machine.
+pub(crate) fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get())
 }
 
-/// The network of a run's best epoch, or of another one, and where the run stands.
-pub(crate) fn trained<B: NetworkBackend>(
+/// Loads the state of a run, and its network at `epoch` or at the best epoch.
+pub(crate) fn load_run<B: NetworkBackend>(
     run: &Path,
     epoch: Option<usize>,
     device: &B::Device,
-) -> Result<(State, Network<B>)> {
+) -> Result<(RunState, Network<B>)> {
     let found = checkpoint::latest(run)?;
-    let none = || TrainerError::content(run, "no epoch of this run is complete yet");
+    let none = || TrainerError::content(run, "no epoch of this run is complete yet; train it first");
     let (_, state) = found.filter(|(_, state)| !state.epochs.is_empty()).ok_or_else(none)?;
     let plan = state.config.architecture.plan(state.tags.len())?;
-    let folder = checkpoint::folder(run, epoch.unwrap_or(state.best()));
+    let folder = checkpoint::epoch_folder(run, epoch.unwrap_or(state.best_epoch()));
     let network = checkpoint::load_network(&folder, Network::<B>::new(&plan, device), device)?;
     Ok((state, network.no_grad()))
 }

@@ -1,16 +1,16 @@
-//! `models`: the networks that have a name.
+//! `models`: the named networks and their configurations.
 
 use clap::{Args, ValueEnum};
 use tagvane_trainer::Result;
 use tagvane_trainer::TrainerError;
-use tagvane_trainer::architecture::catalogue::{Row, find, rows};
+use tagvane_trainer::architecture::catalogue::{CatalogueEntry, entries, find};
 use tagvane_trainer::training::config::Config;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Print a configuration that trains this one, as the paper trains
+    /// Print a configuration that trains this network as in the paper
     name: Option<String>,
-    /// The data set that the configuration is for
+    /// Data set of the configuration
     #[arg(long, value_enum, default_value_t = Dataset::Magnatagatune)]
     dataset: Dataset,
 }
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 Dataset::Magnatagatune => 23,
                 Dataset::MillionSong => 50,
             };
-            print!("{}", Config::of_paper(row.architecture, batch).to_toml()?);
+            print!("{}", Config::paper_defaults(row.architecture, batch).to_toml()?);
             Ok(())
         }
     }
@@ -44,15 +44,15 @@ fn print_table() -> Result<()> {
         "name", "window", "layers", "parameters", "multiply-adds", "MTAT", "MSD"
     );
     let mut notes = Vec::new();
-    for Row { name, architecture, magnatagatune, million_song, note, .. } in rows() {
+    for CatalogueEntry { name, architecture, magnatagatune, million_song, note, .. } in entries() {
         let plan = architecture.plan(50)?;
-        let total = plan.total()?;
+        let total = plan.total_cost()?;
         let mark = if note.is_empty() { "" } else { " *" };
         println!(
             "{name:<16} {:>8} {:>6} {:>12} {:>14} {:>8} {:>8}  {architecture}{mark}",
             plan.window,
-            plan.counts()?.len(),
-            total.weights + total.norms,
+            plan.layer_costs()?.len(),
+            total.weights + total.norm_parameters,
             total.multiply_adds,
             published(magnatagatune),
             published(million_song)

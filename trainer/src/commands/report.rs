@@ -1,4 +1,4 @@
-//! `report`: the paper's tables from finished runs.
+//! `report`: the tables of the paper from finished runs.
 
 use clap::Args;
 use std::path::PathBuf;
@@ -6,19 +6,21 @@ use tagvane_trainer::{Result, TrainerError, files, report::report};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Runs that were evaluated, or folders of them
+    /// Evaluated runs, or folders of runs
     #[arg(required = true)]
     runs: Vec<PathBuf>,
-    /// Write the tables here instead of printing them
+    /// Write the tables to this file instead of printing them
     #[arg(long)]
     out: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let report = report(&arguments.runs)?;
-    report.left_out.iter().for_each(|line| eprintln!("left out {line}"));
+    report.skipped.iter().for_each(|line| eprintln!("skipped {line}"));
     if report.text.is_empty() {
-        return Err(TrainerError::Request("no run here is trained and evaluated: train, then evaluate --run".into()));
+        return Err(TrainerError::Request(
+            "no run here is trained and evaluated; run train, then evaluate --run".into(),
+        ));
     }
     match &arguments.out {
         Some(path) => files::write(path, report.text.as_bytes()),

@@ -1,48 +1,48 @@
-//! `tag`: recordings as an ONNX tagger hears them.
+//! `tag`: tags recordings with an ONNX tagger.
 
-use super::processors;
+use super::available_threads;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
-use tagvane_engine::{Inference, Model};
+use tagvane_engine::{InferenceMode, Model};
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::tagging::{
-    Tagged, Tagger, label_names, recordings, write_csv, write_json, write_labels, write_timeline_csv,
+    TaggedRecording, Tagger, find_recordings, label_names, write_csv, write_json, write_label_track, write_timeline_csv,
 };
 use tagvane_trainer::{Result, TrainerError, parallel};
 
-/// Tags a recording that are printed where nothing is written.
-const PRINTED: usize = 5;
+/// Number of tags that are printed per recording if no file is written.
+const PRINTED_TAGS: usize = 5;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The tagger, an ONNX file, exported or foreign
+    /// ONNX file of the tagger, exported by this trainer or foreign
     model: PathBuf,
     /// Recordings, or folders of them
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Write every recording's means, the strongest first, and its timeline as JSON
+    /// Write the mean probabilities, highest first, and the timeline of each recording as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write a row a recording as CSV, with the mean of each tag
+    /// Write the mean probabilities as CSV, one row per recording
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Write a row a window as CSV, with its start and end in seconds
+    /// Write the timelines as CSV, one row per window with its start and end in seconds
     #[arg(long, value_name = "FILE")]
     timeline_csv: Option<PathBuf>,
-    /// Write a label track for Audacity into this folder, a file a recording
+    /// Write label tracks for Audacity into this folder, one file per recording
     #[arg(long, value_name = "DIR")]
     audacity: Option<PathBuf>,
-    /// From the start of a window to the next one's, in seconds [default: half a window]
+    /// Hop between windows in seconds [default: half a window]
     #[arg(long, value_name = "SECONDS")]
     hop: Option<f64>,
-    /// A tag is in the label track from this probability on
+    /// Minimum probability of a tag in the label tracks
     #[arg(long, default_value_t = 0.3)]
     threshold: f32,
-    /// Recordings at a time
-    #[arg(long, default_value_t = processors())]
+    /// Number of threads
+    #[arg(long, default_value_t = available_threads())]
     jobs: usize,
-    /// Do part K of N, as K/N; in a Slurm array it is known, in a Kubernetes indexed job say /N
+    /// Process shard K of N; read from the environment in a Slurm array; give /N in a Kubernetes indexed job
     #[arg(long, value_name = "K/N")]
     shard: Option<String>,
 }
@@ -52,46 +52,48 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !(0.0..=1.0).contains(&threshold) {
         return Err(TrainerError::Request(format!("--threshold {threshold}: give a probability from 0 to 1")));
     }
-    let shard = Shard::from(arguments.shard.as_deref(), |name| std::env::var(name).ok())?;
+    let shard = Shard::from_argument_or_environment(arguments.shard.as_deref(), |name| std::env::var(name).ok())?;
     let model = &arguments.model;
-    let model =
-        Model::open(model, Inference::FullWindows).map_err(|error| TrainerError::content(model, error.to_string()))?;
+    let model = Model::open(model, InferenceMode::FullWindows)
+        .map_err(|error| TrainerError::content(model, error.to_string()))?;
     let tagger = Tagger::new(model, arguments.hop)?;
-    let all = recordings(&arguments.files)?;
-    // Named before they are shared, so that all shards can write into one folder.
+    let all = find_recordings(&arguments.files)?;
+    // Named before sharding, so that all shards can write into one folder.
     let names = label_names(&all);
-    let mine: Vec<(PathBuf, String)> = shard.share(all.into_iter().zip(names).collect());
-    make_folders(arguments)?;
+    let selected: Vec<(PathBuf, String)> = shard.select(all.into_iter().zip(names).collect());
+    create_output_folders(arguments)?;
 
-    let bar = bar(mine.len());
-    let judged = parallel::map(&mine, jobs, |(file, _)| {
-        let judged = tagger.judge(file);
-        if let Err(error) = &judged {
+    let bar = progress_bar(selected.len());
+    let results = parallel::map(&selected, jobs, |(file, _)| {
+        let result = tagger.tag(file);
+        if let Err(error) = &result {
             bar.suspend(|| eprintln!("skipped {error}"));
         }
         bar.inc(1);
-        Ok(judged.ok())
+        Ok(result.ok())
     })?;
     bar.finish_and_clear();
 
-    let given = mine.len();
-    let (names, tagged): (Vec<String>, Vec<Tagged>) =
-        mine.into_iter().zip(judged).filter_map(|((_, name), tagged)| Some((name, tagged?))).unzip();
-    let skipped = given - tagged.len();
+    let total = selected.len();
+    let (names, tagged): (Vec<String>, Vec<TaggedRecording>) =
+        selected.into_iter().zip(results).filter_map(|((_, name), tagged)| Some((name, tagged?))).unzip();
+    let skipped = total - tagged.len();
     if tagged.is_empty() && skipped > 0 {
-        return Err(TrainerError::Request(format!("none of {given} recordings could be tagged; each is named above")));
+        return Err(TrainerError::Request(format!(
+            "none of {total} recordings could be tagged; see the messages above"
+        )));
     }
     write(arguments, &names, &tagged)?;
     if skipped > 0 {
-        let what = format!("{skipped} of {given} recordings were skipped, each is named above; the others are tagged");
+        let what =
+            format!("{skipped} of {total} recordings were skipped, the others are tagged; see the messages above");
         return Err(TrainerError::Request(what));
     }
     Ok(())
 }
 
-/// Makes the folders of all that will be written: that one cannot be made is better
-/// known now than when all the work is done.
-fn make_folders(arguments: &Arguments) -> Result<()> {
+/// Creates the output folders first, so that a failure shows before the work is done.
+fn create_output_folders(arguments: &Arguments) -> Result<()> {
     let files = [&arguments.json, &arguments.csv, &arguments.timeline_csv];
     let parents = files.into_iter().flatten().filter_map(|file| file.parent());
     for folder in parents.chain(arguments.audacity.as_deref()) {
@@ -100,8 +102,8 @@ fn make_folders(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Writes what is wanted, or prints a line a recording where nothing is.
-fn write(arguments: &Arguments, names: &[String], tagged: &[Tagged]) -> Result<()> {
+/// Writes the requested files, or prints one line per recording if there are none.
+fn write(arguments: &Arguments, names: &[String], tagged: &[TaggedRecording]) -> Result<()> {
     let Arguments { json, csv, timeline_csv, audacity, threshold, .. } = arguments;
     if let Some(path) = json {
         write_json(path, tagged)?;
@@ -113,7 +115,9 @@ fn write(arguments: &Arguments, names: &[String], tagged: &[Tagged]) -> Result<(
         write_timeline_csv(path, tagged)?;
     }
     if let Some(folder) = audacity {
-        names.iter().zip(tagged).try_for_each(|(name, one)| write_labels(&folder.join(name), one, *threshold))?;
+        for (name, recording) in names.iter().zip(tagged) {
+            write_label_track(&folder.join(name), recording, *threshold)?;
+        }
     }
     if json.is_some() || csv.is_some() || timeline_csv.is_some() || audacity.is_some() {
         println!("{} recordings tagged", tagged.len());
@@ -123,13 +127,13 @@ fn write(arguments: &Arguments, names: &[String], tagged: &[Tagged]) -> Result<(
     Ok(())
 }
 
-fn print(tagged: &Tagged) {
+fn print(tagged: &TaggedRecording) {
     let percent = |(tag, mean): &(&str, f32)| format!("{tag} {:.0} %", 100.0 * mean);
-    let tags: Vec<String> = tagged.strongest().iter().take(PRINTED).map(percent).collect();
+    let tags: Vec<String> = tagged.ranked_tags().iter().take(PRINTED_TAGS).map(percent).collect();
     println!("{}: {}", tagged.file.display(), tags.join(", "));
 }
 
-fn bar(recordings: usize) -> ProgressBar {
+fn progress_bar(recordings: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} recordings, {per_sec}, {eta} left")
         .unwrap_or(ProgressStyle::default_bar());
     ProgressBar::new(recordings as u64).with_style(style)

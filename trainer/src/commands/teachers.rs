@@ -1,4 +1,4 @@
-//! `teachers`: the published taggers that label music, as ONNX files.
+//! `teachers`: converts the published taggers that supply pseudo-labels to ONNX files.
 
 use clap::Args;
 use std::path::PathBuf;
@@ -6,10 +6,10 @@ use tagvane_trainer::{Result, musicnn};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The wheel of musicnn 0.1.0, as `pip download --no-deps musicnn==0.1.0` leaves it
+    /// The wheel of musicnn 0.1.0, from `pip download --no-deps musicnn==0.1.0`
     #[arg(long)]
     wheel: PathBuf,
-    /// The folder for the four files
+    /// Folder for the four ONNX files
     #[arg(long)]
     out: PathBuf,
 }

@@ -1,27 +1,27 @@
-//! `train`: a configuration and a cache into a run.
+//! `train`: trains a network on a cache.
 
-use crate::backend::{Compute, on};
+use crate::backend::{Compute, dispatch};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use tagvane_trainer::Result;
-use tagvane_trainer::kernels::StageKernel;
+use tagvane_trainer::kernels::ConvBlockKernel;
 use tagvane_trainer::training::config::Config;
-use tagvane_trainer::training::{Data, checkpoint, train};
+use tagvane_trainer::training::{TrainingData, checkpoint, train};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// A TOML file such as those in trainer/configs
+    /// Configuration, a TOML file such as those in trainer/configs
     config: PathBuf,
-    /// A folder that `prepare` filled
+    /// Cache made by `prepare`
     #[arg(long)]
     cache: PathBuf,
-    /// The folder for the checkpoints
+    /// Folder for the checkpoints
     #[arg(long)]
     run: PathBuf,
-    /// A value that stands in for the file's, such as training.batch=50; give several
+    /// Replace a value of the configuration, such as training.batch=50; may be repeated
     #[arg(long = "set")]
     overrides: Vec<String>,
-    /// Stop after this epoch; the same command without it goes on from there
+    /// Stop after this epoch; the same command without it resumes
     #[arg(long)]
     until: Option<usize>,
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let config = Config::read(&arguments.config, &arguments.overrides)?;
-    let data = Data::open(&arguments.cache, &config)?;
+    let data = TrainingData::open(&arguments.cache, &config)?;
     for (split, name) in [(&data.training, "train on"), (&data.validation, "validate on")] {
         println!("{} windows of {} recordings to {name}", split.examples.len(), split.cache.len());
         let short = split.cache.too_short(split.window);
@@ -38,17 +38,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             println!("{} recordings are shorter than a window and left out: {}", short.len(), short.join(", "));
         }
     }
-    on!(&arguments.compute, train_on, &arguments.run, &data, &config, arguments.until)
+    dispatch!(&arguments.compute, train_on, &arguments.run, &data, &config, arguments.until)
 }
 
-fn train_on<B: StageKernel>(
+fn train_on<B: ConvBlockKernel>(
     run: &Path,
-    data: &Data,
+    data: &TrainingData,
     config: &Config,
     until: Option<usize>,
     devices: &[B::Device],
 ) -> Result<()> {
     let state = train::<burn::backend::Autodiff<B>>(run, data, config, until, devices)?;
-    println!("the best epoch is {}, in {}", state.best(), checkpoint::folder(run, state.best()).display());
+    println!(
+        "the best epoch is {}, in {}",
+        state.best_epoch(),
+        checkpoint::epoch_folder(run, state.best_epoch()).display()
+    );
     Ok(())
 }

@@ -1,66 +1,68 @@
-//! `corpus`: free music to learn from, out of Debian's packages.
+//! `corpus`: a corpus of free music from Debian packages.
 //!
-//! A corpus is a folder: `packages` as they were downloaded, `music` that was unpacked,
-//! `looked` with what was found in each package, and `recordings.json`, the recordings that
-//! are learnt from and why the others are not; with `render`, fonts and scores, for what the music lacks. Every stage
-//! goes on where it was.
+//! A corpus is a folder with `packages` (the downloaded .deb files), `music` (their unpacked recordings), `looked` (the
+//! fingerprints of the recordings of each package), `recordings.json` (all recordings, and why some are left out) and
+//! `render` (sound fonts and scores). Each stage resumes after an interruption.
 
 pub mod fill;
 pub mod packages;
+pub mod recipe;
 mod select;
 mod unpack;
 
-use crate::error::Result;
+use crate::error::{Result, TrainerError};
 use crate::files;
+use crate::prepare::progress_style;
 use indicatif::ProgressBar;
-use packages::List;
-use select::Looked;
+use packages::PackageList;
+use select::Fingerprinted;
 use std::collections::HashSet;
 use std::path::Path;
 
 pub use select::Recording;
 
-/// The name of the list of recordings in a corpus's folder.
+/// File name of the list of recordings in the folder of a corpus.
 pub const RECORDINGS: &str = "recordings.json";
 
-/// The folder of what was unpacked.
+/// Folder name of the unpacked recordings.
 const MUSIC: &str = "music";
 
-/// The paths of the recordings that a corpus's list does not leave out.
+/// The paths of the recordings in the file `list` that are not left out.
 ///
 /// # Errors
-/// [`TrainerError`](crate::TrainerError) where it is no such list.
-pub fn kept(list: &Path) -> Result<HashSet<String>> {
+/// [`TrainerError`] where the file cannot be read or has another format.
+pub fn included_paths(list: &Path) -> Result<HashSet<String>> {
     let recordings: Vec<Recording> = files::read_json(list)?;
-    let kept = recordings.into_iter().filter(|recording| recording.left_out.is_none());
-    Ok(kept.map(|recording| recording.path).collect())
+    let included = recordings.into_iter().filter(|recording| recording.left_out.is_none());
+    Ok(included.map(|recording| recording.path).collect())
 }
 
-/// Downloads, unpacks and looks through the packages of a list; `folder` is the corpus.
+/// Downloads and unpacks the packages of a list into the corpus at `folder`, and lists their recordings.
 ///
 /// # Errors
-/// [`TrainerError`](crate::TrainerError) where a package cannot be had, or the folder not be
-/// written; what is done stays done.
-pub fn gather(list: &List, folder: &Path, jobs: usize) -> Result<Vec<Recording>> {
+/// [`TrainerError`] where a package cannot be downloaded or unpacked, or the folder cannot be written. A repeated call
+/// resumes.
+pub fn gather(list: &PackageList, folder: &Path, jobs: usize) -> Result<Vec<Recording>> {
     let music = folder.join(MUSIC);
-    let looked_at = folder.join("looked");
-    std::fs::create_dir_all(&looked_at).map_err(crate::TrainerError::file(&looked_at))?;
+    let fingerprints = folder.join("looked");
+    std::fs::create_dir_all(&fingerprints).map_err(TrainerError::file(&fingerprints))?;
     let packages = || list.packages.iter().filter(|package| !package.renders);
-    let bar = ProgressBar::new(packages().count() as u64).with_style(crate::prepare::style("packages"));
-    let mut all: Vec<Looked> = Vec::new();
+    let bar = ProgressBar::new(packages().count() as u64).with_style(progress_style("packages"));
+    let mut all: Vec<Fingerprinted> = Vec::new();
     for package in packages() {
-        let note = looked_at.join(format!("{}-{}.json", package.name, &package.sha256[..12.min(package.sha256.len())]));
-        if !note.exists() {
+        let hash = &package.sha256[..12.min(package.sha256.len())];
+        let result = fingerprints.join(format!("{}-{hash}.json", package.name));
+        if !result.exists() {
             let file = package.fetch(&folder.join("packages"))?;
             unpack::unpack(&file, &music.join(&package.name))?;
-            files::write_json(&note, &select::look(package, &music, list.shortest, jobs)?)?;
+            files::write_json(&result, &select::fingerprint_package(package, &music, list.shortest, jobs)?)?;
         }
-        all.extend(files::read_json::<Vec<Looked>>(&note)?);
+        all.extend(files::read_json::<Vec<Fingerprinted>>(&result)?);
         bar.inc(1);
     }
     bar.finish_and_clear();
-    select::leave_out_copies(&mut all, jobs);
-    let recordings: Vec<Recording> = all.into_iter().map(|looked| looked.recording).collect();
+    select::leave_out_duplicates(&mut all, jobs);
+    let recordings: Vec<Recording> = all.into_iter().map(|fingerprinted| fingerprinted.recording).collect();
     files::write_json(&folder.join(RECORDINGS), &recordings)?;
     Ok(recordings)
 }

@@ -1,26 +1,24 @@
-//! Audio, sound fonts and scores out of packages, and out of the archives inside them.
+//! Unpacks audio, sound fonts and scores from Debian packages and from the archives inside them.
 
 use crate::error::{Result, TrainerError};
-use crate::files;
-use crate::prepare::AUDIO;
+use crate::files::{self, AUDIO_EXTENSIONS};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 use zip::ZipArchive;
 
-/// Sound fonts and scores.
-const RENDERS: [&str; 2] = ["sf2", "mid"];
+/// The extensions of sound fonts and scores.
+const RENDER_EXTENSIONS: [&str; 2] = ["sf2", "mid"];
 
-/// Archives by another name: Quake's .pk3 are zip files.
-const ARCHIVES: [&str; 2] = ["pk3", "zip"];
+/// The extensions of zip archives; .pk3 is Quake's.
+const ARCHIVE_EXTENSIONS: [&str; 2] = ["pk3", "zip"];
 
-/// Unpacks what is wanted of a Debian package into `to`, unless that is there. What is in an
-/// archive goes into a folder with the archive's name and `.d`.
+/// Unpacks the audio, sound fonts and scores of a Debian package into the folder `to`, unless it exists. The files of
+/// an archive go into a folder with the name of the archive and the suffix `.d`.
 ///
 /// # Errors
-/// [`TrainerError`] where the package cannot be read, or a file not be written; `to` is
-/// not there then.
+/// [`TrainerError`] where the package cannot be read or a file cannot be written; `to` does not exist then.
 pub(super) fn unpack(package: &Path, to: &Path) -> Result<()> {
     if to.is_dir() {
         return Ok(());
@@ -30,60 +28,65 @@ pub(super) fn unpack(package: &Path, to: &Path) -> Result<()> {
         fs::remove_dir_all(&partial).map_err(TrainerError::file(&partial))?;
     }
     fs::create_dir_all(&partial).map_err(TrainerError::file(&partial))?;
-    let mut tool = Command::new("dpkg-deb");
-    tool.arg("--fsys-tarfile").arg(package).stdout(Stdio::piped()).stderr(Stdio::null());
-    let missing =
-        |error| TrainerError::Request(format!("dpkg-deb, which reads Debian's packages, cannot run: {error}"));
-    let mut tool = tool.spawn().map_err(missing)?;
-    let broken = || TrainerError::content(package, "this is no Debian package, or not a whole one; delete it");
-    if let Some(content) = tool.stdout.take() {
+    let mut command = Command::new("dpkg-deb");
+    command.arg("--fsys-tarfile").arg(package).stdout(Stdio::piped()).stderr(Stdio::null());
+    let missing = |error| {
+        TrainerError::Request(format!("dpkg-deb, which reads Debian packages, cannot be run: {error}; install it"))
+    };
+    let mut child = command.spawn().map_err(missing)?;
+    let broken =
+        || TrainerError::content(package, "this is not a Debian package, or not a whole one; delete it and try again");
+    if let Some(content) = child.stdout.take() {
         let mut archive = tar::Archive::new(content);
         for entry in archive.entries().map_err(|_| broken())? {
             let mut entry = entry.map_err(|_| broken())?;
             let path = entry.path().map_err(|_| broken())?.into_owned();
             if entry.header().entry_type().is_file()
-                && let Some(inside) = inside(&path)
+                && let Some(relative) = relative_path(&path)
             {
-                keep(&mut entry, &partial.join(inside))?;
+                unpack_file(&mut entry, &partial.join(relative))?;
             }
         }
     }
-    if !tool.wait().is_ok_and(|status| status.success()) {
+    if !child.wait().is_ok_and(|status| status.success()) {
         return Err(broken());
     }
     fs::rename(&partial, to).map_err(TrainerError::file(to))
 }
 
-/// A path that stays inside the folder it is joined to; `None` where it would not.
-fn inside(path: &Path) -> Option<PathBuf> {
-    let mut inside = PathBuf::new();
+/// `path` relative to the folder to unpack into; `None` where it would point outside that folder.
+fn relative_path(path: &Path) -> Option<PathBuf> {
+    let mut relative = PathBuf::new();
     for component in path.components() {
         match component {
-            Component::Normal(name) => inside.push(name),
+            Component::Normal(name) => relative.push(name),
             Component::CurDir => {}
             Component::RootDir | Component::ParentDir | Component::Prefix(_) => return None,
         }
     }
-    Some(inside)
+    Some(relative)
 }
 
-/// Writes a file if it is wanted, and what is wanted in it if it is an archive.
-fn keep(content: &mut impl Read, to: &Path) -> Result<()> {
-    let wanted = |path: &Path| files::ends_with(path, &AUDIO) || files::ends_with(path, &RENDERS);
-    if wanted(to) {
+/// Writes audio, sound fonts and scores to `to`, and those of an archive to a folder beside it; ignores other files.
+fn unpack_file(content: &mut impl Read, to: &Path) -> Result<()> {
+    let is_wanted =
+        |path: &Path| files::has_extension(path, &AUDIO_EXTENSIONS) || files::has_extension(path, &RENDER_EXTENSIONS);
+    if is_wanted(to) {
         return write(content, to);
     }
-    if !files::ends_with(to, &ARCHIVES) {
+    if !files::has_extension(to, &ARCHIVE_EXTENSIONS) {
         return Ok(());
     }
     write(content, to)?;
-    let broken = |error: zip::result::ZipError| TrainerError::content(to, format!("this archive is broken: {error}"));
+    let broken = |error: zip::result::ZipError| {
+        TrainerError::content(to, format!("this archive is damaged; delete its package and try again: {error}"))
+    };
     let mut archive = ZipArchive::new(File::open(to).map_err(TrainerError::file(to))?).map_err(broken)?;
     let folder = files::with_suffix(to, ".d");
     for index in 0..archive.len() {
         let mut file = archive.by_index(index).map_err(broken)?;
-        if let Some(inside) = file.enclosed_name().filter(|inside| wanted(inside)) {
-            write(&mut file, &folder.join(inside))?;
+        if let Some(relative) = file.enclosed_name().filter(|relative| is_wanted(relative)) {
+            write(&mut file, &folder.join(relative))?;
         }
     }
     fs::remove_file(to).map_err(TrainerError::file(to))

@@ -1,59 +1,70 @@
-//! Batches for training, made on a thread of their own while the last one trains.
+//! Batches for training and evaluation, prefetched on a thread of their own.
 
 use super::cache::{Cache, Example};
 use crate::error::Result;
-use rand::rngs::StdRng;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha12Rng;
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 use std::sync::mpsc::{Receiver, sync_channel};
 
-/// Windows and their labels, row by row.
+/// A batch of windows and their labels, row-major.
 pub struct Batch {
     /// `[rows, window]`.
     pub waveforms: Vec<f32>,
     /// `[rows, tags]`.
     pub targets: Vec<f32>,
-    /// How many rows.
+    /// Number of windows.
     pub rows: usize,
 }
 
 impl Batch {
-    /// The batch in at most so many parts of nearly as many rows, each of at least two:
-    /// a single row has no variance to normalise by.
+    /// Splits the batch into at most `parts` parts of nearly equal size. Each part has at least two rows, because
+    /// batch normalisation has no variance over a single row.
     pub fn split(&self, parts: usize) -> Vec<Self> {
         let parts = parts.min(self.rows / 2).max(1);
         let (window, tags) = (self.waveforms.len() / self.rows.max(1), self.targets.len() / self.rows.max(1));
         let edge = |part: usize| part * self.rows / parts;
-        let share = |part: usize| Self {
+        let rows_of = |part: usize| Self {
             waveforms: self.waveforms[edge(part) * window..edge(part + 1) * window].to_vec(),
             targets: self.targets[edge(part) * tags..edge(part + 1) * tags].to_vec(),
             rows: edge(part + 1) - edge(part),
         };
-        (0..parts).map(share).collect()
+        (0..parts).map(rows_of).collect()
     }
 }
 
-/// How training varies what it hears; the labels stay.
+/// Copies a batch to a device: waveforms `[rows, window]` and targets `[rows, tags]`.
+pub fn to_tensors<B: Backend>(batch: &Batch, device: &B::Device) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    let on_device = |values: &Vec<f32>| {
+        let columns = values.len() / batch.rows;
+        Tensor::from_data(TensorData::new(values.clone(), [batch.rows, columns]), device)
+    };
+    (on_device(&batch.waveforms), on_device(&batch.targets))
+}
+
+/// Augmentation applied to each training window when it is loaded; labels are unchanged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Augmentation {
-    /// A window starts up to so many samples earlier or later.
+pub struct OnlineAugmentation {
+    /// Random time shift of the window, at most this many samples either way.
     pub shift: usize,
-    /// It is multiplied by a factor in this range, even in its logarithm.
+    /// Range of a random gain factor, log-uniform.
     pub gain: (f32, f32),
-    /// Half of all windows are turned upside down.
+    /// Whether the polarity of half of the windows is inverted.
     pub polarity: bool,
-    /// Gaussian noise is added, up to this deviation, even from zero on.
+    /// Gaussian noise is added with a standard deviation drawn uniformly from 0 to this.
     pub noise: f32,
 }
 
-impl Augmentation {
-    /// Nothing varies.
+impl OnlineAugmentation {
+    /// No augmentation.
     pub const NONE: Self = Self { shift: 0, gain: (1.0, 1.0), polarity: false, noise: 0.0 };
 
-    fn vary(&self, waveform: &mut [f32], random: &mut StdRng) {
+    fn apply(&self, waveform: &mut [f32], random: &mut ChaCha12Rng) {
         let (low, high) = (self.gain.0.ln(), self.gain.1.ln());
         let mut factor = (low + (high - low) * random.random::<f32>()).exp();
         if self.polarity && random.random() {
@@ -67,58 +78,60 @@ impl Augmentation {
     }
 }
 
-impl Default for Augmentation {
+impl Default for OnlineAugmentation {
     fn default() -> Self {
         Self::NONE
     }
 }
 
-/// The order and the variations of one pass over examples: the same for the same
-/// seed, whatever the machine does meanwhile, and from whichever batch it starts.
+/// Loads the batches of one epoch. Order and augmentation depend on the seed alone, also when loading resumes
+/// in the middle of an epoch.
 #[derive(Clone, Copy)]
-pub struct Pass<'a> {
-    /// Where the examples are from.
+pub struct DataLoader<'a> {
+    /// The cache that holds the examples.
     pub cache: &'a Cache,
-    /// The examples.
+    /// The windows to load.
     pub examples: &'a [Example],
-    /// Samples a row.
+    /// Samples per window.
     pub window: usize,
-    /// Rows a batch; the last may have fewer.
-    pub rows: usize,
-    /// How windows vary.
-    pub augmentation: &'a Augmentation,
-    /// `None` keeps the examples' own order.
-    pub shuffle: Option<u64>,
-    /// Batches that were seen before.
-    pub skip: usize,
+    /// Windows per batch; the last batch may have fewer.
+    pub batch_size: usize,
+    /// Augmentation of each window.
+    pub augmentation: &'a OnlineAugmentation,
+    /// Seed of shuffling and augmentation; `None` keeps the order of `examples`.
+    pub shuffle_seed: Option<u64>,
+    /// Leading batches to leave out, because they were trained on before an interruption.
+    pub skip_batches: usize,
 }
 
-/// Batches a loader makes ahead.
-const AHEAD: usize = 4;
+/// Batches that are prefetched.
+const PREFETCH: usize = 4;
 
-impl<'a> Pass<'a> {
-    /// A pass in the examples' own order, with nothing varied.
-    pub fn plain(cache: &'a Cache, examples: &'a [Example], window: usize, rows: usize) -> Self {
-        Self { cache, examples, window, rows, augmentation: &Augmentation::NONE, shuffle: None, skip: 0 }
+impl<'a> DataLoader<'a> {
+    /// Loads the examples in their given order, without augmentation.
+    pub fn sequential(cache: &'a Cache, examples: &'a [Example], window: usize, batch_size: usize) -> Self {
+        let augmentation = &OnlineAugmentation::NONE;
+        Self { cache, examples, window, batch_size, augmentation, shuffle_seed: None, skip_batches: 0 }
     }
 
-    /// Starts making the batches in `scope`; they arrive in order and end when all
-    /// examples have been seen. Dropping the receiver ends the thread.
-    pub fn start<'scope>(self, scope: &'scope std::thread::Scope<'scope, '_>) -> Receiver<Result<Batch>>
+    /// Spawns a thread in `scope` that sends the batches in order. The thread ends after the last batch, or when the
+    /// receiver is dropped.
+    pub fn spawn<'scope>(self, scope: &'scope std::thread::Scope<'scope, '_>) -> Receiver<Result<Batch>>
     where
         'a: 'scope,
     {
-        let (sender, receiver) = sync_channel(AHEAD);
+        let (sender, receiver) = sync_channel(PREFETCH);
         scope.spawn(move || {
             let mut order = self.examples.to_vec();
-            if let Some(seed) = self.shuffle {
-                order.shuffle(&mut StdRng::seed_from_u64(seed));
+            if let Some(seed) = self.shuffle_seed {
+                order.shuffle(&mut ChaCha12Rng::seed_from_u64(seed));
             }
-            for (number, rows) in order.chunks(self.rows).enumerate().skip(self.skip) {
-                // Each batch has its own seed, so that a pass can start anywhere.
-                let seed = self.shuffle.unwrap_or(0).wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(number as u64);
-                let mut random = StdRng::seed_from_u64(seed);
-                if sender.send(self.batch(rows, &mut random)).is_err() {
+            for (number, rows) in order.chunks(self.batch_size).enumerate().skip(self.skip_batches) {
+                // Each batch has its own seed, so that an epoch can resume at any batch.
+                let seed =
+                    self.shuffle_seed.unwrap_or(0).wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(number as u64);
+                let mut random = ChaCha12Rng::seed_from_u64(seed);
+                if sender.send(self.load(rows, &mut random)).is_err() {
                     return;
                 }
             }
@@ -126,7 +139,7 @@ impl<'a> Pass<'a> {
         receiver
     }
 
-    fn batch(&self, rows: &[Example], random: &mut StdRng) -> Result<Batch> {
+    fn load(&self, rows: &[Example], random: &mut ChaCha12Rng) -> Result<Batch> {
         let mut batch = Batch {
             waveforms: vec![0.0; rows.len() * self.window],
             targets: Vec::with_capacity(rows.len() * self.cache.info.tags.len()),
@@ -137,8 +150,8 @@ impl<'a> Pass<'a> {
             let earliest = example.start.saturating_sub(shift);
             let latest = (example.start + shift).min(self.cache.track(example.track).samples - self.window);
             self.cache.read(example.track, random.random_range(earliest..=latest), waveform)?;
-            if *self.augmentation != Augmentation::NONE {
-                self.augmentation.vary(waveform, random);
+            if *self.augmentation != OnlineAugmentation::NONE {
+                self.augmentation.apply(waveform, random);
             }
             batch.targets.extend_from_slice(self.cache.labels(*example));
         }

@@ -1,23 +1,21 @@
-//! The cache of decoded tracks and their labels, between `prepare` and training.
+//! The cache of decoded tracks and their labels, which `prepare` writes and training reads.
 //!
-//! A cache is a folder, and in it a folder for each part, which is what one
-//! `prepare` (or one `prepare --shard K/N`) writes:
+//! A cache is a folder with one folder per part. One `prepare` (or one `prepare --shard K/N`) writes one part:
 //!
 //! ```text
-//! cache.json             CacheInfo: the format's version, the tags, the rate
+//! cache.json             CacheInfo: the format version, the tags, the sample rate
 //! part-<K>-of-<N>/
-//!   audio.pcm            every track, one after another: mono, signed 16-bit
+//!   audio.pcm            all tracks, concatenated: mono, signed 16-bit
 //!                        little-endian, 22050 Hz, full scale at 32767
-//!   tracks.jsonl         a line for each source that was dealt with, as JSON: an
-//!                        Entry, either kept (with its place in audio.pcm and its
-//!                        labels) or skipped (with the reason)
-//!   complete             an empty file, written when every source was dealt with
+//!   tracks.jsonl         one JSON line per processed source: an Entry, either kept
+//!                        (with its offset in audio.pcm and its labels) or skipped
+//!                        (with the reason)
+//!   complete             an empty file, written after the last source
 //! ```
 //!
-//! A track's audio is on the disk before its line is, and a line ends with a newline,
-//! so whatever an interruption leaves behind the last whole line is dropped. Parts
-//! are joined by lying side by side; a cache whose parts are not all complete is not
-//! used. Audio is mapped into memory, not read.
+//! The audio of a track is written before its line, and a line ends with a newline, so everything after the last
+//! complete line is left by an interruption and is dropped. All parts in the folder together are the cache; it cannot
+//! be opened before all of them are complete. Audio is memory-mapped.
 
 use crate::error::{Result, TrainerError};
 use crate::files;
@@ -27,35 +25,35 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The version of the format above.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
-/// What all parts of a cache share.
+/// The metadata that all parts of a cache share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CacheInfo {
     /// [`FORMAT`].
     pub format: u32,
-    /// The tags, in the order of every label.
+    /// The tags, in the order of the label values.
     pub tags: Vec<String>,
-    /// Samples a second of the stored audio.
+    /// Sample rate of the stored audio, in hertz.
     pub sample_rate: u32,
 }
 
 impl CacheInfo {
-    /// A cache of these tags, at the rate that networks hear.
+    /// The metadata of a cache with these tags, at the sample rate of the engine.
     pub fn new(tags: Vec<String>) -> Self {
         Self { format: FORMAT, tags, sample_rate: tagvane_engine::SAMPLE_RATE }
     }
 }
 
-/// A line of a part's list.
+/// A line of `tracks.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Entry {
     /// A track that is in the cache.
     Kept(Track),
-    /// A source that gave nothing.
+    /// A source that is not in the cache.
     Skipped {
-        /// The audio file, as the data set names it.
+        /// Name of the recording in the data set.
         source: String,
         /// Why, in a sentence.
         reason: String,
@@ -63,7 +61,7 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// The audio file, as the data set names it.
+    /// Name of the recording in the data set.
     pub fn source(&self) -> &str {
         match self {
             Self::Kept(track) => &track.source,
@@ -72,20 +70,20 @@ impl Entry {
     }
 }
 
-/// A track, its place in its part's audio, and its labels.
+/// A decoded recording: its position in the audio of its part, and its labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Track {
-    /// The audio file, as the data set names it.
+    /// Name of the recording in the data set.
     pub source: String,
-    /// What is held out as a whole: a split, a package, an album.
+    /// The unit of the data split: a split, a package, an album. A group is held out as a whole.
     pub group: String,
-    /// The first sample in the part's audio.
+    /// First sample, counted from the start of the part's audio.
     pub offset: u64,
-    /// The length, in samples.
+    /// Length in samples.
     pub samples: usize,
-    /// What is known of it.
+    /// Labels of the whole track or of its segments.
     pub labels: Labels,
-    /// A hash of the audio, so that the same is not taken twice.
+    /// A hash of the audio, which detects duplicates.
     pub fingerprint: String,
 }
 
@@ -93,31 +91,31 @@ pub struct Track {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Labels {
-    /// One value a tag, 0 to 1, for the whole clip: each window of it has them.
+    /// One value per tag, 0 to 1, for the whole clip and thus for each of its windows.
     Clip(Vec<f32>),
-    /// Windows that were labelled one by one.
+    /// Segments with labels of their own.
     Segments(Vec<Segment>),
 }
 
-/// One labelled window of a track.
+/// A labelled segment of a track.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
-    /// The first sample.
+    /// First sample, counted from the start of the track.
     pub start: usize,
-    /// The length, in samples.
+    /// Length in samples.
     pub length: usize,
-    /// The probability of each tag, by the teachers.
+    /// Pseudo-labels of the teachers: the probability of each tag.
     pub probabilities: Vec<f32>,
 }
 
-/// A window that a network hears, by its place.
+/// The position of one training or evaluation window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Example {
     /// Index of the track.
     pub track: usize,
-    /// The first sample.
+    /// First sample, counted from the start of the track.
     pub start: usize,
-    /// Index of the segment, where segments are labelled.
+    /// Index of the segment; `None` where the whole clip is labelled.
     pub segment: Option<usize>,
 }
 
@@ -126,34 +124,33 @@ pub(super) fn part_folder(root: &Path, number: usize, of: usize) -> PathBuf {
     root.join(format!("part-{number:05}-of-{of:05}"))
 }
 
-/// A part's audio; `None` where it has none.
+/// The memory-mapped audio of a part; `None` where it is empty.
 type Audio = Option<Arc<MemoryMappedFile>>;
 
 /// The tracks of some groups of a cache.
 pub struct Cache {
-    /// What all share.
+    /// Tags and sample rate.
     pub info: CacheInfo,
     tracks: Vec<(Track, Audio)>,
 }
 
 impl Cache {
-    /// Opens every track whose group `wanted` accepts, in the order of groups and
-    /// sources.
+    /// Opens every track whose group `wanted` accepts, sorted by group and source.
     ///
     /// # Errors
-    /// [`TrainerError`] where the folder is no cache, a part is missing, unfinished or
-    /// of another cache, or a track lies outside of its part's audio.
+    /// [`TrainerError`] where the folder is not a cache, a part is missing, incomplete or from another split into
+    /// parts, or a track lies outside the audio of its part.
     pub fn open(root: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self> {
         let info = read_info(root)?;
         let mut tracks = Vec::new();
-        for part in parts(root)? {
+        for part in part_folders(root)? {
             let list = part.join("tracks.jsonl");
             let path = part.join("audio.pcm");
             let bytes = std::fs::metadata(&path).map_err(TrainerError::file(&path))?.len();
             let audio = if bytes == 0 { None } else { Some(Arc::new(map(&path)?)) };
             for entry in read_entries(&list)?.entries {
                 let Entry::Kept(track) = entry else { continue };
-                if !fits(&track, &info, bytes / 2) {
+                if !is_consistent(&track, &info, bytes / 2) {
                     let what = format!("the entry of {} does not fit the audio; prepare this part again", track.source);
                     return Err(TrainerError::content(&list, what));
                 }
@@ -166,25 +163,23 @@ impl Cache {
         Ok(Self { info, tracks })
     }
 
-    /// How many tracks there are.
+    /// Number of tracks.
     pub fn len(&self) -> usize {
         self.tracks.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no tracks.
     pub fn is_empty(&self) -> bool {
         self.tracks.is_empty()
     }
 
-    /// A track by its index.
+    /// The track at `index`.
     pub fn track(&self, index: usize) -> &Track {
         &self.tracks[index].0
     }
 
-    /// Every window of `window` samples that networks learn from and are measured by:
-    /// of a clip the consecutive ones without overlap (section 4 of the paper), of
-    /// labelled segments one around the middle of each. Tracks shorter than a window
-    /// have none.
+    /// All training or evaluation windows of `window` samples: consecutive ones without overlap in a labelled clip
+    /// (section 4 of the paper), and one centred on each labelled segment. Tracks shorter than a window have none.
     pub fn examples(&self, window: usize) -> Vec<Example> {
         let mut examples = Vec::new();
         for (index, (track, _)) in self.tracks.iter().enumerate() {
@@ -193,14 +188,14 @@ impl Cache {
             }
             match &track.labels {
                 Labels::Clip(_) => {
-                    let starts = (0..track.samples / window).map(|place| place * window);
+                    let starts = (0..track.samples / window).map(|index| index * window);
                     examples.extend(starts.map(|start| Example { track: index, start, segment: None }));
                 }
                 Labels::Segments(segments) => {
-                    for (number, segment) in segments.iter().enumerate() {
+                    for (segment_index, segment) in segments.iter().enumerate() {
                         let middle = segment.start + segment.length / 2;
                         let start = middle.saturating_sub(window / 2).min(track.samples - window);
-                        examples.push(Example { track: index, start, segment: Some(number) });
+                        examples.push(Example { track: index, start, segment: Some(segment_index) });
                     }
                 }
             }
@@ -208,30 +203,33 @@ impl Cache {
         examples
     }
 
-    /// The tracks too short for a single window, by their sources.
+    /// The sources of the tracks that are shorter than one window.
     pub fn too_short(&self, window: usize) -> Vec<&str> {
         let short = self.tracks.iter().filter(|(track, _)| track.samples < window);
         short.map(|(track, _)| track.source.as_str()).collect()
     }
 
-    /// The labels of an example, one a tag.
+    /// The labels of an example, one value per tag.
     pub fn labels(&self, example: Example) -> &[f32] {
         match (&self.track(example.track).labels, example.segment) {
             (Labels::Clip(labels), _) => labels,
-            (Labels::Segments(segments), number) => &segments[number.unwrap_or(0)].probabilities,
+            (Labels::Segments(segments), index) => &segments[index.unwrap_or(0)].probabilities,
         }
     }
 
-    /// Fills `window` with the samples of a track from `start` on, in -1..1.
+    /// Fills `window` with the samples of a track from sample `start` on, scaled to -1..1.
     ///
     /// # Errors
-    /// [`TrainerError::Content`] where the audio has become shorter meanwhile.
+    /// [`TrainerError::Request`] where the samples are outside the mapped audio.
     pub fn read(&self, track: usize, start: usize, window: &mut [f32]) -> Result<()> {
         let (track, audio) = &self.tracks[track];
         let (from, length) = (2 * (track.offset + start as u64), 2 * window.len() as u64);
         let bytes = audio.as_ref().and_then(|audio| audio.as_slice(from, length).ok());
         let Some(bytes) = bytes else {
-            return Err(TrainerError::Request(format!("the audio of {} cannot be read any more", track.source)));
+            return Err(TrainerError::Request(format!(
+                "the audio of {} cannot be read; prepare the cache again",
+                track.source
+            )));
         };
         for (to, from) in window.iter_mut().zip(bytes.chunks_exact(2)) {
             *to = f32::from(i16::from_le_bytes([from[0], from[1]])) / 32_767.0;
@@ -241,11 +239,12 @@ impl Cache {
 }
 
 fn map(path: &Path) -> Result<MemoryMappedFile> {
-    let failed = |error| TrainerError::content(path, format!("cannot be mapped into memory: {error}"));
+    let failed = |error| TrainerError::content(path, format!("cannot be memory-mapped: {error}"));
     MemoryMappedFile::open_ro(path).map_err(failed)
 }
 
-fn fits(track: &Track, info: &CacheInfo, samples: u64) -> bool {
+/// Whether the labels match the tags, and the track lies within the `samples` of its part.
+fn is_consistent(track: &Track, info: &CacheInfo, samples: u64) -> bool {
     let tags = info.tags.len();
     let labelled = match &track.labels {
         Labels::Clip(labels) => labels.len() == tags,
@@ -256,10 +255,10 @@ fn fits(track: &Track, info: &CacheInfo, samples: u64) -> bool {
     labelled && track.offset.saturating_add(track.samples as u64) <= samples
 }
 
-/// What a cache's parts share.
+/// Reads the metadata of the cache at `root`.
 ///
 /// # Errors
-/// [`TrainerError`] where the folder is no cache of this format.
+/// [`TrainerError`] where the folder is not a cache of this format.
 pub(crate) fn read_info(root: &Path) -> Result<CacheInfo> {
     let path = root.join("cache.json");
     let info: CacheInfo = files::read_json(&path)?;
@@ -272,23 +271,22 @@ pub(crate) fn read_info(root: &Path) -> Result<CacheInfo> {
     Ok(info)
 }
 
-/// The folders of all parts.
-fn parts(root: &Path) -> Result<Vec<PathBuf>> {
-    let number = |path: &PathBuf| {
+/// The folders of all parts, which must be complete.
+fn part_folders(root: &Path) -> Result<Vec<PathBuf>> {
+    let part_number = |path: &PathBuf| {
         let name = path.file_name()?.to_str()?;
         let (number, of) = name.strip_prefix("part-")?.split_once("-of-")?;
         Some((number.parse::<usize>().ok()?, of.parse::<usize>().ok()?))
     };
-    let found: Vec<(usize, usize)> = files::sorted_entries(root)?.iter().filter_map(number).collect();
-    let again = "run prepare again with the same arguments, and it goes on where it was";
+    let found: Vec<(usize, usize)> = files::sorted_entries(root)?.iter().filter_map(part_number).collect();
+    let again = "run prepare again with the same arguments, which resumes it";
     let Some(&(_, of)) = found.first() else {
         return Err(TrainerError::content(root, format!("this cache has no parts yet; {again}")));
     };
     if found.iter().any(|(_, other)| *other != of) {
         return Err(TrainerError::content(
             root,
-            "this cache has parts of different splits (part-K-of-N with more than one N); remove those of the one that \
-             is not wanted",
+            "this cache has parts of different splits (part-K-of-N with more than one N); delete the parts of one split",
         ));
     }
     (1..=of)
@@ -303,14 +301,14 @@ fn parts(root: &Path) -> Result<Vec<PathBuf>> {
         .collect()
 }
 
-/// The whole lines of a part's list.
+/// The complete lines of `tracks.jsonl`.
 pub(super) struct Entries {
     pub(super) entries: Vec<Entry>,
-    /// The bytes that they take; what follows was cut off.
+    /// Length of these lines in bytes; what follows is an incomplete line.
     pub(super) bytes: u64,
 }
 
-/// Reads a part's list up to the first line that is not whole.
+/// Reads `tracks.jsonl` up to the first incomplete line.
 pub(super) fn read_entries(list: &Path) -> Result<Entries> {
     let text = std::fs::read(list).map_err(TrainerError::file(list))?;
     let mut found = Entries { entries: Vec::new(), bytes: 0 };
@@ -320,7 +318,10 @@ pub(super) fn read_entries(list: &Path) -> Result<Entries> {
         }
         let entry = serde_json::from_slice(line).map_err(|error| {
             let number = found.entries.len() + 1;
-            TrainerError::content(list, format!("line {number} is not an entry of a cache: {error}"))
+            TrainerError::content(
+                list,
+                format!("line {number} is not a cache entry; delete this part and prepare it again: {error}"),
+            )
         })?;
         found.entries.push(entry);
         found.bytes += line.len() as u64;

@@ -1,9 +1,8 @@
-//! The tag vocabularies that the teachers and the datasets share, and several of them as one.
+//! The tag vocabularies of the data sets and teachers, and lists of tags that join several vocabularies.
 
 use std::ops::Range;
 
-/// The fifty most used tags of MagnaTagATune, in the usual order of published
-/// models, which is by how often they occur.
+/// The fifty most frequent tags of MagnaTagATune, most frequent first, as in published models.
 pub const MAGNATAGATUNE: [&str; 50] = [
     "guitar",
     "classical",
@@ -57,8 +56,7 @@ pub const MAGNATAGATUNE: [&str; 50] = [
     "choral",
 ];
 
-/// The fifty most used Last.fm tags of the Million Song Dataset, in the usual order of
-/// published models, which is by how often they occur.
+/// The fifty most frequent Last.fm tags of the Million Song Dataset, most frequent first, as in published models.
 pub const MILLION_SONG: [&str; 50] = [
     "rock",
     "pop",
@@ -112,12 +110,12 @@ pub const MILLION_SONG: [&str; 50] = [
     "happy",
 ];
 
-/// What stands between a vocabulary's name and a tag, where several are joined.
-const BETWEEN: &str = ": ";
+/// Separates the name of the vocabulary from the tag where several vocabularies are joined.
+const SEPARATOR: &str = ": ";
 
-/// The tags of all lists, one after another. Where there are several, each tag follows its
-/// vocabulary's name, as in `MagnaTagATune: guitar`, for two may share a word.
-pub fn joined(lists: &[&[String]]) -> Vec<String> {
+/// Concatenates vocabularies. Where there are several, each tag is prefixed with the name of its vocabulary, as in
+/// `MagnaTagATune: guitar`, because vocabularies share tags.
+pub fn join(lists: &[&[String]]) -> Vec<String> {
     if let [only] = lists {
         return only.to_vec();
     }
@@ -130,37 +128,36 @@ pub fn joined(lists: &[&[String]]) -> Vec<String> {
         } else {
             format!("vocabulary {}", index + 1)
         };
-        tags.extend(list.iter().map(|tag| format!("{name}{BETWEEN}{tag}")));
+        tags.extend(list.iter().map(|tag| format!("{name}{SEPARATOR}{tag}")));
     }
     tags
 }
 
-/// The places in `joined` of a vocabulary's tags, and these without its name; `None` where there is no
-/// vocabulary of this name.
-pub fn part(joined: &[String], name: &str) -> Option<(Range<usize>, Vec<String>)> {
-    let own = |tag: &String| Some(tag.strip_prefix(name)?.strip_prefix(BETWEEN)?.to_owned());
+/// The range in `joined` of the vocabulary called `name`, and its tags without the prefix; `None` where there is no
+/// such vocabulary.
+pub fn find(joined: &[String], name: &str) -> Option<(Range<usize>, Vec<String>)> {
+    let own = |tag: &String| Some(tag.strip_prefix(name)?.strip_prefix(SEPARATOR)?.to_owned());
     let first = joined.iter().position(|tag| own(tag).is_some())?;
     let tags: Vec<String> = joined[first..].iter().map_while(own).collect();
     Some((first..first + tags.len(), tags))
 }
 
-/// The places in `joined` of each vocabulary's tags, and these without its name; all of them where they
-/// are of one.
-pub fn parts(joined: &[String]) -> Vec<(Range<usize>, Vec<String>)> {
-    let mut names: Vec<&str> = joined.iter().filter_map(|tag| Some(tag.split_once(BETWEEN)?.0)).collect();
+/// Splits `joined` into its vocabularies: the range of each, and its tags without the prefix. Tags without vocabulary
+/// prefixes are a single vocabulary.
+pub fn split(joined: &[String]) -> Vec<(Range<usize>, Vec<String>)> {
+    let mut names: Vec<&str> = joined.iter().filter_map(|tag| Some(tag.split_once(SEPARATOR)?.0)).collect();
     names.dedup();
-    let parts: Vec<_> = names.iter().filter_map(|name| part(joined, name)).collect();
-    let covered: usize = parts.iter().map(|(places, _)| places.len()).sum();
+    let parts: Vec<_> = names.iter().filter_map(|name| find(joined, name)).collect();
+    let covered: usize = parts.iter().map(|(range, _)| range.len()).sum();
     if covered == joined.len() { parts } else { vec![(0..joined.len(), joined.to_vec())] }
 }
 
-/// The places in `all` of these tags, which are all of it or one of its vocabularies; `None` where
-/// they are neither.
-pub fn places(all: &[String], tags: &[String]) -> Option<Range<usize>> {
+/// The range of `tags` in `all`, where they are all of it or one of its vocabularies; `None` otherwise.
+pub fn range_of(all: &[String], tags: &[String]) -> Option<Range<usize>> {
     if all == tags {
         return Some(0..all.len());
     }
-    parts(all).into_iter().find_map(|(places, own)| (own == tags).then_some(places))
+    split(all).into_iter().find_map(|(range, own)| (own == tags).then_some(range))
 }
 
 #[cfg(test)]
@@ -168,22 +165,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn joined_vocabularies_come_apart_again() {
+    fn joined_vocabularies_are_found_and_split_again() {
         let [first, second] = [MAGNATAGATUNE, MILLION_SONG].map(|tags| tags.map(str::to_owned).to_vec());
         let third = vec!["rock".to_owned()];
-        let all = joined(&[&first, &second, &third]);
+        let all = join(&[&first, &second, &third]);
         assert_eq!((all.len(), all[57].as_str()), (101, "Million Song Dataset: 00s"));
-        assert_eq!(part(&all, "Million Song Dataset"), Some((50..100, second.clone())));
-        assert_eq!(part(&all, "vocabulary 3"), Some((100..101, third.clone())));
-        assert_eq!(part(&all, "Million"), None);
-        assert_eq!(places(&all, &first), Some(0..50));
-        assert_eq!(places(&all, &second), Some(50..100));
-        assert_eq!(places(&all, &all), Some(0..101));
-        assert_eq!(places(&all, &first[1..]), None);
-        assert_eq!(joined(&[&first]), first);
-        assert_eq!(parts(&all), [(0..50, first.clone()), (50..100, second), (100..101, third)]);
-        // A colon alone makes no vocabulary.
+        assert_eq!(find(&all, "Million Song Dataset"), Some((50..100, second.clone())));
+        assert_eq!(find(&all, "vocabulary 3"), Some((100..101, third.clone())));
+        assert_eq!(find(&all, "Million"), None);
+        assert_eq!(range_of(&all, &first), Some(0..50));
+        assert_eq!(range_of(&all, &second), Some(50..100));
+        assert_eq!(range_of(&all, &all), Some(0..101));
+        assert_eq!(range_of(&all, &first[1..]), None);
+        assert_eq!(join(&[&first]), first);
+        assert_eq!(split(&all), [(0..50, first.clone()), (50..100, second), (100..101, third)]);
+        // A colon in some of the tags does not make vocabularies.
         let colons = ["drums".to_owned(), "mood: calm".to_owned()];
-        assert_eq!(parts(&colons), [(0..2, colons.to_vec())]);
+        assert_eq!(split(&colons), [(0..2, colons.to_vec())]);
     }
 }

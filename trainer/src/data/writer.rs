@@ -1,48 +1,46 @@
-//! Writing one part of a cache, so that an interruption loses at most one track.
+//! Writes one part of a cache; an interruption loses at most one track.
 
 use super::cache::{self, CacheInfo, Entry, Labels, Track};
 use crate::error::{Result, TrainerError};
 use crate::files;
+use crate::reproducible;
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-/// A part of a cache that is being written. While it lives, no other process writes
-/// the same part.
+/// Writes one part of a cache. It holds a file lock, so that no other process writes the same part.
 pub struct PartWriter {
     folder: PathBuf,
     audio: File,
     list: BufWriter<File>,
-    /// Samples in the audio so far.
+    /// Samples written so far.
     samples: u64,
     sources: HashSet<String>,
     fingerprints: HashSet<String>,
 }
 
 impl PartWriter {
-    /// Opens part `number` (from 1) of `of` in the cache at `root`, which is made if it
-    /// is not there. What an interruption left unfinished is cut off.
+    /// Opens part `number` (from 1) of `count` in the cache at `root`, or creates it. Data that an interruption left
+    /// incomplete is truncated.
     ///
     /// # Errors
-    /// [`TrainerError`] where the cache has other tags, another process writes this
-    /// part, or a file cannot be written.
-    pub fn open(root: &Path, info: &CacheInfo, number: usize, of: usize) -> Result<Self> {
+    /// [`TrainerError`] where the cache has other tags, another process writes this part, or a file cannot be written.
+    pub fn open(root: &Path, info: &CacheInfo, number: usize, count: usize) -> Result<Self> {
         std::fs::create_dir_all(root).map_err(TrainerError::file(root))?;
-        let about = root.join("cache.json");
-        if !about.exists() {
-            files::write_json(&about, info)?;
+        let info_path = root.join("cache.json");
+        if !info_path.exists() {
+            files::write_json(&info_path, info)?;
         } else if cache::read_info(root)? != *info {
-            return Err(TrainerError::content(&about, "this cache has other tags; choose another folder"));
+            return Err(TrainerError::content(&info_path, "this cache has other tags; choose another folder"));
         }
-        let folder = cache::part_folder(root, number, of);
+        let folder = cache::part_folder(root, number, count);
         std::fs::create_dir_all(&folder).map_err(TrainerError::file(&folder))?;
         let complete = folder.join("complete");
         let list_path = folder.join("tracks.jsonl");
         let mut list = open(&list_path)?;
         if list.try_lock().is_err() {
-            let what = format!("another process is preparing part {number} of {of}; let it finish, or stop it");
+            let what = format!("another process is preparing part {number} of {count}; let it finish, or stop it");
             return Err(TrainerError::content(&folder, what));
         }
         if complete.exists() {
@@ -68,32 +66,35 @@ impl PartWriter {
             writer.sources.insert(entry.source().to_owned());
         }
         let audio = writer.folder.join("audio.pcm");
-        let there = writer.audio.metadata().map_err(TrainerError::file(&audio))?.len();
-        if there < 2 * writer.samples {
-            return Err(TrainerError::content(&audio, "audio is missing at its end; delete this part's folder"));
+        let bytes = writer.audio.metadata().map_err(TrainerError::file(&audio))?.len();
+        if bytes < 2 * writer.samples {
+            return Err(TrainerError::content(
+                &audio,
+                "audio is missing at its end; delete the folder of this part and prepare it again",
+            ));
         }
         writer.audio.set_len(2 * writer.samples).map_err(TrainerError::file(&audio))?;
         Ok(writer)
     }
 
-    /// Whether a source was dealt with before.
-    pub fn has(&self, source: &str) -> bool {
+    /// Whether a source is already in this part, kept or skipped.
+    pub fn contains(&self, source: &str) -> bool {
         self.sources.contains(source)
     }
 
-    /// Adds a track, or notes that the same audio is here already. `samples` are mono,
-    /// at the cache's rate; what is beyond full scale is clipped.
+    /// Adds a track, or skips it where the part has the same audio already. `samples` are mono, at the sample rate of
+    /// the cache; samples beyond full scale are clipped.
     ///
     /// # Errors
-    /// [`TrainerError::File`], a full disk for instance; the part stays usable.
-    pub fn keep(&mut self, source: &str, group: &str, samples: &[f32], labels: Labels) -> Result<()> {
+    /// [`TrainerError::File`], for example on a full disk; the part stays usable.
+    pub fn add_track(&mut self, source: &str, group: &str, samples: &[f32], labels: Labels) -> Result<()> {
         let pcm = to_pcm(samples);
         let fingerprint = fingerprint(&pcm);
         if !self.fingerprints.insert(fingerprint.clone()) {
             return self.skip(source, "the same audio as another track");
         }
         let path = self.folder.join("audio.pcm");
-        // Where the last whole track ends: a write that failed may have left a part of one.
+        // A failed write may have left a part of a track after the last complete one.
         let end = SeekFrom::Start(2 * self.samples);
         self.audio.seek(end).and_then(|_| self.audio.write_all(&pcm)).map_err(TrainerError::file(&path))?;
         self.audio.flush().map_err(TrainerError::file(&path))?;
@@ -101,18 +102,18 @@ impl PartWriter {
         self.samples += samples.len() as u64;
         let track =
             Track { source: source.into(), group: group.into(), offset, samples: samples.len(), labels, fingerprint };
-        self.write(&Entry::Kept(track))
+        self.write_entry(&Entry::Kept(track))
     }
 
-    /// Notes that a source gives nothing, and why.
+    /// Records that a source is skipped, and why.
     ///
     /// # Errors
     /// [`TrainerError::File`].
     pub fn skip(&mut self, source: &str, reason: &str) -> Result<()> {
-        self.write(&Entry::Skipped { source: source.into(), reason: reason.into() })
+        self.write_entry(&Entry::Skipped { source: source.into(), reason: reason.into() })
     }
 
-    fn write(&mut self, entry: &Entry) -> Result<()> {
+    fn write_entry(&mut self, entry: &Entry) -> Result<()> {
         let path = self.folder.join("tracks.jsonl");
         let mut line = serde_json::to_vec(entry).map_err(|error| TrainerError::content(&path, error.to_string()))?;
         line.push(b'\n');
@@ -120,7 +121,7 @@ impl PartWriter {
         self.list.write_all(&line).and_then(|()| self.list.flush()).map_err(TrainerError::file(&path))
     }
 
-    /// Marks the part as complete and gives all its entries.
+    /// Marks the part as complete and returns all its entries.
     ///
     /// # Errors
     /// [`TrainerError::File`].
@@ -137,14 +138,12 @@ fn open(path: &Path) -> Result<File> {
     options.read(true).write(true).create(true).truncate(false).open(path).map_err(TrainerError::file(path))
 }
 
-/// Audio as it is stored.
+/// Converts samples to 16-bit little-endian PCM.
 fn to_pcm(samples: &[f32]) -> Vec<u8> {
     let sample = |value: &f32| (value * 32_767.0).round().clamp(-32_768.0, 32_767.0) as i16;
     samples.iter().flat_map(|value| sample(value).to_le_bytes()).collect()
 }
 
 fn fingerprint(pcm: &[u8]) -> String {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(pcm);
-    format!("{:016x}", hasher.finish())
+    format!("{:016x}", reproducible::hash(&[pcm]))
 }

@@ -1,46 +1,45 @@
-//! Running models over clips, as the paper evaluates.
+//! Clip-level evaluation of networks, ONNX models and pseudo-labels.
 
-use super::{Counting, Scores};
-use crate::data::vocabularies::places;
-use crate::data::{Cache, Example, Labels};
+use super::scores::{MetricConfig, Scores};
+use crate::data::vocabularies;
+use crate::data::{Cache, DataLoader, Example, Labels, Split, to_tensors};
 use crate::error::{Result, TrainerError};
 use crate::kernels::NetworkBackend;
 use crate::network::Network;
-use crate::training::{Split, to_tensors};
-use crate::{data::Pass, parallel};
+use crate::parallel;
 use burn::tensor::activation::sigmoid;
 use std::collections::HashMap;
 use std::ops::Range;
 use tagvane_engine::Model;
 
-/// What is judged as one.
+/// What is scored as one item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unit {
-    /// Of a clip all its windows, whose probabilities are averaged (Lee et al. 2017, section
-    /// 4.2); of labelled segments each alone.
+    /// Each labelled item: a clip by the mean probability over its windows (Lee et al. 2017, section 4.2), or each
+    /// labelled segment separately.
     #[default]
     Labelled,
-    /// A whole recording: probabilities, and the labels of its segments, are averaged.
+    /// Each recording: both the probabilities and the labels of its segments are averaged.
     Recording,
 }
 
-/// The examples of a split by what is judged as one.
+/// The examples of a split, grouped into clips.
 pub struct Clips<'a> {
     split: &'a Split,
-    /// For each example the clip it belongs to.
+    /// The clip index of each example.
     clip: Vec<usize>,
-    /// How many clips there are.
+    /// Number of clips.
     count: usize,
 }
 
 impl<'a> Clips<'a> {
-    /// The clips of a split.
-    pub fn of(split: &'a Split, unit: Unit) -> Self {
+    /// Groups the examples of a split by `unit`.
+    pub fn new(split: &'a Split, unit: Unit) -> Self {
         let mut clips = Self { split, clip: Vec::new(), count: 0 };
         let mut last: Option<Example> = None;
         for example in &split.examples {
-            let whole = unit == Unit::Recording || example.segment.is_none();
-            if !(whole && last.is_some_and(|last| last.track == example.track)) {
+            let is_averaged = unit == Unit::Recording || example.segment.is_none();
+            if !(is_averaged && last.is_some_and(|last| last.track == example.track)) {
                 clips.count += 1;
             }
             clips.clip.push(clips.count - 1);
@@ -49,37 +48,37 @@ impl<'a> Clips<'a> {
         clips
     }
 
-    /// How many there are.
+    /// Number of clips.
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there is none.
+    /// Whether there are no clips.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Averages the windows' probabilities over each clip, and their labels of these tags, and
-    /// compares them.
-    fn scores(&self, windows: &[Vec<f32>], tags: Range<usize>, counting: Counting) -> Scores {
+    /// Averages the probabilities `[windows][tags]` and the labels over each clip and collects them as [`Scores`].
+    /// `tags` is the range of the cache's tags that the probabilities are for.
+    fn scores(&self, windows: &[Vec<f32>], tags: Range<usize>, metric_config: MetricConfig) -> Scores {
         let cache: &Cache = &self.split.cache;
         let mut sums = vec![(vec![0.0_f32; tags.len()], vec![0.0_f32; tags.len()], 0_usize); self.count];
         for ((probabilities, clip), example) in windows.iter().zip(&self.clip).zip(&self.split.examples) {
-            let (said, labelled, count) = &mut sums[*clip];
-            said.iter_mut().zip(probabilities).for_each(|(sum, probability)| *sum += probability);
+            let (predicted, labelled, count) = &mut sums[*clip];
+            predicted.iter_mut().zip(probabilities).for_each(|(sum, probability)| *sum += probability);
             let labels = &cache.labels(*example)[tags.clone()];
             labelled.iter_mut().zip(labels).for_each(|(sum, label)| *sum += label);
             *count += 1;
         }
-        let mut scores = Scores::new(&cache.info.tags[tags], counting);
-        for (said, labelled, count) in sums {
+        let mut scores = Scores::new(&cache.info.tags[tags], metric_config);
+        for (predicted, labelled, count) in sums {
             let mean = |sums: Vec<f32>| sums.into_iter().map(|sum| sum / count as f32).collect::<Vec<f32>>();
-            scores.add(&mean(said), &mean(labelled));
+            scores.add(&mean(predicted), &mean(labelled));
         }
         scores
     }
 
-    /// Judges a network of a run.
+    /// Evaluates a network in batches of `rows` windows.
     ///
     /// # Errors
     /// [`TrainerError`] where the audio cannot be read.
@@ -87,37 +86,43 @@ impl<'a> Clips<'a> {
         &self,
         network: &Network<B>,
         rows: usize,
-        counting: Counting,
+        metric_config: MetricConfig,
         device: &B::Device,
     ) -> Result<Scores> {
         let Split { cache, examples, window } = self.split;
         let tags = cache.info.tags.len();
         let mut windows: Vec<Vec<f32>> = Vec::with_capacity(examples.len());
         std::thread::scope(|scope| -> Result<()> {
-            for batch in Pass::plain(cache, examples, *window, rows).start(scope) {
+            for batch in DataLoader::sequential(cache, examples, *window, rows).spawn(scope) {
                 let (waveforms, _) = to_tensors::<B>(&batch?, device);
-                let answers = sigmoid(network.forward(waveforms).logits).into_data();
-                let answers: Vec<f32> = answers.iter::<f32>().collect();
-                windows.extend(answers.chunks_exact(tags).map(<[f32]>::to_vec));
+                let probabilities = sigmoid(network.forward(waveforms).logits).into_data();
+                let probabilities: Vec<f32> = probabilities.iter::<f32>().collect();
+                windows.extend(probabilities.chunks_exact(tags).map(<[f32]>::to_vec));
             }
             Ok(())
         })?;
-        Ok(self.scores(&windows, 0..tags, counting))
+        Ok(self.scores(&windows, 0..tags, metric_config))
     }
 }
 
-/// Judges an exported or a foreign ONNX model over a split, on `jobs` threads. Its tags are those
-/// of the cache, or of one of its vocabularies.
+/// Evaluates an ONNX model over a split on `jobs` threads. The model's tags are those of the cache or of one of the
+/// cache's vocabularies.
 ///
 /// # Errors
-/// [`TrainerError`] where the model does not fit the cache or fails.
-pub fn evaluate_onnx(model: &Model, split: &Split, unit: Unit, counting: Counting, jobs: usize) -> Result<Scores> {
+/// [`TrainerError`] where the model does not fit the cache or inference fails.
+pub fn evaluate_onnx(
+    model: &Model,
+    split: &Split,
+    unit: Unit,
+    metric_config: MetricConfig,
+    jobs: usize,
+) -> Result<Scores> {
     let all = &split.cache.info.tags;
-    let tags = places(all, model.tags()).or((model.tags().len() == all.len()).then_some(0..all.len()));
+    let tags = vocabularies::range_of(all, model.tags()).or((model.tags().len() == all.len()).then_some(0..all.len()));
     let (Some(tags), true) = (tags, model.window() == split.window) else {
         return Err(TrainerError::Request(format!(
-            "the model takes {} samples and gives {} tags; windows of {} samples with the cache's {} tags, or those of \
-             one of its vocabularies, were expected",
+            "the model takes {} samples and predicts {} tags, but the cache needs windows of {} samples and its {} tags, \
+             or the tags of one of its vocabularies",
             model.window(),
             model.tags().len(),
             split.window,
@@ -127,38 +132,45 @@ pub fn evaluate_onnx(model: &Model, split: &Split, unit: Unit, counting: Countin
     let windows = parallel::map(&split.examples, jobs, |example| {
         let mut window = vec![0.0; split.window];
         split.cache.read(example.track, example.start, &mut window)?;
-        Ok(model.probabilities(&window)?)
+        Ok(model.predict(&window)?)
     })?;
-    Ok(Clips::of(split, unit).scores(&windows, tags, counting))
+    Ok(Clips::new(split, unit).scores(&windows, tags, metric_config))
 }
 
-/// Judges what another cache says of the same recordings, such as teachers: the mean of its labels
-/// for each recording that both have.
+/// Evaluates the pseudo-labels of a cache against the labels of another cache of the same recordings. Labels are
+/// averaged over each recording that both caches have.
 ///
 /// # Errors
-/// [`TrainerError`] where the caches have no recording, or no vocabulary, in common.
-pub fn evaluate_said(said: &Cache, labelled: &Cache, counting: Counting) -> Result<Scores> {
-    let tags = places(&said.info.tags, &labelled.info.tags).ok_or_else(|| {
-        TrainerError::Request("the two caches have no vocabulary in common: their tags differ".into())
+/// [`TrainerError`] where the caches have no recording or no vocabulary in common.
+pub fn evaluate_pseudo_labels(
+    pseudo_labelled: &Cache,
+    labelled: &Cache,
+    metric_config: MetricConfig,
+) -> Result<Scores> {
+    let tags = vocabularies::range_of(&pseudo_labelled.info.tags, &labelled.info.tags).ok_or_else(|| {
+        TrainerError::Request("the two caches have no vocabulary in common; prepare both with the same tags".into())
     })?;
     let mean = |cache: &Cache, track: usize, tags: Range<usize>| -> Vec<f32> {
-        let of = |labels: &[f32]| labels[tags.clone()].to_vec();
+        let select = |labels: &[f32]| labels[tags.clone()].to_vec();
         let rows: Vec<Vec<f32>> = match &cache.track(track).labels {
-            Labels::Clip(labels) => vec![of(labels)],
-            Labels::Segments(segments) => segments.iter().map(|segment| of(&segment.probabilities)).collect(),
+            Labels::Clip(labels) => vec![select(labels)],
+            Labels::Segments(segments) => segments.iter().map(|segment| select(&segment.probabilities)).collect(),
         };
         (0..tags.len()).map(|tag| rows.iter().map(|row| row[tag]).sum::<f32>() / rows.len().max(1) as f32).collect()
     };
     let by_source: HashMap<&str, usize> =
-        (0..said.len()).map(|track| (said.track(track).source.as_str(), track)).collect();
-    let mut scores = Scores::new(&labelled.info.tags, counting);
+        (0..pseudo_labelled.len()).map(|track| (pseudo_labelled.track(track).source.as_str(), track)).collect();
+    let mut scores = Scores::new(&labelled.info.tags, metric_config);
     for track in 0..labelled.len() {
         if let Some(other) = by_source.get(labelled.track(track).source.as_str()) {
-            scores.add(&mean(said, *other, tags.clone()), &mean(labelled, track, 0..labelled.info.tags.len()));
+            let predicted = mean(pseudo_labelled, *other, tags.clone());
+            scores.add(&predicted, &mean(labelled, track, 0..labelled.info.tags.len()));
         }
     }
     if scores.clips() == 0 {
-        return Err(TrainerError::Request("the two caches have no recording in common".into()));
+        return Err(TrainerError::Request(
+            "the two caches have no recording in common; prepare both from the same recordings".into(),
+        ));
     }
     Ok(scores)
 }

@@ -1,28 +1,29 @@
-//! Tables of figures, to the terminal and to files, and plain files of predictions.
+//! Output of metrics to the terminal, CSV and JSON, and input of predictions from CSV.
 
-use super::{Counting, Scores, TagScore};
+use super::scores::{MetricConfig, Scores, TagScore};
 use crate::error::{Result, TrainerError};
 use crate::files;
+use serde::Deserialize;
 use serde_json::json;
 use std::collections::HashMap;
 use std::path::Path;
 
-fn figure(value: Option<f64>) -> String {
+fn format_metric(value: Option<f64>) -> String {
     value.map_or("-".into(), |value| format!("{value:.4}"))
 }
 
-/// Prints every tag, the most frequent first, and the macro figures.
+/// Prints the metrics of every tag, most positives first, and the macro averages.
 pub fn print(scores: &Scores) {
     let mut tags = scores.by_tag();
     tags.sort_by(|a, b| b.positives.cmp(&a.positives).then(a.tag.cmp(&b.tag)));
     let width = tags.iter().map(|tag| tag.tag.chars().count()).max().unwrap_or(0).max(22);
     println!(
         "{:<width$} {:>9} {:>8} {:>8} {:>8} {:>6} {:>6} {:>6}",
-        "tag", "positives", "ROC-AUC", "AP", "ranks", "label", "said", "off"
+        "tag", "positives", "ROC-AUC", "AP", "Spearman", "label", "pred", "MAE"
     );
     for tag in &tags {
         let (auc, precision, ranks) =
-            (figure(tag.roc_auc), figure(tag.average_precision), figure(tag.rank_correlation));
+            (format_metric(tag.roc_auc), format_metric(tag.average_precision), format_metric(tag.rank_correlation));
         let weak = if tag.weak { " weak" } else { "" };
         let TagScore { mean_label, mean_probability, mean_error, .. } = tag;
         println!(
@@ -34,22 +35,22 @@ pub fn print(scores: &Scores) {
     println!("{}", summary(scores));
 }
 
-/// The macro figures and what they are over, in a sentence.
+/// The macro averages, and the tags that they are over.
 fn summary(scores: &Scores) -> String {
-    let Counting { positive_from, least_positives } = scores.counting;
+    let MetricConfig { threshold, min_positives } = scores.metric_config;
     format!(
-        "{} clips; mean over {} of {} tags (those with both kinds of clips and at least {least_positives} positives, \
-         labelled {positive_from} or more): ROC-AUC {}, average precision {}; probabilities are off by {}",
+        "{} clips; mean over {} of {} tags (those with negatives and at least {min_positives} positives, which are \
+         clips labelled {threshold} or more): ROC-AUC {}, average precision {}, mean absolute error {}",
         scores.clips(),
-        scores.counted().len(),
+        scores.averaged_tags().len(),
         scores.by_tag().len(),
-        figure(scores.macro_roc_auc()),
-        figure(scores.macro_average_precision()),
-        figure(scores.macro_error())
+        format_metric(scores.macro_roc_auc()),
+        format_metric(scores.macro_average_precision()),
+        format_metric(scores.macro_error())
     )
 }
 
-/// Writes a row a tag.
+/// Writes the metrics as CSV, one row per tag.
 ///
 /// # Errors
 /// [`TrainerError::File`].
@@ -63,16 +64,16 @@ pub fn write_csv(path: &Path, scores: &Scores) -> Result<()> {
     files::write(path, &bytes)
 }
 
-/// Writes all figures as JSON.
+/// Writes the metrics of every tag and the macro averages as JSON.
 ///
 /// # Errors
 /// [`TrainerError::File`].
 pub fn write_json(path: &Path, scores: &Scores) -> Result<()> {
     let figures = json!({
         "clips": scores.clips(),
-        "positive_from": scores.counting.positive_from,
-        "least_positives": scores.counting.least_positives,
-        "tags_counted": scores.counted().len(),
+        "positive_from": scores.metric_config.threshold,
+        "least_positives": scores.metric_config.min_positives,
+        "tags_counted": scores.averaged_tags().len(),
         "roc_auc": scores.macro_roc_auc(),
         "average_precision": scores.macro_average_precision(),
         "mean_error": scores.macro_error(),
@@ -81,19 +82,43 @@ pub fn write_json(path: &Path, scores: &Scores) -> Result<()> {
     files::write_json(path, &figures)
 }
 
-/// A plain file: a header with the tags, then a row a clip, its name first.
-struct Plain {
+/// Reads the weak tags from a file written by [`write_json`].
+///
+/// # Errors
+/// [`TrainerError`] where the file cannot be read or has another format.
+pub fn read_weak_tags(path: &Path) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Figures {
+        tags: Vec<Tag>,
+    }
+    #[derive(Deserialize)]
+    struct Tag {
+        tag: String,
+        weak: bool,
+    }
+    let text = std::fs::read_to_string(path).map_err(TrainerError::file(path))?;
+    let figures: Figures = serde_json::from_str(&text).map_err(|error| {
+        TrainerError::content(path, format!("this is not a file of `evaluate --json`; write it again: {error}"))
+    })?;
+    Ok(figures.tags.into_iter().filter(|tag| tag.weak).map(|tag| tag.tag).collect())
+}
+
+/// A CSV table of predictions or labels: a header with the tags, then one row per clip with its name first.
+struct ClipTable {
     tags: Vec<String>,
     rows: Vec<(String, Vec<f32>)>,
 }
 
-impl Plain {
+impl ClipTable {
     fn read(path: &Path) -> Result<Self> {
         let failed = |error: csv::Error| TrainerError::content(path, error.to_string());
         let mut reader = csv::ReaderBuilder::new().from_path(path).map_err(failed)?;
         let tags: Vec<String> = reader.headers().map_err(failed)?.iter().skip(1).map(str::to_owned).collect();
         if tags.is_empty() {
-            return Err(TrainerError::content(path, "the first line must name the clip's column and then the tags"));
+            return Err(TrainerError::content(
+                path,
+                "the first line must name the clip column and then the tags; add such a header",
+            ));
         }
         let mut rows = Vec::new();
         for record in reader.records() {
@@ -103,7 +128,10 @@ impl Plain {
             for (text, tag) in record.iter().skip(1).zip(&tags) {
                 let number = text.trim().parse::<f32>().ok().filter(|number| !number.is_nan());
                 values.push(number.ok_or_else(|| {
-                    TrainerError::content(path, format!("clip {clip}, tag {tag}: \"{text}\" is no number"))
+                    TrainerError::content(
+                        path,
+                        format!("clip {clip}, tag {tag}: \"{text}\" is not a number; give a number"),
+                    )
                 })?);
             }
             rows.push((clip, values));
@@ -112,33 +140,42 @@ impl Plain {
     }
 }
 
-/// Compares two plain files: predictions and labels, whose columns may be in any order.
-/// Gives the scores and the clips that only one of the files has.
+/// Reads predictions and labels from two CSV files, whose rows and columns may be in different orders.
+/// Returns the scores, and the clips that are in one file only.
 ///
 /// # Errors
-/// [`TrainerError`] where a file cannot be read, the tags differ, or a clip occurs
-/// twice.
-pub fn read_predictions(predictions: &Path, labels: &Path, counting: Counting) -> Result<(Scores, Vec<String>)> {
-    let (predicted, labelled) = (Plain::read(predictions)?, Plain::read(labels)?);
+/// [`TrainerError`] where a file cannot be read, the tags differ, or a clip occurs twice.
+pub fn read_predictions(
+    predictions: &Path,
+    labels: &Path,
+    metric_config: MetricConfig,
+) -> Result<(Scores, Vec<String>)> {
+    let (predicted, labelled) = (ClipTable::read(predictions)?, ClipTable::read(labels)?);
     let column = |tag: &String| labelled.tags.iter().position(|other| other == tag);
     let order: Option<Vec<usize>> = predicted.tags.iter().map(column).collect();
     let Some(order) = order.filter(|order| order.len() == labelled.tags.len()) else {
-        let odd = |a: &Plain, b: &Plain| a.tags.iter().find(|tag| !b.tags.contains(tag)).cloned();
-        let tag = odd(&predicted, &labelled).or_else(|| odd(&labelled, &predicted)).unwrap_or_default();
-        return Err(TrainerError::content(labels, format!("the tag \"{tag}\" is in one of the two files only")));
+        let unmatched = |a: &ClipTable, b: &ClipTable| a.tags.iter().find(|tag| !b.tags.contains(tag)).cloned();
+        let tag = unmatched(&predicted, &labelled).or_else(|| unmatched(&labelled, &predicted)).unwrap_or_default();
+        return Err(TrainerError::content(
+            labels,
+            format!("the tag \"{tag}\" is in one of the two files only; give both the same tags"),
+        ));
     };
     let mut by_clip: HashMap<&str, &Vec<f32>> = HashMap::new();
     for (clip, values) in &labelled.rows {
         if by_clip.insert(clip, values).is_some() {
-            return Err(TrainerError::content(labels, format!("the clip {clip} occurs twice")));
+            return Err(TrainerError::content(labels, format!("the clip {clip} occurs twice; remove one of its rows")));
         }
     }
-    let mut scores = Scores::new(&predicted.tags, counting);
+    let mut scores = Scores::new(&predicted.tags, metric_config);
     let mut left_out = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for (clip, probabilities) in &predicted.rows {
         if !seen.insert(clip.as_str()) {
-            return Err(TrainerError::content(predictions, format!("the clip {clip} occurs twice")));
+            return Err(TrainerError::content(
+                predictions,
+                format!("the clip {clip} occurs twice; remove one of its rows"),
+            ));
         }
         match by_clip.remove(clip.as_str()) {
             Some(values) => {

@@ -1,4 +1,4 @@
-//! An ONNX graph in the making.
+//! A builder for ONNX graphs.
 
 use burn::tensor::{Tensor, backend::Backend};
 use prost::Message as _;
@@ -8,8 +8,9 @@ use tract_onnx::pb::{
     TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto, tensor_proto, tensor_shape_proto, type_proto,
 };
 
-/// ONNX's operator set, and the file version that goes with it.
+/// Version of ONNX's operator set.
 const OPSET: i64 = 17;
+/// Version of ONNX's file format, which belongs to the operator set.
 const IR_VERSION: i64 = 8;
 
 /// Nodes and weights, in the order in which they are added.
@@ -20,45 +21,45 @@ pub(crate) struct Graph {
 }
 
 /// An attribute of a node.
-pub(crate) enum Value<'a> {
-    One(i64),
-    Many(&'a [usize]),
+pub(crate) enum Attribute<'a> {
+    Int(i64),
+    Ints(&'a [usize]),
     Text(&'a str),
 }
 
 impl Graph {
-    /// Adds a node; its one output has the name that comes back.
-    pub(crate) fn node(
+    /// Adds a node with one output and returns the output's name.
+    pub(crate) fn add_node(
         &mut self,
         operator: &str,
         inputs: &[&str],
         output: &str,
-        attributes: &[(&str, Value<'_>)],
+        attributes: &[(&str, Attribute<'_>)],
     ) -> String {
-        self.node_with_outputs(operator, inputs, &[output], attributes);
+        self.add_node_with_outputs(operator, inputs, &[output], attributes);
         output.into()
     }
 
-    /// Adds a node with any number of outputs; an empty name is one that is not wanted.
-    pub(crate) fn node_with_outputs(
+    /// Adds a node with several outputs. An empty name omits an optional output.
+    pub(crate) fn add_node_with_outputs(
         &mut self,
         operator: &str,
         inputs: &[&str],
         outputs: &[&str],
-        attributes: &[(&str, Value<'_>)],
+        attributes: &[(&str, Attribute<'_>)],
     ) {
-        let attribute = |(name, value): &(&str, Value<'_>)| {
+        let attribute = |(name, value): &(&str, Attribute<'_>)| {
             let mut proto = AttributeProto { name: (*name).into(), ..Default::default() };
             match value {
-                Value::One(value) => {
+                Attribute::Int(value) => {
                     proto.r#type = attribute_proto::AttributeType::Int as i32;
                     proto.i = *value;
                 }
-                Value::Many(values) => {
+                Attribute::Ints(values) => {
                     proto.r#type = attribute_proto::AttributeType::Ints as i32;
                     proto.ints = values.iter().map(|value| *value as i64).collect();
                 }
-                Value::Text(text) => {
+                Attribute::Text(text) => {
                     proto.r#type = attribute_proto::AttributeType::String as i32;
                     proto.s = text.as_bytes().to_vec();
                 }
@@ -76,58 +77,69 @@ impl Graph {
         });
     }
 
-    /// Adds weights of a shape; gives their name back.
-    pub(crate) fn weights(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
+    /// Adds weights as an initializer and returns their name.
+    pub(crate) fn add_weights(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
         let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.tensor(name, shape, tensor_proto::DataType::Float, raw)
+        self.add_initializer(name, shape, tensor_proto::DataType::Float, raw)
     }
 
-    /// Adds a constant list of whole numbers; gives its name back.
-    pub(crate) fn integers(&mut self, name: &str, values: &[i64]) -> String {
+    /// Adds a constant list of integers as an initializer and returns its name.
+    pub(crate) fn add_integers(&mut self, name: &str, values: &[i64]) -> String {
         let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.tensor(name, &[values.len()], tensor_proto::DataType::Int64, raw)
+        self.add_initializer(name, &[values.len()], tensor_proto::DataType::Int64, raw)
     }
 
-    fn tensor(&mut self, name: &str, shape: &[usize], kind: tensor_proto::DataType, raw: Vec<u8>) -> String {
+    fn add_initializer(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        data_type: tensor_proto::DataType,
+        raw: Vec<u8>,
+    ) -> String {
         self.initializers.push(TensorProto {
             name: name.into(),
             dims: shape.iter().map(|dim| *dim as i64).collect(),
-            data_type: kind as i32,
+            data_type: data_type as i32,
             raw_data: raw,
             ..Default::default()
         });
         name.into()
     }
 
-    /// The power of a signal `[batch, 1, samples]` in each of `bins`, by `waves`, cosines before
-    /// sines: `[batch, bins, frames]`. `hop` samples from frame to frame, zeros `before` and
-    /// `after` the signal.
-    pub(crate) fn power(
+    /// Adds the power spectrogram `[batch, bins, frames]` of a signal `[batch, 1, samples]` and returns
+    /// its name. `filters` names the filters of the Fourier transform, cosines before sines; `hop` is
+    /// in samples; `before` and `after` count zeros around the signal.
+    pub(crate) fn add_power_spectrogram(
         &mut self,
         input: &str,
-        waves: &str,
+        filters: &str,
         (frame, bins): (usize, usize),
         (hop, before, after): (usize, usize, usize),
         name: &str,
     ) -> String {
         let part = |part: &str| format!("{name}.{part}");
         let attributes = [
-            ("kernel_shape", Value::Many(&[frame])),
-            ("strides", Value::Many(&[hop])),
-            ("pads", Value::Many(&[before, after])),
+            ("kernel_shape", Attribute::Ints(&[frame])),
+            ("strides", Attribute::Ints(&[hop])),
+            ("pads", Attribute::Ints(&[before, after])),
         ];
-        let spectrum = self.node("Conv", &[input, waves], &part("spectrum"), &attributes);
-        let halves = self.integers(&part("halves"), &[bins as i64; 2]);
+        let spectrum = self.add_node("Conv", &[input, filters], &part("spectrum"), &attributes);
+        let halves = self.add_integers(&part("halves"), &[bins as i64; 2]);
         let (real, imaginary) = (part("real"), part("imaginary"));
-        self.node_with_outputs("Split", &[&spectrum, &halves], &[&real, &imaginary], &[("axis", Value::One(1))]);
-        let real = self.node("Mul", &[&real, &real], &part("real_squared"), &[]);
-        let imaginary = self.node("Mul", &[&imaginary, &imaginary], &part("imaginary_squared"), &[]);
-        self.node("Add", &[&real, &imaginary], &part("power"), &[])
+        self.add_node_with_outputs(
+            "Split",
+            &[&spectrum, &halves],
+            &[&real, &imaginary],
+            &[("axis", Attribute::Int(1))],
+        );
+        let real = self.add_node("Mul", &[&real, &real], &part("real_squared"), &[]);
+        let imaginary = self.add_node("Mul", &[&imaginary, &imaginary], &part("imaginary_squared"), &[]);
+        self.add_node("Add", &[&real, &imaginary], &part("power"), &[])
     }
 
-    /// The bytes of an ONNX file with one input and any outputs, each a name and so many
-    /// floats a row.
-    pub(crate) fn into_model(
+    /// The bytes of an ONNX file. The input and each output have a name and a number of floats per
+    /// batch row.
+    pub(crate) fn into_model_bytes(
         self,
         name: String,
         input: (&str, usize),
@@ -155,20 +167,20 @@ impl Graph {
         model.encode_to_vec()
     }
 
-    /// A new axis in a signal.
-    pub(crate) fn unsqueeze(&mut self, input: &str, axis: i64, output: &str) -> String {
-        let axes = self.integers(&format!("{output}.axis"), &[axis]);
-        self.node("Unsqueeze", &[input, &axes], output, &[])
+    /// Inserts an axis of length one and returns the output's name.
+    pub(crate) fn add_unsqueeze(&mut self, input: &str, axis: i64, output: &str) -> String {
+        let axes = self.add_integers(&format!("{output}.axis"), &[axis]);
+        self.add_node("Unsqueeze", &[input, &axes], output, &[])
     }
 
-    /// Takes an axis of length one out of a signal.
-    pub(crate) fn squeeze(&mut self, input: &str, axis: i64, output: &str) -> String {
-        let axes = self.integers(&format!("{output}.axis"), &[axis]);
-        self.node("Squeeze", &[input, &axes], output, &[])
+    /// Removes an axis of length one and returns the output's name.
+    pub(crate) fn add_squeeze(&mut self, input: &str, axis: i64, output: &str) -> String {
+        let axes = self.add_integers(&format!("{output}.axis"), &[axis]);
+        self.add_node("Squeeze", &[input, &axes], output, &[])
     }
 }
 
-/// The values of a tensor, in their order.
+/// The values of a tensor in row-major order.
 pub(crate) fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }

@@ -1,21 +1,21 @@
-//! Each kind of layer as ONNX nodes.
+//! The ONNX nodes of each kind of layer.
 //!
-//! A layer named `layer3` has the weights `layer3.weight` and `layer3.bias`, or, where
-//! it has parts, `layer3.<part>.weight` and so on.
+//! A layer named `layer3` has the weights `layer3.weight` and `layer3.bias`. A layer of several parts
+//! has `layer3.<part>.weight` and so on. [`from_onnx`](super::from_onnx) relies on these names.
 
-use super::fold::{Folded, fold, scale_and_shift};
-use super::graph::{Graph, Value, values};
+use super::batch_norm::{FoldedWeights, fold_batch_norm, scale_and_shift_of};
+use super::graph::{Attribute, Graph, values};
 use crate::architecture::Activation;
 use crate::network::{
-    DenseLayer, Excitation, MelSpectrogram, PictureLayer, PictureStage, Prominence, Recurrent, ResidualBlock,
-    StageLayer, TrunkLayer,
+    Conv2dBlockLayer, Conv2dStackLayer, ConvBlockLayer, DenseLayer, Excitation, GruLayer, MelSpectrogram,
+    ProminenceLayer, ResidualBlock, TrunkLayer,
 };
 use burn::nn::Linear;
 use burn::nn::gru::Gru;
 use burn::tensor::backend::Backend;
 
 impl<B: Backend> TrunkLayer<B> {
-    /// Adds this layer after `input`; gives the name of its output.
+    /// Adds the layer after the node output `input` and returns the name of its own output.
     pub(super) fn export(&self, graph: &mut Graph, input: &str, name: &str) -> String {
         match self {
             Self::Mel(layer) => layer.export(graph, input, name),
@@ -33,74 +33,81 @@ impl<B: Backend> MelSpectrogram<B> {
         let part = |part: &str| format!("{name}.{part}");
         let (waves, bank) = (self.waves.dims(), self.bank.dims());
         let bins = waves[0] / 2;
-        let waves_name = graph.weights(&part("waves"), &waves, &values(self.waves.clone()));
-        let bank_name = graph.weights(&part("bank"), &bank, &values(self.bank.clone()));
-        let padded = (self.hop, self.padding.0, self.padding.1);
-        let power = graph.power(input, &waves_name, (waves[2], bins), padded, name);
-        let magnitude = graph.node("Sqrt", &[&power], &part("magnitude"), &[]);
-        let attributes = [("kernel_shape", Value::Many(&[1]))];
-        let bands = graph.node("Conv", &[&magnitude, &bank_name], &part("bands"), &attributes);
+        let waves_name = graph.add_weights(&part("waves"), &waves, &values(self.waves.clone()));
+        let bank_name = graph.add_weights(&part("bank"), &bank, &values(self.bank.clone()));
+        let hop_and_padding = (self.hop, self.padding.0, self.padding.1);
+        let power = graph.add_power_spectrogram(input, &waves_name, (waves[2], bins), hop_and_padding, name);
+        let magnitude = graph.add_node("Sqrt", &[&power], &part("magnitude"), &[]);
+        let attributes = [("kernel_shape", Attribute::Ints(&[1]))];
+        let bands = graph.add_node("Conv", &[&magnitude, &bank_name], &part("bands"), &attributes);
         let scale = values(self.scale.val());
-        let mut constant = |which: &str, value: f32| graph.weights(&part(which), &[1], &[value]);
+        let mut constant = |which: &str, value: f32| graph.add_weights(&part(which), &[1], &[value]);
         let [ten, one] = [constant("ten", 10.0), constant("one", 1.0)];
         let [mean, deviation] = [constant("mean", scale[0]), constant("deviation", scale[1])];
-        let tenfold = graph.node("Mul", &[&bands, &ten], &part("tenfold"), &[]);
-        let above = graph.node("Add", &[&tenfold, &one], &part("above"), &[]);
-        let logarithm = graph.node("Log", &[&above], &part("logarithm"), &[]);
-        let centred = graph.node("Sub", &[&logarithm, &mean], &part("centred"), &[]);
-        graph.node("Div", &[&centred, &deviation], name, &[])
+        let scaled = graph.add_node("Mul", &[&bands, &ten], &part("tenfold"), &[]);
+        let plus_one = graph.add_node("Add", &[&scaled, &one], &part("above"), &[]);
+        let logarithm = graph.add_node("Log", &[&plus_one], &part("logarithm"), &[]);
+        let centred = graph.add_node("Sub", &[&logarithm, &mean], &part("centred"), &[]);
+        graph.add_node("Div", &[&centred, &deviation], name, &[])
     }
 }
 
-impl Prominence {
+impl ProminenceLayer {
     fn export(&self, graph: &mut Graph, input: &str, name: &str) -> String {
         let mut parts = vec![input.to_owned()];
         for span in &self.spans {
             let part = |part: &str| format!("{name}.{part}{span}");
-            let attributes = [("kernel_shape", Value::Many(&[*span])), ("pads", Value::Many(&[span / 2, span / 2]))];
-            let negative = graph.node("Neg", &[input], &part("negative"), &[]);
-            let deepest = graph.node("MaxPool", &[&negative], &part("deepest"), &attributes);
-            let eroded = graph.node("Neg", &[&deepest], &part("eroded"), &[]);
-            let opened = graph.node("MaxPool", &[&eroded], &part("opened"), &attributes);
-            parts.push(graph.node("Sub", &[input, &opened], &part("peaks"), &[]));
+            let attributes =
+                [("kernel_shape", Attribute::Ints(&[*span])), ("pads", Attribute::Ints(&[span / 2, span / 2]))];
+            let negative = graph.add_node("Neg", &[input], &part("negative"), &[]);
+            let dilated = graph.add_node("MaxPool", &[&negative], &part("deepest"), &attributes);
+            let eroded = graph.add_node("Neg", &[&dilated], &part("eroded"), &[]);
+            let opened = graph.add_node("MaxPool", &[&eroded], &part("opened"), &attributes);
+            parts.push(graph.add_node("Sub", &[input, &opened], &part("peaks"), &[]));
         }
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        graph.node("Concat", &parts, name, &[("axis", Value::One(1))])
+        graph.add_node("Concat", &parts, name, &[("axis", Attribute::Int(1))])
     }
 }
 
-impl<B: Backend> StageLayer<B> {
+impl<B: Backend> ConvBlockLayer<B> {
     fn export(&self, graph: &mut Graph, input: &str, name: &str) -> String {
         let shape = self.convolution.weight.dims();
         let filter = shape[1] * shape[2];
         let bias = self.convolution.bias.as_ref().map(|bias| values(bias.val()));
         let weight = values(self.convolution.weight.val());
-        let Folded { weight, bias } = fold(weight, bias, self.norm.as_ref(), shape[0], |index| index / filter);
-        let weight = graph.weights(&format!("{name}.weight"), &shape, &weight);
-        let bias = graph.weights(&format!("{name}.bias"), &shape[..1], &bias);
+        let FoldedWeights { weight, bias } =
+            fold_batch_norm(weight, bias, self.norm.as_ref(), shape[0], |index| index / filter);
+        let weight = graph.add_weights(&format!("{name}.weight"), &shape, &weight);
+        let bias = graph.add_weights(&format!("{name}.bias"), &shape[..1], &bias);
         let attributes = [
-            ("kernel_shape", Value::Many(&[shape[2]])),
-            ("strides", Value::Many(&[self.convolution.stride])),
-            ("pads", Value::Many(&[self.padding.0, self.padding.1])),
+            ("kernel_shape", Attribute::Ints(&[shape[2]])),
+            ("strides", Attribute::Ints(&[self.convolution.stride])),
+            ("pads", Attribute::Ints(&[self.padding.0, self.padding.1])),
         ];
-        let mut signal = graph.node("Conv", &[input, &weight, &bias], &format!("{name}.sums"), &attributes);
+        let mut signal = graph.add_node("Conv", &[input, &weight, &bias], &format!("{name}.sums"), &attributes);
         if self.rectify {
-            signal = graph.node("Relu", &[&signal], &format!("{name}.active"), &[]);
+            signal = graph.add_node("Relu", &[&signal], &format!("{name}.active"), &[]);
         }
-        if self.pool > 1 { pool(graph, &signal, self.pool, &format!("{name}.pooled")) } else { signal }
+        if self.pool > 1 { add_max_pool(graph, &signal, self.pool, &format!("{name}.pooled")) } else { signal }
     }
 }
 
-fn pool(graph: &mut Graph, input: &str, size: usize, output: &str) -> String {
+fn add_max_pool(graph: &mut Graph, input: &str, size: usize, output: &str) -> String {
     let size = [size];
-    graph.node("MaxPool", &[input], output, &[("kernel_shape", Value::Many(&size)), ("strides", Value::Many(&size))])
+    graph.add_node(
+        "MaxPool",
+        &[input],
+        output,
+        &[("kernel_shape", Attribute::Ints(&size)), ("strides", Attribute::Ints(&size))],
+    )
 }
 
 impl<B: Backend> ResidualBlock<B> {
     fn export(&self, graph: &mut Graph, input: &str, name: &str) -> String {
         let mut signal = input.to_owned();
-        for (index, stage) in self.stages.iter().enumerate() {
-            signal = stage.export(graph, &signal, &format!("{name}.{index}"));
+        for (index, conv) in self.stages.iter().enumerate() {
+            signal = conv.export(graph, &signal, &format!("{name}.{index}"));
         }
         if let Some(excitation) = &self.excitation {
             signal = excitation.export(graph, &signal, &format!("{name}.excitation"));
@@ -108,127 +115,133 @@ impl<B: Backend> ResidualBlock<B> {
         if !self.shortcut {
             return signal;
         }
-        let around = match &self.widen {
-            Some(widen) => widen.export(graph, input, &format!("{name}.widen")),
+        let shortcut = match &self.widen {
+            Some(projection) => projection.export(graph, input, &format!("{name}.widen")),
             None => input.to_owned(),
         };
-        let sum = graph.node("Add", &[&signal, &around], &format!("{name}.sum"), &[]);
-        let active = graph.node("Relu", &[&sum], &format!("{name}.active"), &[]);
-        pool(graph, &active, self.pool, &format!("{name}.pooled"))
+        let sum = graph.add_node("Add", &[&signal, &shortcut], &format!("{name}.sum"), &[]);
+        let active = graph.add_node("Relu", &[&sum], &format!("{name}.active"), &[]);
+        add_max_pool(graph, &active, self.pool, &format!("{name}.pooled"))
     }
 }
 
 impl<B: Backend> Excitation<B> {
     fn export(&self, graph: &mut Graph, input: &str, name: &str) -> String {
         let part = |part: &str| format!("{name}.{part}");
-        let means = graph.node("GlobalAveragePool", &[input], &part("means"), &[]);
-        let flat = graph.node("Flatten", &[&means], &part("flat"), &[]);
-        let hidden = linear(graph, &flat, &self.hidden, &part("hidden"));
-        let active = graph.node("Relu", &[&hidden], &part("active"), &[]);
-        let gates = linear(graph, &active, &self.gates, &part("gates"));
-        let gates = graph.node("Sigmoid", &[&gates], &part("factors"), &[]);
-        let gates = graph.unsqueeze(&gates, 2, &part("factors_in_time"));
-        graph.node("Mul", &[input, &gates], &part("gated"), &[])
+        let means = graph.add_node("GlobalAveragePool", &[input], &part("means"), &[]);
+        let flat = graph.add_node("Flatten", &[&means], &part("flat"), &[]);
+        let hidden = add_linear(graph, &flat, &self.hidden, &part("hidden"));
+        let active = graph.add_node("Relu", &[&hidden], &part("active"), &[]);
+        let gates = add_linear(graph, &active, &self.gates, &part("gates"));
+        let gates = graph.add_node("Sigmoid", &[&gates], &part("factors"), &[]);
+        let gates = graph.add_unsqueeze(&gates, 2, &part("factors_in_time"));
+        graph.add_node("Mul", &[input, &gates], &part("gated"), &[])
     }
 }
 
-fn linear<B: Backend>(graph: &mut Graph, input: &str, linear: &Linear<B>, name: &str) -> String {
+fn add_linear<B: Backend>(graph: &mut Graph, input: &str, linear: &Linear<B>, name: &str) -> String {
     let [inputs, outputs] = linear.weight.dims();
     let bias = linear.bias.as_ref().map_or_else(|| vec![0.0; outputs], |bias| values(bias.val()));
-    let weight = graph.weights(&format!("{name}.weight"), &[inputs, outputs], &values(linear.weight.val()));
-    let bias = graph.weights(&format!("{name}.bias"), &[outputs], &bias);
-    graph.node("Gemm", &[input, &weight, &bias], &format!("{name}.sums"), &[])
+    let weight = graph.add_weights(&format!("{name}.weight"), &[inputs, outputs], &values(linear.weight.val()));
+    let bias = graph.add_weights(&format!("{name}.bias"), &[outputs], &bias);
+    graph.add_node("Gemm", &[input, &weight, &bias], &format!("{name}.sums"), &[])
 }
 
 impl<B: Backend> DenseLayer<B> {
-    /// Adds this layer after `input` of shape `[batch, values]`.
+    /// Adds the layer after the node output `input` `[batch, values]` and returns the name of its own
+    /// output.
     pub(super) fn export(&self, graph: &mut Graph, input: &str, name: &str) -> String {
         let [inputs, outputs] = self.linear.weight.dims();
         let bias = self.linear.bias.as_ref().map(|bias| values(bias.val()));
         let weight = values(self.linear.weight.val());
-        let Folded { weight, bias } = fold(weight, bias, self.norm.as_ref(), outputs, |index| index % outputs);
-        let weight = graph.weights(&format!("{name}.weight"), &[inputs, outputs], &weight);
-        let bias = graph.weights(&format!("{name}.bias"), &[outputs], &bias);
-        let sums = graph.node("Gemm", &[input, &weight, &bias], &format!("{name}.sums"), &[]);
-        if self.rectify { graph.node("Relu", &[&sums], &format!("{name}.active"), &[]) } else { sums }
+        let FoldedWeights { weight, bias } =
+            fold_batch_norm(weight, bias, self.norm.as_ref(), outputs, |index| index % outputs);
+        let weight = graph.add_weights(&format!("{name}.weight"), &[inputs, outputs], &weight);
+        let bias = graph.add_weights(&format!("{name}.bias"), &[outputs], &bias);
+        let sums = graph.add_node("Gemm", &[input, &weight, &bias], &format!("{name}.sums"), &[]);
+        if self.rectify { graph.add_node("Relu", &[&sums], &format!("{name}.active"), &[]) } else { sums }
     }
 }
 
-impl<B: Backend> PictureLayer<B> {
+impl<B: Backend> Conv2dStackLayer<B> {
     fn export(&self, graph: &mut Graph, input: &str, name: &str) -> String {
-        let mut image = graph.unsqueeze(input, 1, &format!("{name}.image"));
+        let mut image = graph.add_unsqueeze(input, 1, &format!("{name}.image"));
         if let Some(norm) = &self.norm {
-            let (scale, shift) = scale_and_shift(norm);
-            let scale = graph.weights(&format!("{name}.scale"), &[1], &[scale[0] as f32]);
-            let shift = graph.weights(&format!("{name}.shift"), &[1], &[shift[0] as f32]);
-            image = graph.node("Mul", &[&image, &scale], &format!("{name}.scaled"), &[]);
-            image = graph.node("Add", &[&image, &shift], &format!("{name}.normed"), &[]);
+            let (scale, shift) = scale_and_shift_of(norm);
+            let scale = graph.add_weights(&format!("{name}.scale"), &[1], &[scale[0] as f32]);
+            let shift = graph.add_weights(&format!("{name}.shift"), &[1], &[shift[0] as f32]);
+            image = graph.add_node("Mul", &[&image, &scale], &format!("{name}.scaled"), &[]);
+            image = graph.add_node("Add", &[&image, &shift], &format!("{name}.normed"), &[]);
         }
-        for (index, stage) in self.stages.iter().enumerate() {
-            image = stage.export(graph, &image, &format!("{name}.{index}"));
+        for (index, block) in self.stages.iter().enumerate() {
+            image = block.export(graph, &image, &format!("{name}.{index}"));
         }
-        // Channels and bands become one axis; how many frames there are is left open.
-        let shape = graph.integers(&format!("{name}.shape"), &[0, self.channels as i64, -1]);
-        graph.node("Reshape", &[&image, &shape], &format!("{name}.flat"), &[])
+        // Merges channels and bands into one axis. The number of frames is inferred.
+        let shape = graph.add_integers(&format!("{name}.shape"), &[0, self.channels as i64, -1]);
+        graph.add_node("Reshape", &[&image, &shape], &format!("{name}.flat"), &[])
     }
 }
 
-impl<B: Backend> PictureStage<B> {
+impl<B: Backend> Conv2dBlockLayer<B> {
     fn export(&self, graph: &mut Graph, input: &str, name: &str) -> String {
         let shape = self.convolution.weight.dims();
         let filter = shape[1] * shape[2] * shape[3];
         let bias = self.convolution.bias.as_ref().map(|bias| values(bias.val()));
         let weight = values(self.convolution.weight.val());
-        let Folded { weight, bias } = fold(weight, bias, Some(&self.norm), shape[0], |index| index / filter);
-        let weight = graph.weights(&format!("{name}.weight"), &shape, &weight);
-        let bias = graph.weights(&format!("{name}.bias"), &shape[..1], &bias);
+        let FoldedWeights { weight, bias } =
+            fold_batch_norm(weight, bias, Some(&self.norm), shape[0], |index| index / filter);
+        let weight = graph.add_weights(&format!("{name}.weight"), &shape, &weight);
+        let bias = graph.add_weights(&format!("{name}.bias"), &shape[..1], &bias);
         let (bands, frames) = (shape[2] / 2, shape[3] / 2);
-        let attributes =
-            [("kernel_shape", Value::Many(&shape[2..])), ("pads", Value::Many(&[bands, frames, bands, frames]))];
-        let sums = graph.node("Conv", &[input, &weight, &bias], &format!("{name}.sums"), &attributes);
+        let attributes = [
+            ("kernel_shape", Attribute::Ints(&shape[2..])),
+            ("pads", Attribute::Ints(&[bands, frames, bands, frames])),
+        ];
+        let sums = graph.add_node("Conv", &[input, &weight, &bias], &format!("{name}.sums"), &attributes);
         let active = match self.activation {
             Activation::None => sums,
-            Activation::Relu => graph.node("Relu", &[&sums], &format!("{name}.active"), &[]),
-            Activation::Elu => graph.node("Elu", &[&sums], &format!("{name}.active"), &[]),
+            Activation::Relu => graph.add_node("Relu", &[&sums], &format!("{name}.active"), &[]),
+            Activation::Elu => graph.add_node("Elu", &[&sums], &format!("{name}.active"), &[]),
         };
         let size = [self.pool.0, self.pool.1];
-        let attributes = [("kernel_shape", Value::Many(&size)), ("strides", Value::Many(&size))];
-        graph.node("MaxPool", &[&active], &format!("{name}.pooled"), &attributes)
+        let attributes = [("kernel_shape", Attribute::Ints(&size)), ("strides", Attribute::Ints(&size))];
+        graph.add_node("MaxPool", &[&active], &format!("{name}.pooled"), &attributes)
     }
 }
 
-impl<B: Backend> Recurrent<B> {
+impl<B: Backend> GruLayer<B> {
     fn export(&self, graph: &mut Graph, input: &str, name: &str) -> String {
         let part = |part: &str| format!("{name}.{part}");
-        let Weights { input: inner, hidden, bias } = Weights::of(&self.gru);
-        let (size, inputs) = (self.gru.d_hidden, inner.len() / 3 / self.gru.d_hidden);
-        let inner = graph.weights(&part("input.weight"), &[1, 3 * size, inputs], &inner);
-        let hidden = graph.weights(&part("hidden.weight"), &[1, 3 * size, size], &hidden);
-        let bias = graph.weights(&part("bias"), &[1, 6 * size], &bias);
-        let along = graph.node("Transpose", &[input], &part("along"), &[("perm", Value::Many(&[2, 0, 1]))]);
+        let GruWeights { input: input_weight, hidden, bias } = GruWeights::of(&self.gru);
+        let (size, inputs) = (self.gru.d_hidden, input_weight.len() / 3 / self.gru.d_hidden);
+        let input_weight = graph.add_weights(&part("input.weight"), &[1, 3 * size, inputs], &input_weight);
+        let hidden = graph.add_weights(&part("hidden.weight"), &[1, 3 * size, size], &hidden);
+        let bias = graph.add_weights(&part("bias"), &[1, 6 * size], &bias);
+        let frames_first =
+            graph.add_node("Transpose", &[input], &part("along"), &[("perm", Attribute::Ints(&[2, 0, 1]))]);
         let (all, last) = (part("all"), part("last"));
         let outputs = if self.last { ["", last.as_str()] } else { [all.as_str(), ""] };
         let outputs = if self.last { &outputs[..] } else { &outputs[..1] };
         let attributes = [
-            ("hidden_size", Value::One(size as i64)),
-            // The reset gate after the product, as in burn.
-            ("linear_before_reset", Value::One(1)),
-            ("direction", Value::Text("forward")),
+            ("hidden_size", Attribute::Int(size as i64)),
+            // burn applies the reset gate after the matrix product.
+            ("linear_before_reset", Attribute::Int(1)),
+            ("direction", Attribute::Text("forward")),
         ];
-        graph.node_with_outputs("GRU", &[&along, &inner, &hidden, &bias], outputs, &attributes);
-        let states = if self.last { last } else { graph.squeeze(&all, 1, &part("states")) };
-        graph.node("Transpose", &[&states], name, &[("perm", Value::Many(&[1, 2, 0]))])
+        graph.add_node_with_outputs("GRU", &[&frames_first, &input_weight, &hidden, &bias], outputs, &attributes);
+        let states = if self.last { last } else { graph.add_squeeze(&all, 1, &part("states")) };
+        graph.add_node("Transpose", &[&states], name, &[("perm", Attribute::Ints(&[1, 2, 0]))])
     }
 }
 
-/// A recurrent unit's weights in ONNX's order: update, reset, new; rows are outputs.
-struct Weights {
+/// The weights of a GRU in ONNX's gate order (update, reset, new), output-major.
+struct GruWeights {
     input: Vec<f32>,
     hidden: Vec<f32>,
     bias: Vec<f32>,
 }
 
-impl Weights {
+impl GruWeights {
     fn of<B: Backend>(gru: &Gru<B>) -> Self {
         let gates = [&gru.update_gate, &gru.reset_gate, &gru.new_gate];
         let weight = |linear: &Linear<B>| values(linear.weight.val().transpose());

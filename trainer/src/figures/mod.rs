@@ -1,87 +1,85 @@
-//! What the filters of a trained network have learnt, as figures (Lee et al. 2017,
-//! section 5.2, Figures 2 and 3).
+//! Visualisation of learned filters (Lee et al. 2017, section 5.2, Figures 2 and 3).
 //!
-//! For every filter of the lower layers a waveform is found that it answers to
-//! strongly, by gradient ascent from noise. Figure 2 shows some of them, Figure 3 the
-//! spectra of all.
+//! For each filter of the lower layers, gradient ascent from noise finds a waveform that maximises
+//! its activation. Figure 2 shows some of these waveforms, Figure 3 the spectra of all.
 //!
-//! It is the trained network that is asked, normalised by what it learnt. The authors'
-//! script normalised by the one waveform that it was working on.
+//! Batch normalisation uses the running statistics. The authors' script used those of the waveform
+//! itself.
 
 mod ascent;
 mod draw;
 mod spectrum;
 
-use crate::architecture::{Architecture, Block, SampleLevel};
+use crate::architecture::{Architecture, BlockKind, SampleLevel};
 use crate::error::{Result, TrainerError};
-use crate::export::folded_stages;
+use crate::export::folded_convs;
 use crate::files;
 use crate::network::Network;
-use ascent::Climbed;
+use ascent::AscentResult;
 use burn::tensor::backend::Backend;
 use rand::SeedableRng as _;
-use rand::rngs::StdRng;
+use rand_chacha::ChaCha12Rng;
 use serde_json::{Value, json};
-use spectrum::Spectra;
+use spectrum::SpectrumAnalyser;
 use std::path::Path;
 use tagvane_engine::SAMPLE_RATE;
 
-/// How many layers the figures show: the strided convolution and five modules.
+/// Layers in the figures: the strided convolution and five pooled ones.
 const LAYERS: usize = 6;
-/// Samples of a typical frame (section 5.2): about 33 ms.
+/// A typical frame (section 5.2), in samples: about 33 ms.
 const FRAME: usize = 729;
 
-/// How waveforms are found.
+/// The settings of the gradient ascent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ascent {
-    /// Samples of a waveform; `None` is the shortest power of m, times the stride, that
-    /// lasts a typical frame and leaves the highest layer a frame.
+    /// Samples per waveform. `None` is the smallest power of m, times the stride, that is at least a
+    /// typical frame and one frame of the highest layer.
     pub samples: Option<usize>,
-    /// Steps uphill.
+    /// Number of steps.
     pub steps: usize,
-    /// Seeds the noise that it starts from.
+    /// Seed of the initial noise.
     pub seed: u64,
 }
 
 impl Default for Ascent {
-    /// The first author's.
+    /// The settings of the first author's script.
     fn default() -> Self {
         Self { samples: None, steps: 18, seed: 1 }
     }
 }
 
-/// What one filter answers to.
+/// The waveform that maximises the activation of a filter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LearnedFilter {
-    /// Its number in the layer, from 0.
+    /// The filter's index in the layer.
     pub filter: usize,
-    /// The waveform that was found.
+    /// The waveform.
     pub waveform: Vec<f32>,
-    /// The filter's mean activation over the noise.
-    pub before: f32,
-    /// The same over the waveform.
-    pub after: f32,
-    /// Where the waveform's spectrum is strongest, in hertz.
-    pub peak: f64,
-    /// The spectrum's strongest values in bands of equal width, the lowest first.
+    /// The filter's mean activation over the initial noise.
+    pub activation_before: f32,
+    /// The filter's mean activation over the waveform.
+    pub activation_after: f32,
+    /// Frequency of the spectrum's peak, in hertz.
+    pub peak_hertz: f64,
+    /// Maximum of the spectrum in bands of equal width, from the lowest.
     bands: Vec<f64>,
 }
 
-/// What the filters of one layer answer to.
+/// The filters of a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LearnedLayer {
-    /// The layer; the strided convolution is 1.
+    /// Number of the layer; the strided convolution is 1.
     pub layer: usize,
-    /// All its filters, by the frequency of their peaks.
+    /// The filters, sorted by peak frequency.
     pub filters: Vec<LearnedFilter>,
 }
 
-/// Finds a waveform for every filter of the first six layers, or of all where there
-/// are fewer, the last convolution left out. The same seed finds the same.
+/// Finds a waveform for each filter of the first six layers, without the pointwise convolution. The
+/// result depends on the seed alone.
 ///
 /// # Errors
-/// [`TrainerError::Request`] where the network is of another kind than plain
-/// convolutions over the raw waveform, or the waveforms' length does not suit it.
+/// [`TrainerError::Request`] if the network is not an m^n network of basic blocks on raw waveform, or
+/// the number of samples does not suit it.
 pub fn learned_filters<B: Backend>(
     network: &Network<B>,
     architecture: &Architecture,
@@ -90,39 +88,40 @@ pub fn learned_filters<B: Backend>(
 ) -> Result<Vec<LearnedLayer>> {
     let foreign = || {
         TrainerError::Request(format!(
-            "what filters have learnt can only be drawn for m^n networks of plain convolutions over the raw waveform, \
-             and this is {architecture}; choose another run"
+            "filters can only be drawn for m^n networks of basic blocks on raw waveform, and this is {architecture}; \
+             choose another run"
         ))
     };
-    let Architecture::SampleLevel(family @ SampleLevel { block: Block::Basic, .. }) = architecture else {
+    let Architecture::SampleLevel(family @ SampleLevel { block: BlockKind::Basic, .. }) = architecture else {
         return Err(foreign());
     };
     let layers = LAYERS.min(family.n + 1);
     let samples = samples(family, layers, ascent.samples)?;
-    let stages = folded_stages(network, layers).ok_or_else(foreign)?;
-    let spectra = Spectra::new(samples);
-    let mut random = StdRng::seed_from_u64(ascent.seed);
-    (1..=stages.len())
+    let convs = folded_convs(network, layers).ok_or_else(foreign)?;
+    let analyser = SpectrumAnalyser::new(samples);
+    let mut random = ChaCha12Rng::seed_from_u64(ascent.seed);
+    (1..=convs.len())
         .map(|layer| {
-            let climbed = ascent::climb::<B>(&stages[..layer], samples, ascent.steps, &mut random, device);
-            let described =
-                climbed.into_iter().enumerate().map(|(filter, climbed)| describe(filter, climbed, &spectra));
-            let mut filters = described.collect::<Result<Vec<_>>>()?;
-            filters.sort_by(|a, b| a.peak.total_cmp(&b.peak));
+            let results =
+                ascent::maximise_activations::<B>(&convs[..layer], samples, ascent.steps, &mut random, device);
+            let filters = results.into_iter().enumerate();
+            let filters = filters.map(|(filter, result)| analyse(filter, result, &analyser));
+            let mut filters = filters.collect::<Result<Vec<_>>>()?;
+            filters.sort_by(|a, b| a.peak_hertz.total_cmp(&b.peak_hertz));
             Ok(LearnedLayer { layer, filters })
         })
         .collect()
 }
 
-/// The waveforms' length, as wanted or by default.
-fn samples(network: &SampleLevel, layers: usize, wanted: Option<usize>) -> Result<usize> {
+/// The number of samples per waveform, as requested or by default.
+fn samples(network: &SampleLevel, layers: usize, requested: Option<usize>) -> Result<usize> {
     let shortest = network.stride() * network.m.pow(layers as u32 - 1);
     let mut default = shortest;
     while default < FRAME {
         default *= network.m;
     }
     let longest = network.window.max(default);
-    match wanted {
+    match requested {
         None => Ok(default),
         Some(samples) if (shortest..=longest).contains(&samples) => Ok(samples),
         Some(samples) => Err(TrainerError::Request(format!(
@@ -131,27 +130,28 @@ fn samples(network: &SampleLevel, layers: usize, wanted: Option<usize>) -> Resul
     }
 }
 
-fn describe(filter: usize, climbed: Climbed, spectra: &Spectra) -> Result<LearnedFilter> {
-    let Climbed { waveform, before, after } = climbed;
-    let spectrum = spectra.of(&waveform)?;
-    let peak = spectra.hertz(spectrum::strongest(&spectrum));
-    Ok(LearnedFilter { filter, waveform, before, after, peak, bands: spectrum::bands(&spectrum) })
+fn analyse(filter: usize, result: AscentResult, analyser: &SpectrumAnalyser) -> Result<LearnedFilter> {
+    let AscentResult { waveform, activation_before, activation_after } = result;
+    let spectrum = analyser.log_power_spectrum(&waveform)?;
+    let peak_hertz = analyser.bin_hertz(spectrum::peak_bin(&spectrum));
+    let bands = spectrum::band_maxima(&spectrum);
+    Ok(LearnedFilter { filter, waveform, activation_before, activation_after, peak_hertz, bands })
 }
 
-/// Writes `spectra` (Figure 3) and `waveforms` (Figure 2), each as PNG and as SVG, and
-/// the figures' numbers as `filters.json`, into a folder.
+/// Writes `spectra` (Figure 3) and `waveforms` (Figure 2) as PNG and SVG, and their numbers as
+/// `filters.json`, into a folder.
 ///
 /// # Errors
-/// [`TrainerError`] where one of them cannot be written.
+/// [`TrainerError`] if a file cannot be written.
 pub fn write(folder: &Path, layers: &[LearnedLayer]) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(TrainerError::file(folder))?;
     draw::write(folder, layers)?;
     let filter = |filter: &LearnedFilter| {
         json!({
             "filter": filter.filter,
-            "peak_hertz": filter.peak,
-            "activation_before": filter.before,
-            "activation_after": filter.after,
+            "peak_hertz": filter.peak_hertz,
+            "activation_before": filter.activation_before,
+            "activation_after": filter.activation_after,
         })
     };
     let layer = |layer: &LearnedLayer| {
@@ -171,12 +171,12 @@ pub fn write(folder: &Path, layers: &[LearnedLayer]) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn length(m: usize, n: usize, window: usize, wanted: Option<usize>) -> Result<usize> {
-        samples(&SampleLevel::new(m, n, window, Vec::new()), LAYERS.min(n + 1), wanted)
+    fn samples_of(m: usize, n: usize, window: usize, requested: Option<usize>) -> Result<usize> {
+        samples(&SampleLevel::new(m, n, window, Vec::new()), LAYERS.min(n + 1), requested)
     }
 
     #[test]
-    fn waveforms_are_as_long_as_a_typical_frame_and_reach_the_highest_layer() {
+    fn default_waveforms_cover_a_typical_frame_and_the_highest_layer() {
         for (m, n, window, samples) in [
             (3, 9, 59_049, 729),
             (3, 8, 19_683, 729),
@@ -186,12 +186,12 @@ mod tests {
             (3, 4, 59_049, 59_049),
             (2, 2, 16, 1_024),
         ] {
-            assert_eq!(length(m, n, window, None).unwrap(), samples, "{m}^{n}");
+            assert_eq!(samples_of(m, n, window, None).unwrap(), samples, "{m}^{n}");
         }
-        assert_eq!(length(3, 9, 59_049, Some(2_000)).unwrap(), 2_000);
-        for wanted in [0, 728, 59_050] {
-            let said = length(3, 9, 59_049, Some(wanted)).unwrap_err().to_string();
-            assert!(said.contains("give 729 to 59049"), "{said}");
+        assert_eq!(samples_of(3, 9, 59_049, Some(2_000)).unwrap(), 2_000);
+        for requested in [0, 728, 59_050] {
+            let error = samples_of(3, 9, 59_049, Some(requested)).unwrap_err().to_string();
+            assert!(error.contains("give 729 to 59049"), "{error}");
         }
     }
 }

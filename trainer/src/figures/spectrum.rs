@@ -1,5 +1,4 @@
-//! Spectra of the waveforms that were found, and the low-pass that they are shown
-//! through.
+//! The spectra of the waveforms, and the low-pass filter of Figure 2.
 
 use super::FRAME;
 use crate::error::{Result, TrainerError};
@@ -8,81 +7,79 @@ use std::f64::consts::{PI, TAU};
 use std::sync::Arc;
 use tagvane_engine::SAMPLE_RATE;
 
-/// Bands that a spectrum is drawn in.
+/// Frequency bands of the spectra in Figure 3.
 pub(super) const BANDS: usize = 96;
-/// Where the low-pass halves the power, in hertz.
+/// Cutoff (-3 dB) of the low-pass filter, in hertz.
 const CUTOFF: f64 = 5_000.0;
 
-/// The spectra of waveforms of one length.
-pub(super) struct Spectra {
-    transform: Arc<dyn RealToComplex<f64>>,
+/// Computes spectra of waveforms of one length.
+pub(super) struct SpectrumAnalyser {
+    fft: Arc<dyn RealToComplex<f64>>,
 }
 
-impl Spectra {
+impl SpectrumAnalyser {
     pub(super) fn new(samples: usize) -> Self {
-        Self { transform: RealFftPlanner::new().plan_fft_forward(samples) }
+        Self { fft: RealFftPlanner::new().plan_fft_forward(samples) }
     }
 
-    /// `log10(1 + 10 |X|^2)` of a whole waveform without its mean, from zero hertz to
-    /// half the sample rate.
-    pub(super) fn of(&self, waveform: &[f32]) -> Result<Vec<f64>> {
-        let mut samples = centred(waveform);
-        let mut bins = self.transform.make_output_vec();
+    /// `log10(1 + 10 |X|^2)` of a waveform without its mean, from zero hertz to the Nyquist frequency.
+    pub(super) fn log_power_spectrum(&self, waveform: &[f32]) -> Result<Vec<f64>> {
+        let mut samples = without_mean(waveform);
+        let mut bins = self.fft.make_output_vec();
         let failed = |error: realfft::FftError| {
             TrainerError::Request(format!("a waveform's spectrum cannot be computed: {error}"))
         };
-        self.transform.process(&mut samples, &mut bins).map_err(failed)?;
+        self.fft.process(&mut samples, &mut bins).map_err(failed)?;
         Ok(bins.iter().map(|bin| (1.0 + 10.0 * bin.norm_sqr()).log10()).collect())
     }
 
-    /// The frequency of a value in a spectrum.
-    pub(super) fn hertz(&self, bin: usize) -> f64 {
-        bin as f64 * f64::from(SAMPLE_RATE) / self.transform.len() as f64
+    /// The frequency of a bin, in hertz.
+    pub(super) fn bin_hertz(&self, bin: usize) -> f64 {
+        bin as f64 * f64::from(SAMPLE_RATE) / self.fft.len() as f64
     }
 }
 
-/// Where a spectrum is strongest. Zero hertz does not count: the mean was taken out.
-pub(super) fn strongest(spectrum: &[f64]) -> usize {
+/// The bin of a spectrum's maximum. Ignores zero hertz, since the mean is removed.
+pub(super) fn peak_bin(spectrum: &[f64]) -> usize {
     (1..spectrum.len()).max_by(|a, b| spectrum[*a].total_cmp(&spectrum[*b])).unwrap_or(0)
 }
 
-/// The strongest value in each of [`BANDS`] bands, or fewer where the spectrum is
-/// shorter.
-pub(super) fn bands(spectrum: &[f64]) -> Vec<f64> {
+/// The maximum in each of [`BANDS`] bands, or in each bin of a shorter spectrum.
+pub(super) fn band_maxima(spectrum: &[f64]) -> Vec<f64> {
     let count = BANDS.min(spectrum.len());
     let band = |band: usize| &spectrum[band * spectrum.len() / count..(band + 1) * spectrum.len() / count];
     (0..count).map(|index| band(index).iter().copied().fold(0.0, f64::max)).collect()
 }
 
-/// A waveform as Figure 2 shows it: without its mean, through a Butterworth low-pass
-/// of the sixth order, a typical frame from its middle.
-pub(super) fn shown(waveform: &[f32]) -> Vec<f64> {
-    let mut samples = centred(waveform);
-    let turn = TAU * CUTOFF / f64::from(SAMPLE_RATE);
-    // The poles lie evenly on a half circle: three pairs, a section each.
+/// The part of a waveform in Figure 2: a typical frame from its middle, without its mean, through a
+/// sixth-order Butterworth low-pass filter.
+pub(super) fn low_passed_excerpt(waveform: &[f32]) -> Vec<f64> {
+    let mut samples = without_mean(waveform);
+    let cutoff = TAU * CUTOFF / f64::from(SAMPLE_RATE);
+    // The poles lie evenly on a semicircle. Each of the three pairs is a section.
     for pair in 0..3 {
-        let damping = turn.sin() * (f64::from(2 * pair + 1) * PI / 12.0).sin();
-        low_pass(&mut samples, turn.cos(), damping);
+        let damping = cutoff.sin() * (f64::from(2 * pair + 1) * PI / 12.0).sin();
+        biquad_low_pass(&mut samples, cutoff.cos(), damping);
     }
     let start = samples.len().saturating_sub(FRAME) / 2;
     samples[start..].iter().copied().take(FRAME).collect()
 }
 
-/// One section of the second order, by the bilinear transform.
-fn low_pass(samples: &mut [f64], cosine: f64, damping: f64) {
-    let whole = 1.0 + damping;
-    let inner = (1.0 - cosine) / whole;
-    let (first, second) = (-2.0 * cosine / whole, (1.0 - damping) / whole);
-    let (mut near, mut far) = (0.0, 0.0);
+/// A second-order section by the bilinear transform, in transposed direct form II.
+fn biquad_low_pass(samples: &mut [f64], cosine: f64, damping: f64) {
+    let a0 = 1.0 + damping;
+    let b1 = (1.0 - cosine) / a0;
+    let (a1, a2) = (-2.0 * cosine / a0, (1.0 - damping) / a0);
+    let (mut state1, mut state2) = (0.0, 0.0);
     for sample in samples {
-        let output = 0.5 * inner * *sample + near;
-        near = inner * *sample - first * output + far;
-        far = 0.5 * inner * *sample - second * output;
+        let output = 0.5 * b1 * *sample + state1;
+        state1 = b1 * *sample - a1 * output + state2;
+        state2 = 0.5 * b1 * *sample - a2 * output;
         *sample = output;
     }
 }
 
-fn centred(waveform: &[f32]) -> Vec<f64> {
+fn without_mean(waveform: &[f32]) -> Vec<f64> {
     let mean = waveform.iter().copied().map(f64::from).sum::<f64>() / waveform.len().max(1) as f64;
     waveform.iter().map(|sample| f64::from(*sample) - mean).collect()
 }
@@ -96,36 +93,36 @@ mod tests {
     }
 
     #[test]
-    fn a_tone_is_where_it_is() {
+    fn the_peak_of_a_tones_spectrum_is_its_frequency() {
         for samples in [729, 1_024, 3_125] {
-            let spectra = Spectra::new(samples);
+            let analyser = SpectrumAnalyser::new(samples);
             let width = f64::from(SAMPLE_RATE) / samples as f64;
             for hertz in [100.0, 440.0, 5_000.0, 10_900.0] {
-                let spectrum = spectra.of(&tone(hertz, samples)).unwrap();
+                let spectrum = analyser.log_power_spectrum(&tone(hertz, samples)).unwrap();
                 assert_eq!(spectrum.len(), samples / 2 + 1);
-                let peak = spectra.hertz(strongest(&spectrum));
+                let peak = analyser.bin_hertz(peak_bin(&spectrum));
                 assert!((peak - hertz).abs() <= width, "{hertz} Hz in {samples} samples: {peak}");
-                let bands = bands(&spectrum);
+                let bands = band_maxima(&spectrum);
                 assert_eq!(bands.len(), BANDS);
-                let band = strongest(&bands) as f64;
+                let band = peak_bin(&bands) as f64;
                 assert!((band - hertz / f64::from(SAMPLE_RATE) * 2.0 * BANDS as f64).abs() < 1.5, "{hertz}: {band}");
             }
         }
-        assert_eq!(bands(&[1.0, 3.0, 2.0]), [1.0, 3.0, 2.0]);
+        assert_eq!(band_maxima(&[1.0, 3.0, 2.0]), [1.0, 3.0, 2.0]);
     }
 
     #[test]
-    fn what_is_shown_is_low() {
-        // Amplitudes of a Butterworth filter: 1 / sqrt(1 + ratio^12), the ratio between
-        // the tangents of half the angles.
+    fn the_excerpt_has_a_sixth_order_butterworth_response() {
+        // The amplitude response is 1 / sqrt(1 + ratio^12), where the bilinear transform makes the ratio
+        // that of the tangents of half the angular frequencies.
         let angle = |hertz: f64| (PI * hertz / f64::from(SAMPLE_RATE)).tan();
         for hertz in [500.0, 4_000.0, 5_000.0, 6_000.0, 9_000.0] {
-            let wanted = 1.0 / (1.0 + (angle(hertz) / angle(CUTOFF)).powi(12)).sqrt();
-            let shown = shown(&tone(hertz, 20_000));
-            assert_eq!(shown.len(), FRAME);
-            let power = shown.iter().map(|sample| sample * sample).sum::<f64>() / FRAME as f64;
+            let expected = 1.0 / (1.0 + (angle(hertz) / angle(CUTOFF)).powi(12)).sqrt();
+            let excerpt = low_passed_excerpt(&tone(hertz, 20_000));
+            assert_eq!(excerpt.len(), FRAME);
+            let power = excerpt.iter().map(|sample| sample * sample).sum::<f64>() / FRAME as f64;
             let amplitude = (2.0 * power).sqrt();
-            assert!((amplitude - wanted).abs() < 0.02, "{hertz} Hz: {amplitude}, not {wanted}");
+            assert!((amplitude - expected).abs() < 0.02, "{hertz} Hz: {amplitude}, not {expected}");
         }
     }
 }

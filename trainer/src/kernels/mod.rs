@@ -1,9 +1,8 @@
-//! One training step of a [`Stage`](crate::architecture::Stage) as one operation,
-//! where a backend can do that faster than burn composes it.
+//! Fused kernels for a [`ConvBlock`](crate::architecture::ConvBlock), where a backend can run it
+//! faster as one operation than burn composes it.
 //!
-//! Convolution, batch normalisation over the batch, ReLU and pooling are one node of
-//! the gradient's graph. A backend without a kernel of its own leaves the stage to
-//! burn's modules.
+//! Convolution, batch normalisation, ReLU and pooling are one node of the autograd graph. A backend
+//! without a fused kernel falls back to burn's modules.
 
 #[cfg(feature = "flex")]
 mod flex;
@@ -20,49 +19,49 @@ use burn::tensor::ops::FloatTensor;
 use std::convert::Infallible;
 use std::fmt::Debug;
 
-/// What a stage computes, but for its weights.
+/// The hyperparameters of a convolution block.
 #[derive(Debug, Clone, Copy)]
-pub struct StageKind {
-    /// Frames from one place of the filter to the next.
+pub struct ConvBlockOptions {
+    /// Stride of the convolution, in frames.
     pub stride: usize,
-    /// Zeros before and after.
+    /// Zeros before and after the signal.
     pub padding: usize,
-    /// Added to the variance.
+    /// Epsilon of the batch normalisation.
     pub epsilon: f64,
     /// Whether ReLU follows the normalisation.
-    pub rectify: bool,
-    /// Frames that become one; 1 pools nothing.
+    pub has_relu: bool,
+    /// Length and stride of the max pooling; 1 does not pool.
     pub pool: usize,
 }
 
-/// What goes into a stage.
+/// The input and the parameters of a convolution block.
 #[derive(Debug, Clone)]
-pub struct StageInputs<B: Backend> {
+pub struct ConvBlockInputs<B: Backend> {
     /// `[batch, channels, frames]`.
     pub signal: FloatTensor<B>,
     /// `[filters, channels, length]`.
     pub weight: FloatTensor<B>,
     /// `[filters]`.
     pub bias: FloatTensor<B>,
-    /// `[filters]`, the normalisation's scale.
+    /// `[filters]`, the scale of the batch normalisation.
     pub gamma: FloatTensor<B>,
-    /// `[filters]`, the normalisation's shift.
+    /// `[filters]`, the shift of the batch normalisation.
     pub beta: FloatTensor<B>,
 }
 
-/// What comes out of a stage.
-pub struct StageOutput<B: Backend> {
+/// The output of a convolution block in training.
+pub struct ConvBlockOutput<B: Backend> {
     /// `[batch, filters, frames]`.
     pub signal: FloatTensor<B>,
-    /// `[filters]`, the mean over the batch before normalisation.
+    /// `[filters]`, the batch mean that the normalisation used.
     pub mean: FloatTensor<B>,
-    /// `[filters]`, the variance, divided by the count itself.
+    /// `[filters]`, the batch variance that it used (biased: divided by the count).
     pub variance: FloatTensor<B>,
 }
 
-/// The gradients of a stage's inputs.
-pub struct StageGradients<B: Backend> {
-    /// `None` where it was not asked for.
+/// The gradients with respect to [`ConvBlockInputs`].
+pub struct ConvBlockGradients<B: Backend> {
+    /// Of the signal; `None` if it was not requested.
     pub signal: Option<FloatTensor<B>>,
     /// Of the weights.
     pub weight: FloatTensor<B>,
@@ -74,38 +73,42 @@ pub struct StageGradients<B: Backend> {
     pub beta: FloatTensor<B>,
 }
 
-/// A backend's own way to train a stage.
-pub trait StageKernel: NetworkBackend {
-    /// What the way back needs.
-    type Kept: Clone + Send + Debug + 'static;
+/// A backend that may have a fused kernel to train a convolution block.
+pub trait ConvBlockKernel: NetworkBackend {
+    /// What the forward pass saves for the backward pass.
+    type SavedForBackward: Clone + Send + Debug + 'static;
 
-    /// The way there; `None` where the backend has no kernel. `back` says whether the
-    /// signal's own gradient will be asked for.
-    fn stage(inputs: StageInputs<Self>, kind: StageKind, back: bool) -> Option<(StageOutput<Self>, Self::Kept)>;
+    /// The forward pass; `None` if the backend has no kernel. `needs_signal_gradient` tells whether
+    /// the backward pass has to compute the gradient of the signal.
+    fn conv_block_forward(
+        inputs: ConvBlockInputs<Self>,
+        options: ConvBlockOptions,
+        needs_signal_gradient: bool,
+    ) -> Option<(ConvBlockOutput<Self>, Self::SavedForBackward)>;
 
-    /// The way back, from the gradient of the signal that came out.
-    fn stage_backward(kept: Self::Kept, gradient: FloatTensor<Self>) -> StageGradients<Self>;
+    /// The backward pass, from the gradient of the output signal.
+    fn conv_block_backward(saved: Self::SavedForBackward, gradient: FloatTensor<Self>) -> ConvBlockGradients<Self>;
 }
 
-/// A backend that networks run on: either plain, or one that keeps gradients.
+/// A backend that networks run on, with or without autodiff.
 pub trait NetworkBackend: Backend {
-    /// Whether [`train_stage`](Self::train_stage) takes a signal in bfloat16: it then computes
-    /// in that, with weights and statistics in single precision, and gives such a signal.
-    const HALF: bool = false;
+    /// Whether [`train_conv_block`](Self::train_conv_block) accepts a bfloat16 signal. It then
+    /// computes and returns bfloat16; weights and statistics stay in single precision.
+    const SUPPORTS_HALF: bool = false;
 
-    /// A stage with the batch's own statistics, as one operation; `None` leaves it to
-    /// burn's modules.
-    fn train_stage(_inputs: StageInputs<Self>, _kind: StageKind) -> Option<StageOutput<Self>> {
+    /// A convolution block in training mode, normalised by the batch's statistics; `None` if the
+    /// backend has no fused kernel.
+    fn train_conv_block(_inputs: ConvBlockInputs<Self>, _options: ConvBlockOptions) -> Option<ConvBlockOutput<Self>> {
         None
     }
 
-    /// A trained stage, with the mean and variance that it learnt, as one operation;
-    /// `None` leaves it to burn's modules.
-    fn run_stage(
-        _inputs: StageInputs<Self>,
+    /// A convolution block in evaluation mode, normalised by the running mean and variance; `None`
+    /// if the backend has no fused kernel.
+    fn eval_conv_block(
+        _inputs: ConvBlockInputs<Self>,
         _mean: FloatTensor<Self>,
         _variance: FloatTensor<Self>,
-        _kind: StageKind,
+        _options: ConvBlockOptions,
     ) -> Option<FloatTensor<Self>> {
         None
     }
@@ -116,15 +119,19 @@ macro_rules! without_kernel {
         $(
             impl NetworkBackend for $backend {}
 
-            impl StageKernel for $backend {
-                type Kept = Infallible;
+            impl ConvBlockKernel for $backend {
+                type SavedForBackward = Infallible;
 
-                fn stage(_: StageInputs<Self>, _: StageKind, _: bool) -> Option<(StageOutput<Self>, Infallible)> {
+                fn conv_block_forward(
+                    _: ConvBlockInputs<Self>,
+                    _: ConvBlockOptions,
+                    _: bool,
+                ) -> Option<(ConvBlockOutput<Self>, Infallible)> {
                     None
                 }
 
-                fn stage_backward(kept: Infallible, _: FloatTensor<Self>) -> StageGradients<Self> {
-                    match kept {}
+                fn conv_block_backward(saved: Infallible, _: FloatTensor<Self>) -> ConvBlockGradients<Self> {
+                    match saved {}
                 }
             }
         )*
@@ -138,21 +145,22 @@ without_kernel!(burn::backend::Cuda);
 #[cfg(feature = "vulkan")]
 without_kernel!(burn::backend::Vulkan);
 
-impl<B: StageKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C> {
-    const HALF: bool = B::HALF;
+impl<B: ConvBlockKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C> {
+    const SUPPORTS_HALF: bool = B::SUPPORTS_HALF;
 
-    fn train_stage(inputs: StageInputs<Self>, kind: StageKind) -> Option<StageOutput<Self>> {
+    fn train_conv_block(inputs: ConvBlockInputs<Self>, options: ConvBlockOptions) -> Option<ConvBlockOutput<Self>> {
         #[derive(Debug)]
-        struct StageStep;
+        struct ConvBlockBackward;
 
-        impl<B: StageKernel> Backward<B, 5> for StageStep {
-            type State = B::Kept;
+        impl<B: ConvBlockKernel> Backward<B, 5> for ConvBlockBackward {
+            type State = B::SavedForBackward;
 
-            fn backward(self, ops: Ops<B::Kept, 5>, gradients: &mut Gradients, _: &mut Checkpointer) {
+            fn backward(self, ops: Ops<B::SavedForBackward, 5>, gradients: &mut Gradients, _: &mut Checkpointer) {
                 let gradient = gradients.consume::<B>(&ops.node);
-                let StageGradients { signal, weight, bias, gamma, beta } = B::stage_backward(ops.state, gradient);
-                let found = [signal, Some(weight), Some(bias), Some(gamma), Some(beta)];
-                for (parent, gradient) in ops.parents.into_iter().zip(found) {
+                let ConvBlockGradients { signal, weight, bias, gamma, beta } =
+                    B::conv_block_backward(ops.state, gradient);
+                let computed = [signal, Some(weight), Some(bias), Some(gamma), Some(beta)];
+                for (parent, gradient) in ops.parents.into_iter().zip(computed) {
                     if let (Some(parent), Some(gradient)) = (parent, gradient) {
                         gradients.register::<B>(parent.id, gradient);
                     }
@@ -160,9 +168,9 @@ impl<B: StageKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C> {
             }
         }
 
-        let StageInputs { signal, weight, bias, gamma, beta } = inputs;
-        let back = signal.is_tracked();
-        let plain = StageInputs {
+        let ConvBlockInputs { signal, weight, bias, gamma, beta } = inputs;
+        let needs_signal_gradient = signal.is_tracked();
+        let plain = ConvBlockInputs {
             signal: signal.primitive,
             weight: weight.primitive,
             bias: bias.primitive,
@@ -170,12 +178,12 @@ impl<B: StageKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C> {
             beta: beta.primitive,
         };
         let nodes = [signal.node, weight.node, bias.node, gamma.node, beta.node];
-        let (output, kept) = B::stage(plain, kind, back)?;
-        let signal = match StageStep.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish(kept, output.signal),
+        let (output, saved) = B::conv_block_forward(plain, options, needs_signal_gradient)?;
+        let signal = match ConvBlockBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(saved, output.signal),
             OpsKind::UnTracked(prepared) => prepared.finish(output.signal),
         };
         let constant = |tensor| <Self as burn::tensor::backend::AutodiffBackend>::from_inner(tensor);
-        Some(StageOutput { signal, mean: constant(output.mean), variance: constant(output.variance) })
+        Some(ConvBlockOutput { signal, mean: constant(output.mean), variance: constant(output.variance) })
     }
 }

@@ -1,10 +1,10 @@
-//! The teachers: the taggers that the PyPI package `musicnn` 0.1.0 carries (Pons and Serra
-//! 2019, ISC licence), from TensorFlow's checkpoints to ONNX, without TensorFlow.
+//! The teachers: the taggers of the PyPI package `musicnn` 0.1.0 (Pons and Serra 2019, ISC licence),
+//! converted from TensorFlow checkpoints to ONNX, without TensorFlow.
 //!
-//! They listen to 47616 samples at 16 kHz, mono: 187 frames of a mel spectrogram.
+//! Their input is 47616 mono samples at 16 kHz: 187 frames of a mel spectrogram.
 
 mod checkpoint;
-mod front;
+mod front_end;
 mod networks;
 
 use crate::data::vocabularies::{MAGNATAGATUNE, MILLION_SONG};
@@ -17,42 +17,41 @@ use std::path::{Path, PathBuf};
 use tagvane_engine::{Metadata, Model};
 use zip::ZipArchive;
 
-/// Input samples: 186 hops, which give 187 frames.
-pub const WINDOW: usize = 186 * front::HOP;
+/// Input samples: 186 hops, which make 187 frames.
+pub const WINDOW: usize = 186 * front_end::HOP;
 
-/// The rate that they listen at, in hertz.
+/// Sample rate of the input, in hertz.
 pub const RATE: u32 = 16_000;
 
-/// The one file that is taken: what is read of it need not be doubted.
-const WHEEL: &str = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa";
+/// SHA-256 of the only accepted wheel, so that its content can be trusted.
+const WHEEL_SHA256: &str = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa";
 
-/// Adds a network after the spectrogram; gives its logits.
-type Network = fn(&mut Graph, &Checkpoint, &str) -> std::result::Result<String, String>;
+/// Adds a network after the spectrogram of the given name and returns the name of its logits.
+type AddNetwork = fn(&mut Graph, &Checkpoint, &str) -> std::result::Result<String, String>;
 
-/// The folder in the wheel, the tags, the network.
-const TEACHERS: [(&str, &[&str; 50], Network); 4] = [
-    ("MTT_musicnn", &MAGNATAGATUNE, networks::musicnn),
-    ("MTT_vgg", &MAGNATAGATUNE, networks::vgg),
-    ("MSD_musicnn", &MILLION_SONG, networks::musicnn),
-    ("MSD_vgg", &MILLION_SONG, networks::vgg),
+/// Each teacher's folder in the wheel, its tags and its network.
+const TEACHERS: [(&str, &[&str; 50], AddNetwork); 4] = [
+    ("MTT_musicnn", &MAGNATAGATUNE, networks::add_musicnn),
+    ("MTT_vgg", &MAGNATAGATUNE, networks::add_vgg),
+    ("MSD_musicnn", &MILLION_SONG, networks::add_musicnn),
+    ("MSD_vgg", &MILLION_SONG, networks::add_vgg),
 ];
 
-/// Writes the four teachers of a wheel into a folder; gives their files.
+/// Writes the four teachers of a wheel into a folder as ONNX files and returns their paths.
 ///
 /// # Errors
-/// [`TrainerError`] where this is not the wheel of musicnn 0.1.0, or a file cannot be
-/// written.
+/// [`TrainerError`] if this is not the wheel of musicnn 0.1.0, or a file cannot be written.
 pub fn convert(wheel: &Path, out: &Path) -> Result<Vec<PathBuf>> {
     let bytes = std::fs::read(wheel).map_err(TrainerError::file(wheel))?;
-    if files::sha256(&bytes) != WHEEL {
-        let what = "this is not the wheel of musicnn 0.1.0; get it by `pip download --no-deps musicnn==0.1.0`";
+    if files::sha256(&bytes) != WHEEL_SHA256 {
+        let what = "this is not the wheel of musicnn 0.1.0; get it with `pip download --no-deps musicnn==0.1.0`";
         return Err(TrainerError::content(wheel, what));
     }
     let broken = |what: String| TrainerError::content(wheel, what);
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(error.to_string()))?;
     std::fs::create_dir_all(out).map_err(TrainerError::file(out))?;
     let mut written = Vec::new();
-    for (name, tags, network) in TEACHERS {
+    for (name, tags, add_network) in TEACHERS {
         let mut part = |part: &str| -> Result<Vec<u8>> {
             let mut bytes = Vec::new();
             let mut file =
@@ -61,7 +60,7 @@ pub fn convert(wheel: &Path, out: &Path) -> Result<Vec<PathBuf>> {
             Ok(bytes)
         };
         let checkpoint = Checkpoint::open(part(".index")?, part(".data-00000-of-00001")?).map_err(broken)?;
-        let onnx = to_onnx(name, tags, network, &checkpoint).map_err(broken)?;
+        let onnx = to_onnx(name, tags, add_network, &checkpoint).map_err(broken)?;
         Model::from_bytes(&onnx)?;
         let path = out.join(name).with_extension("onnx");
         files::write(&path, &onnx)?;
@@ -73,22 +72,22 @@ pub fn convert(wheel: &Path, out: &Path) -> Result<Vec<PathBuf>> {
 fn to_onnx(
     name: &str,
     tags: &[&str; 50],
-    network: Network,
+    add_network: AddNetwork,
     checkpoint: &Checkpoint,
 ) -> std::result::Result<Vec<u8>, String> {
     let mut graph = Graph::default();
-    let spectrogram = front::spectrogram(&mut graph, "waveform");
-    let logits = network(&mut graph, checkpoint, &spectrogram)?;
-    graph.node("Sigmoid", &[&logits], "probabilities", &[]);
-    let data = if tags[0] == MAGNATAGATUNE[0] { "MagnaTagATune" } else { "the Million Song Dataset" };
+    let spectrogram = front_end::add_spectrogram(&mut graph, "waveform");
+    let logits = add_network(&mut graph, checkpoint, &spectrogram)?;
+    graph.add_node("Sigmoid", &[&logits], "probabilities", &[]);
+    let dataset = if tags[0] == MAGNATAGATUNE[0] { "MagnaTagATune" } else { "the Million Song Dataset" };
     let metadata = Metadata {
         tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
         weak_tags: Vec::new(),
         sample_rate: Some(RATE),
         architecture: name.to_owned(),
         widths: String::new(),
-        trained_on: format!("{data}, by the authors of musicnn (Pons and Serra 2019)"),
+        trained_on: format!("{dataset}, by the authors of musicnn (Pons and Serra 2019)"),
         licence: "ISC".into(),
     };
-    Ok(graph.into_model(name.to_owned(), ("waveform", WINDOW), &[("probabilities", tags.len())], &metadata))
+    Ok(graph.into_model_bytes(name.to_owned(), ("waveform", WINDOW), &[("probabilities", tags.len())], &metadata))
 }

@@ -17,13 +17,13 @@ pub(crate) struct DenseLayer<B: Backend> {
 impl<B: Backend> DenseLayer<B> {
     pub(crate) fn new(dense: &Dense, device: &B::Device) -> Self {
         Self {
-            linear: LinearConfig::new(dense.inputs, dense.outputs).init(device),
-            norm: dense.norm.then(|| BatchNormConfig::new(dense.outputs).init(device)),
-            rectify: dense.rectify,
+            linear: LinearConfig::new(dense.in_features, dense.out_features).init(device),
+            norm: dense.has_norm.then(|| BatchNormConfig::new(dense.out_features).init(device)),
+            rectify: dense.has_relu,
         }
     }
 
-    /// `[batch, values]` in and out.
+    /// Input and output are `[batch, values]`.
     pub(crate) fn forward(&self, values: Tensor<B, 2>) -> Tensor<B, 2> {
         let mut values = self.linear.forward(values);
         if let Some(norm) = &self.norm {

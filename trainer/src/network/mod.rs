@@ -1,21 +1,21 @@
-//! The networks in burn, for training and for exact read-back.
+//! The networks as burn modules.
 
+mod conv2d_stack;
+mod conv_block;
 mod dense;
+mod gru;
 pub(crate) mod mel;
-mod picture;
 mod prominence;
-mod recurrent;
+mod recalibrate;
 mod residual;
-mod settle;
-mod stage;
 
+pub(crate) use conv_block::ConvBlockLayer;
+pub(crate) use conv2d_stack::{Conv2dBlockLayer, Conv2dStackLayer};
 pub(crate) use dense::DenseLayer;
+pub(crate) use gru::GruLayer;
 pub(crate) use mel::MelSpectrogram;
-pub(crate) use picture::{PictureLayer, PictureStage};
-pub(crate) use prominence::Prominence;
-pub(crate) use recurrent::Recurrent;
+pub(crate) use prominence::ProminenceLayer;
 pub(crate) use residual::{Excitation, ResidualBlock};
-pub(crate) use stage::StageLayer;
 
 use crate::architecture::{Layer, Plan};
 use crate::kernels::NetworkBackend;
@@ -26,27 +26,30 @@ use burn::tensor::{DType, Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// One layer of the trunk: `[batch, channels, frames]` in and out.
+/// One layer of the trunk. Input and output are `[batch, channels, frames]`.
+//
+// Checkpoints store the variants and the fields of modules by name: renaming one makes old
+// checkpoints unreadable.
 #[derive(Module, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a network has a dozen of them, and a box is no module")]
+#[expect(clippy::large_enum_variant, reason = "a network has a dozen of them, and Box does not implement Module")]
 pub(crate) enum TrunkLayer<B: Backend> {
     Mel(MelSpectrogram<B>),
-    Prominence(Prominence),
-    Stage(StageLayer<B>),
+    Prominence(ProminenceLayer),
+    Stage(ConvBlockLayer<B>),
     Residual(ResidualBlock<B>),
-    Picture(PictureLayer<B>),
-    Recurrent(Recurrent<B>),
+    Picture(Conv2dStackLayer<B>),
+    Recurrent(GruLayer<B>),
 }
 
 impl<B: NetworkBackend> TrunkLayer<B> {
     fn new(layer: &Layer, device: &B::Device) -> Self {
         match layer {
             Layer::Mel(mel) => Self::Mel(MelSpectrogram::new(mel, device)),
-            Layer::Prominence(prominence) => Self::Prominence(Prominence::new(prominence)),
-            Layer::Stage(stage) => Self::Stage(StageLayer::new(stage, device)),
+            Layer::Prominence(prominence) => Self::Prominence(ProminenceLayer::new(prominence)),
+            Layer::ConvBlock(block) => Self::Stage(ConvBlockLayer::new(block, device)),
             Layer::Residual(block) => Self::Residual(ResidualBlock::new(block, device)),
-            Layer::Picture(picture) => Self::Picture(PictureLayer::new(picture, device)),
-            Layer::Gru(gru) => Self::Recurrent(Recurrent::new(gru, device)),
+            Layer::Conv2dStack(stack) => Self::Picture(Conv2dStackLayer::new(stack, device)),
+            Layer::Gru(gru) => Self::Recurrent(GruLayer::new(gru, device)),
         }
     }
 
@@ -62,27 +65,27 @@ impl<B: NetworkBackend> TrunkLayer<B> {
     }
 }
 
-/// What the stages of a network compute in while they train.
+/// The floating-point type that a network is trained in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single precision throughout.
     #[default]
     Single,
-    /// bfloat16 between the first stage and the tag layer; weights, statistics and steps stay single.
+    /// bfloat16 for the signal between the first convolution block and the output layer. Weights,
+    /// statistics and optimiser steps stay in single precision.
     Half,
 }
 
-/// A signal in a type of number; as it is where that is its own.
 fn cast<B: Backend>(signal: Tensor<B, 3>, dtype: DType) -> Tensor<B, 3> {
     if signal.dtype() == dtype { signal } else { signal.cast(dtype) }
 }
 
-/// What a network gives for a batch of windows.
-pub struct Answer<B: Backend> {
+/// The output of a network for a batch of windows.
+pub struct NetworkOutput<B: Backend> {
     /// `[batch, tags]`, before the sigmoid.
     pub logits: Tensor<B, 2>,
-    /// `[batch, values]`, the activations before the tag layer.
+    /// `[batch, values]`, the input of the output layer.
     pub embedding: Tensor<B, 2>,
 }
 
@@ -97,47 +100,49 @@ pub struct Network<B: Backend> {
 }
 
 impl<B: NetworkBackend> Network<B> {
-    /// A fresh network.
+    /// A network with randomly initialised weights.
     pub fn new(plan: &Plan, device: &B::Device) -> Self {
         let network = Self {
             trunk: plan.trunk.iter().map(|layer| TrunkLayer::new(layer, device)).collect(),
             head: plan.head.iter().map(|dense| DenseLayer::new(dense, device)).collect(),
-            tags: LinearConfig::new(plan.embedding, plan.tags).init(device),
+            tags: LinearConfig::new(plan.embedding_size, plan.tags).init(device),
             dropout: DropoutConfig::new(plan.dropout).init(),
             levels: plan.levels,
         };
-        // burn draws weights when they are first used; asking for them all draws them
-        // now, so that they depend on nothing that happens in between.
+        // burn initialises weights lazily. Counting them initialises all of them now, so that they
+        // depend on the seed alone and not on random numbers drawn in between.
         network.num_params();
         network
     }
 
     /// Runs the network over `waveforms` of shape `[batch, window]`.
-    pub fn forward(&self, waveforms: Tensor<B, 2>) -> Answer<B> {
-        self.forward_in(Precision::Single, waveforms)
+    pub fn forward(&self, waveforms: Tensor<B, 2>) -> NetworkOutput<B> {
+        self.forward_with_precision(Precision::Single, waveforms)
     }
 
-    /// The same in a precision, for training; half where the backend has it.
-    pub fn forward_in(&self, precision: Precision, waveforms: Tensor<B, 2>) -> Answer<B> {
-        let mut embedding = self.features(waveforms, precision);
+    /// Like [`forward`](Self::forward), in a precision. [`Precision::Half`] has an effect only where
+    /// [`NetworkBackend::SUPPORTS_HALF`] is set.
+    pub fn forward_with_precision(&self, precision: Precision, waveforms: Tensor<B, 2>) -> NetworkOutput<B> {
+        let mut embedding = self.trunk_features(waveforms, precision);
         for layer in &self.head {
             embedding = layer.forward(embedding);
         }
         let logits = self.tags.forward(self.dropout.forward(embedding.clone()));
-        Answer { logits, embedding }
+        NetworkOutput { logits, embedding }
     }
 
-    /// What leaves the trunk, `[batch, values]`.
-    fn features(&self, waveforms: Tensor<B, 2>, precision: Precision) -> Tensor<B, 2> {
+    /// The output of the trunk after its pooling, `[batch, values]`.
+    fn trunk_features(&self, waveforms: Tensor<B, 2>, precision: Precision) -> Tensor<B, 2> {
         let mut signal = waveforms.unsqueeze_dim(1);
         let mut levels = Vec::new();
         for (index, layer) in self.trunk.iter().enumerate() {
-            // The waveform itself stays whole: eight bits would drown what is quiet in it.
-            let half = match layer {
-                TrunkLayer::Stage(stage) => precision == Precision::Half && index > 0 && stage.takes_half(),
+            // The waveform stays in single precision: the eight bits of bfloat16 would drown its
+            // quiet parts in rounding noise.
+            let use_half = match layer {
+                TrunkLayer::Stage(block) => precision == Precision::Half && index > 0 && block.supports_half(),
                 _ => false,
             };
-            signal = layer.forward(cast(signal, if half { DType::BF16 } else { DType::F32 }));
+            signal = layer.forward(cast(signal, if use_half { DType::BF16 } else { DType::F32 }));
             if self.trunk.len() - index <= self.levels {
                 levels.push(cast(signal.clone(), DType::F32).max_dim(2).squeeze_dim(2));
             }
@@ -146,55 +151,55 @@ impl<B: NetworkBackend> Network<B> {
         if levels.is_empty() { signal.flatten(1, 2) } else { Tensor::cat(levels, 1) }
     }
 
-    /// Runs the first `layers` layers alone: `[batch, filters, frames]`.
+    /// The output of the trunk's layer number `layers`, counted from 1: `[batch, filters, frames]`.
     ///
     /// # Panics
-    /// Where the trunk has fewer layers.
+    /// Panics if the trunk has fewer layers.
     pub fn activations(&self, waveforms: Tensor<B, 2>, layers: usize) -> Tensor<B, 3> {
         self.trunk[..layers].iter().fold(waveforms.unsqueeze_dim(1), |signal, layer| layer.forward(signal))
     }
 
-    /// The network with these of its tags alone.
+    /// The network with a range of its tags only.
     pub fn with_tags(mut self, tags: Range<usize>) -> Self {
         self.tags.weight = self.tags.weight.map(|weight| weight.slice_dim(1, tags.clone()));
         self.tags.bias = self.tags.bias.map(|bias| bias.map(|bias| bias.slice_dim(0, tags)));
         self
     }
 
-    /// How many layers the trunk has.
+    /// Number of layers in the trunk.
     pub fn depth(&self) -> usize {
         self.trunk.len()
     }
 }
 
-/// Mean binary cross-entropy of `logits` against soft `targets` in 0..=1, both
-/// `[batch, tags]`, in the form that no logit overflows:
-/// `max(x, 0) - x t + ln(1 + exp(-|x|))`.
+/// Mean binary cross-entropy of `logits` against soft `targets` within 0..=1, both `[batch, tags]`.
+///
+/// Computed as `max(x, 0) - x t + ln(1 + exp(-|x|))`, which no logit overflows.
 pub fn binary_cross_entropy<B: Backend>(logits: Tensor<B, 2>, targets: Tensor<B, 2>) -> Tensor<B, 1> {
     let softplus = logits.clone().abs().neg().exp().log1p();
     (relu(logits.clone()) - logits * targets + softplus).mean()
 }
 
 impl<B: NetworkBackend> Network<B> {
-    /// Whether a mel spectrogram comes first, whose mean and deviation are measured
+    /// Whether the first layer is a mel spectrogram, whose mean and deviation have to be computed
     /// before training.
-    pub(crate) fn has_front_end(&self) -> bool {
+    pub(crate) fn has_mel_front_end(&self) -> bool {
         matches!(self.trunk.first(), Some(TrunkLayer::Mel(_)))
     }
 
-    /// The mel spectrogram before it is brought to a mean and deviation,
-    /// `[batch, bands, frames]`; `None` where there is none.
-    pub(crate) fn front_end(&self, waveforms: Tensor<B, 2>) -> Option<Tensor<B, 3>> {
+    /// The log-mel spectrogram before its standardisation, `[batch, bands, frames]`; `None` for a
+    /// network without one.
+    pub(crate) fn log_mel(&self, waveforms: Tensor<B, 2>) -> Option<Tensor<B, 3>> {
         match self.trunk.first() {
-            Some(TrunkLayer::Mel(mel)) => Some(mel.compressed(waveforms.unsqueeze_dim(1))),
+            Some(TrunkLayer::Mel(mel)) => Some(mel.log_mel(waveforms.unsqueeze_dim(1))),
             _ => None,
         }
     }
 
-    /// Sets the mean and deviation that become zero and one.
-    pub(crate) fn set_front_end(&mut self, mean: f32, deviation: f32) {
+    /// Sets the mean and deviation that standardise the mel spectrogram.
+    pub(crate) fn set_mel_mean_and_deviation(&mut self, mean: f32, deviation: f32) {
         if let Some(TrunkLayer::Mel(mel)) = self.trunk.first_mut() {
-            mel.set_scale([mean, deviation]);
+            mel.set_mean_and_deviation([mean, deviation]);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Blocks with a gate over their filters and a way around them (Kim et al. 2018).
+//! Residual and squeeze-and-excitation blocks (Kim et al. 2018).
 
-use super::StageLayer;
+use super::ConvBlockLayer;
 use crate::architecture::Residual;
 use crate::kernels::NetworkBackend;
 use burn::module::Module;
@@ -9,22 +9,24 @@ use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::module::max_pool1d;
 use burn::tensor::{Tensor, backend::Backend};
 
-/// Dropped between the two convolutions of a block in training.
-const DROPPED: f64 = 0.2;
+/// Dropout rate between the two convolutions of a block.
+const DROPOUT: f64 = 0.2;
 
 /// A [`Residual`] and its weights.
+//
+// Checkpoints store the fields of a module by name: renaming one makes old checkpoints unreadable.
 #[derive(Module, Debug)]
 pub(crate) struct ResidualBlock<B: Backend> {
-    pub(crate) stages: Vec<StageLayer<B>>,
+    pub(crate) stages: Vec<ConvBlockLayer<B>>,
     pub(crate) excitation: Option<Excitation<B>>,
-    pub(crate) widen: Option<StageLayer<B>>,
+    pub(crate) widen: Option<ConvBlockLayer<B>>,
     pub(crate) shortcut: bool,
     pub(crate) pool: usize,
     dropout: Dropout,
 }
 
-/// A gate over the filters: their means over time, two fully connected layers, and a
-/// factor for each.
+/// Squeeze and excitation: a gate on each filter, computed from the means of all filters over time
+/// by two fully connected layers.
 #[derive(Module, Debug)]
 pub(crate) struct Excitation<B: Backend> {
     pub(crate) hidden: Linear<B>,
@@ -41,31 +43,31 @@ impl<B: Backend> Excitation<B> {
 
 impl<B: NetworkBackend> ResidualBlock<B> {
     pub(crate) fn new(block: &Residual, device: &B::Device) -> Self {
-        let excitation = block.excite.map(|times| Excitation {
-            hidden: LinearConfig::new(block.filters, block.filters * times).init(device),
-            gates: LinearConfig::new(block.filters * times, block.filters).init(device),
+        let excitation = block.excitation_ratio.map(|ratio| Excitation {
+            hidden: LinearConfig::new(block.filters, block.filters * ratio).init(device),
+            gates: LinearConfig::new(block.filters * ratio, block.filters).init(device),
         });
         Self {
-            stages: block.stages().iter().map(|stage| StageLayer::new(stage, device)).collect(),
+            stages: block.conv_blocks().iter().map(|conv| ConvBlockLayer::new(conv, device)).collect(),
             excitation,
-            widen: block.widen().map(|stage| StageLayer::new(&stage, device)),
-            shortcut: block.shortcut,
+            widen: block.projection().map(|conv| ConvBlockLayer::new(&conv, device)),
+            shortcut: block.has_shortcut,
             pool: block.pool,
-            dropout: DropoutConfig::new(DROPPED).init(),
+            dropout: DropoutConfig::new(DROPOUT).init(),
         }
     }
 
     pub(crate) fn forward(&self, signal: Tensor<B, 3>) -> Tensor<B, 3> {
-        let around = match &self.widen {
-            Some(widen) => widen.forward(signal.clone()),
+        let shortcut = match &self.widen {
+            Some(projection) => projection.forward(signal.clone()),
             None => signal.clone(),
         };
         let mut result = signal;
-        for (index, stage) in self.stages.iter().enumerate() {
+        for (index, conv) in self.stages.iter().enumerate() {
             if index > 0 {
                 result = self.dropout.forward(result);
             }
-            result = stage.forward(result);
+            result = conv.forward(result);
         }
         if let Some(excitation) = &self.excitation {
             result = excitation.forward(result);
@@ -73,6 +75,6 @@ impl<B: NetworkBackend> ResidualBlock<B> {
         if !self.shortcut {
             return result;
         }
-        max_pool1d(relu(result + around), self.pool, self.pool, 0, 1, false)
+        max_pool1d(relu(result + shortcut), self.pool, self.pool, 0, 1, false)
     }
 }

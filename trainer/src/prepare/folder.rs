@@ -1,31 +1,31 @@
-//! A folder of one's own recordings, tagged by a CSV file or by its folders' names.
+//! A data set of the user's own recordings, with tags from a CSV file or from folder names.
 
-use super::{Source, find_audio, some};
+use super::require_any;
+use crate::data::Source;
 use crate::error::{Result, TrainerError};
+use crate::files::find_audio;
+use crate::reproducible;
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 
-/// Parts of all recordings that are held out.
+/// The fractions of the recordings that are held out.
 #[derive(Debug, Clone, Copy)]
 pub struct HoldOut {
-    /// For validation, 0 to 1.
+    /// Fraction for validation, 0 to 1.
     pub validation: f64,
-    /// For the test, 0 to 1.
+    /// Fraction for the test, 0 to 1.
     pub test: f64,
 }
 
 impl HoldOut {
-    /// The group of a recording, by its folder: an album is held out as a whole, and
-    /// is so each time.
+    /// Assigns a recording to a group by a hash of its folder, so that an album stays in one group and the split is
+    /// reproducible.
     fn group(&self, name: &str) -> &'static str {
         let folder = name.rsplit_once('/').map_or(name, |(folder, _)| folder);
-        let mut hasher = DefaultHasher::new();
-        folder.hash(&mut hasher);
-        let place = hasher.finish() as f64 / u64::MAX as f64;
-        if place < self.test {
+        let position = reproducible::hash(&[folder.as_bytes()]) as f64 / u64::MAX as f64;
+        if position < self.test {
             "test"
-        } else if place < self.test + self.validation {
+        } else if position < self.test + self.validation {
             "validation"
         } else {
             "training"
@@ -33,13 +33,12 @@ impl HoldOut {
     }
 }
 
-/// The recordings of a CSV file with a line each: the path below `audio`, then its
-/// tags, in as many columns as it takes or separated by `;`. A header line `path,...`
-/// may come first; a column `group` in it says training, validation or test. Gives the
-/// tags as well, the most frequent first.
+/// Reads recordings from a CSV file with one row per recording: the path below `audio`, then the tags, in one or more
+/// columns or separated by `;`. An optional header `path,...` may name a column `group` with the values training,
+/// validation or test. Returns the tags, most frequent first, and the recordings.
 ///
 /// # Errors
-/// [`TrainerError`] where the file cannot be read or makes no sense.
+/// [`TrainerError`] where the file cannot be read, a row has no path, or no recording has a tag.
 pub fn from_csv(list: &Path, audio: &Path, hold_out: HoldOut) -> Result<(Vec<String>, Vec<Source>)> {
     let failed = |error: csv::Error| TrainerError::content(list, error.to_string());
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_path(list).map_err(failed)?;
@@ -53,7 +52,10 @@ pub fn from_csv(list: &Path, audio: &Path, hold_out: HoldOut) -> Result<(Vec<Str
         }
         let name = record.get(0).unwrap_or_default().trim();
         if name.is_empty() {
-            return Err(TrainerError::content(list, format!("line {} has no path in its first column", row + 1)));
+            return Err(TrainerError::content(
+                list,
+                format!("line {} has no path in its first column; add it", row + 1),
+            ));
         }
         let group = group_column.and_then(|column| record.get(column)).map(|group| group.trim().to_owned());
         let columns = record.iter().enumerate().skip(1).filter(|(column, _)| Some(*column) != group_column);
@@ -67,12 +69,11 @@ pub fn from_csv(list: &Path, audio: &Path, hold_out: HoldOut) -> Result<(Vec<Str
     sources(tagged, audio, hold_out, list)
 }
 
-/// The recordings below a folder; the names of the folders that a recording is in,
-/// below `audio`, are its tags.
+/// Finds the recordings below `audio`; the names of the folders between `audio` and a recording are its tags. Returns
+/// the tags, most frequent first, and the recordings.
 ///
 /// # Errors
-/// [`TrainerError`] where the folder cannot be read or no recording is in a folder of
-/// its own.
+/// [`TrainerError`] where the folder cannot be read, or no recording is in a subfolder.
 pub fn from_folders(audio: &Path, hold_out: HoldOut) -> Result<(Vec<String>, Vec<Source>)> {
     let mut tagged = Vec::new();
     for path in find_audio(audio)? {
@@ -80,20 +81,21 @@ pub fn from_folders(audio: &Path, hold_out: HoldOut) -> Result<(Vec<String>, Vec
         let parts: Vec<String> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
         let tags: BTreeSet<String> = parts[..parts.len() - 1].iter().cloned().collect();
         let name = parts.join("/");
-        // A folder is a tag here, so what is held out is chosen by recording.
+        // Folders are tags here, so the split is by recording.
         let group = hold_out.group(&format!("{name}/")).to_owned();
         tagged.push((name, Some(group), tags));
     }
     sources(tagged, audio, hold_out, audio)
 }
 
-type Tagged = (String, Option<String>, BTreeSet<String>);
+/// Path, group and tags of a recording.
+type TaggedPath = (String, Option<String>, BTreeSet<String>);
 
 fn sources(
-    tagged: Vec<Tagged>,
+    tagged: Vec<TaggedPath>,
     audio: &Path,
     hold_out: HoldOut,
-    where_from: &Path,
+    origin: &Path,
 ) -> Result<(Vec<String>, Vec<Source>)> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, _, tags) in &tagged {
@@ -103,14 +105,14 @@ fn sources(
     names.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
     let names: Vec<String> = names.into_iter().map(|(name, _)| name.to_owned()).collect();
     if names.is_empty() {
-        return Err(TrainerError::content(where_from, "no recording here has a tag"));
+        return Err(TrainerError::content(origin, "no recording here has a tag; add tags"));
     }
-    let source = |(name, group, tags): &Tagged| Source {
+    let source = |(name, group, tags): &TaggedPath| Source {
         name: name.clone(),
         path: audio.join(name),
         group: group.clone().unwrap_or_else(|| hold_out.group(name).to_owned()),
         labels: names.iter().map(|tag| f32::from(tags.contains(tag))).collect(),
     };
-    let sources = some(tagged.iter().map(source).collect(), where_from)?;
+    let sources = require_any(tagged.iter().map(source).collect(), origin)?;
     Ok((names, sources))
 }

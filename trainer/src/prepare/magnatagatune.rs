@@ -1,16 +1,15 @@
-//! MagnaTagATune as it is distributed: `annotations_final.csv` and folders of mp3s.
+//! The MagnaTagATune data set as distributed: `annotations_final.csv` and folders of MP3 files.
 
-use super::{Source, some};
+use super::require_any;
+use crate::data::Source;
 use crate::data::vocabularies::MAGNATAGATUNE;
 use crate::error::{Result, TrainerError};
 use std::path::Path;
 
-/// The length that the paper takes of every clip, in seconds; shorter ones are left
-/// out.
+/// Length of the clips in the paper, in seconds; longer clips are truncated, shorter ones are skipped.
 pub const SECONDS: f64 = 29.1;
 
-/// The split of a folder: 0 to b are for training, c for validation, d to f for the
-/// test.
+/// The usual split by folder: 0 to b training, c validation, d to f test.
 fn group(folder: &str) -> Option<&'static str> {
     match folder {
         "c" => Some("validation"),
@@ -20,24 +19,24 @@ fn group(folder: &str) -> Option<&'static str> {
     }
 }
 
-/// The clips of an annotation file, with the fifty most used tags, in the usual split.
-/// Clips without any of them are left out, as in the paper, unless `untagged` are
-/// wanted; `audio` is the folder of the folders 0 to f.
+/// The clips of an annotation file with the fifty most frequent tags, in the usual split. Clips without any of these
+/// tags are left out, as in the paper, unless `keep_untagged` is set. `audio` has the folders 0 to f.
 ///
 /// # Errors
-/// [`TrainerError`] where the file cannot be read, a tag's column is missing, or a row
-/// is not as it should be.
-pub fn sources(annotations: &Path, audio: &Path, untagged: bool) -> Result<Vec<Source>> {
+/// [`TrainerError`] where the file cannot be read, the column of a tag is missing, or a row is invalid.
+pub fn sources(annotations: &Path, audio: &Path, keep_untagged: bool) -> Result<Vec<Source>> {
     let failed = |error: csv::Error| TrainerError::content(annotations, error.to_string());
     let mut reader = csv::ReaderBuilder::new().delimiter(b'\t').from_path(annotations).map_err(failed)?;
     let header = reader.headers().map_err(failed)?.clone();
     let column = |name: &str| {
         header.iter().position(|other| other == name).ok_or_else(|| {
-            let what = format!("there is no column \"{name}\"; this should be annotations_final.csv, with tabs");
+            let what = format!(
+                "there is no column \"{name}\"; give annotations_final.csv, whose columns are separated by tabs"
+            );
             TrainerError::content(annotations, what)
         })
     };
-    // By name: files exist whose columns are in another order.
+    // By name, because some copies of the file have another column order.
     let tags = MAGNATAGATUNE.iter().map(|tag| column(tag)).collect::<Result<Vec<_>>>()?;
     let path = column("mp3_path")?;
     let mut sources = Vec::new();
@@ -46,17 +45,17 @@ pub fn sources(annotations: &Path, audio: &Path, untagged: bool) -> Result<Vec<S
         let wrong = |what: String| TrainerError::content(annotations, format!("row {}: {what}", row + 2));
         let name = record.get(path).unwrap_or_default();
         let Some(group) = name.split_once('/').and_then(|(folder, _)| group(folder)) else {
-            return Err(wrong(format!("\"{name}\" is not in one of the folders 0 to f")));
+            return Err(wrong(format!("\"{name}\" is not in one of the folders 0 to f; correct the path")));
         };
         let label = |column: &usize| match record.get(*column) {
             Some("0") => Ok(0.0),
             Some("1") => Ok(1.0),
-            other => Err(wrong(format!("\"{}\" is neither 0 nor 1", other.unwrap_or_default()))),
+            other => Err(wrong(format!("the label \"{}\" is neither 0 nor 1; correct it", other.unwrap_or_default()))),
         };
         let labels = tags.iter().map(label).collect::<Result<Vec<f32>>>()?;
-        if untagged || labels.contains(&1.0) {
+        if keep_untagged || labels.contains(&1.0) {
             sources.push(Source { name: name.into(), path: audio.join(name), group: group.into(), labels });
         }
     }
-    some(sources, annotations)
+    require_any(sources, annotations)
 }

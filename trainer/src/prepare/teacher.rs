@@ -1,14 +1,13 @@
-//! One teacher: an ONNX tagger that is asked for one window at a time, from several threads.
+//! One teacher: an ONNX tagger that predicts one window at a time, from several threads.
 //!
-//! tract runs it, or with the feature `openvino` OpenVINO, which is faster; both say the same
-//! within 1e-5.
+//! tract runs it, or OpenVINO with the feature `openvino`, which is faster; their predictions agree within 1e-5.
 
 use crate::error::{Result, TrainerError};
 use crate::network::Precision;
 use std::path::Path;
-use tagvane_engine::{Inference, Model};
+use tagvane_engine::{InferenceMode, Model};
 
-/// A tagger at 16 kHz.
+/// A tagger for audio at 16 kHz.
 pub(super) struct Teacher {
     model: Model,
     #[cfg(feature = "openvino")]
@@ -19,10 +18,10 @@ impl Teacher {
     /// Opens an ONNX file.
     ///
     /// # Errors
-    /// [`TrainerError::Content`] where it is no tagger, or the runtime is not there.
+    /// [`TrainerError::Content`] where the file is not a tagger, or OpenVINO cannot be loaded.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let wrong = |what: String| TrainerError::content(path, what);
-        let model = Model::open(path, Inference::FullWindows).map_err(|error| wrong(error.to_string()))?;
+        let model = Model::open(path, InferenceMode::FullWindows).map_err(|error| wrong(error.to_string()))?;
         Ok(Self {
             #[cfg(feature = "openvino")]
             runtime: runtime::Runtime::open(path, model.window()).map_err(wrong)?,
@@ -30,27 +29,27 @@ impl Teacher {
         })
     }
 
-    /// Its tags, in the order of the probabilities.
+    /// The tags, in the order of the probabilities.
     pub(super) fn tags(&self) -> &[String] {
         self.model.tags()
     }
 
-    /// How many samples it hears.
+    /// Samples per window.
     pub(super) fn window(&self) -> usize {
         self.model.window()
     }
 
-    /// The probability of each tag in a window. In half precision where OpenVINO has a processor
-    /// that computes in it, else in single all the same.
+    /// The probability of each tag in a window. Half precision applies to OpenVINO on processors with bfloat16 only;
+    /// otherwise inference is in single precision.
     ///
     /// # Errors
-    /// [`TrainerError`] where the model fails.
-    #[cfg_attr(not(feature = "openvino"), expect(unused_variables, reason = "tract has one precision"))]
-    pub(super) fn ask(&self, window: &[f32], precision: Precision) -> Result<Vec<f32>> {
+    /// [`TrainerError`] where inference fails.
+    #[cfg_attr(not(feature = "openvino"), expect(unused_variables, reason = "tract computes in single precision only"))]
+    pub(super) fn predict(&self, window: &[f32], precision: Precision) -> Result<Vec<f32>> {
         #[cfg(feature = "openvino")]
-        return self.runtime.ask(window, precision).map_err(TrainerError::Request);
+        return self.runtime.predict(window, precision).map_err(TrainerError::Request);
         #[cfg(not(feature = "openvino"))]
-        Ok(self.model.probabilities(window)?)
+        Ok(self.model.predict(window)?)
     }
 }
 
@@ -61,10 +60,10 @@ mod runtime {
     use std::path::{Path, PathBuf};
     use std::sync::{Mutex, OnceLock, PoisonError};
 
-    /// The variable that tells where OpenVINO's library is.
+    /// The environment variable with the path of OpenVINO's C library.
     const LIBRARY: &str = "OPENVINO_LIBRARY";
 
-    /// A teacher, compiled in each precision it was asked in.
+    /// A teacher, compiled for each precision at its first use.
     pub(super) struct Runtime {
         bytes: Vec<u8>,
         window: usize,
@@ -72,7 +71,7 @@ mod runtime {
         half: OnceLock<Compiled>,
     }
 
-    /// A compiled model and its requests, one for each thread that asks at the same time.
+    /// A compiled model and its idle inference requests, one for each thread that predicts at the same time.
     struct Compiled {
         model: Mutex<CompiledModel>,
         idle: Mutex<Vec<InferRequest>>,
@@ -86,34 +85,34 @@ mod runtime {
             Ok(runtime)
         }
 
-        pub(super) fn ask(&self, window: &[f32], precision: Precision) -> Result<Vec<f32>, String> {
+        pub(super) fn predict(&self, window: &[f32], precision: Precision) -> Result<Vec<f32>, String> {
             let compiled = self.compiled(precision)?;
             let idle = lock(&compiled.idle).pop();
             let mut request = match idle {
                 Some(request) => request,
                 None => lock(&compiled.model).create_infer_request().map_err(|error| error.to_string())?,
             };
-            let answer = answer(&mut request, window).map_err(|error| error.to_string());
+            let probabilities = infer(&mut request, window).map_err(|error| error.to_string());
             lock(&compiled.idle).push(request);
-            answer
+            probabilities
         }
 
         fn compiled(&self, precision: Precision) -> Result<&Compiled, String> {
-            let place = match precision {
+            let cell = match precision {
                 Precision::Single => &self.single,
                 Precision::Half => &self.half,
             };
-            if let Some(compiled) = place.get() {
+            if let Some(compiled) = cell.get() {
                 return Ok(compiled);
             }
-            // Two threads may both compile; one of the models is kept.
+            // If two threads compile at the same time, one of the models is dropped.
             let model = compile(&self.bytes, self.window, precision)?;
-            Ok(place.get_or_init(|| Compiled { model: Mutex::new(model), idle: Mutex::default() }))
+            Ok(cell.get_or_init(|| Compiled { model: Mutex::new(model), idle: Mutex::default() }))
         }
     }
 
-    /// One stream a processor, so that recordings are labelled side by side, each on a thread;
-    /// the streams of several teachers would be in each other's way if they were pinned.
+    /// Compiles with one stream per processor, because each thread labels a recording of its own. Streams are not
+    /// pinned to processors, because those of several teachers would then share the same ones.
     fn compile(bytes: &[u8], window: usize, precision: Precision) -> Result<CompiledModel, String> {
         let mut core = core()?;
         let processors = std::thread::available_parallelism().map_or(1, usize::from).to_string();
@@ -137,20 +136,20 @@ mod runtime {
         compile().map_err(|error: InferenceError| error.to_string())
     }
 
-    fn answer(request: &mut InferRequest, window: &[f32]) -> Result<Vec<f32>, InferenceError> {
+    fn infer(request: &mut InferRequest, window: &[f32]) -> Result<Vec<f32>, InferenceError> {
         request.get_input_tensor()?.get_data_mut::<f32>()?.copy_from_slice(window);
         request.infer()?;
         Ok(request.get_output_tensor()?.get_data::<f32>()?.to_vec())
     }
 
-    /// OpenVINO, its library loaded once.
+    /// OpenVINO; the library is loaded once.
     fn core() -> Result<Core, String> {
         static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
         let load = || {
             let library = std::env::var_os(LIBRARY).ok_or("it is not set")?;
             openvino_sys::library::load_from(PathBuf::from(library))
         };
-        let wrong = |why: String| format!("{LIBRARY} has to name the library of OpenVINO (libopenvino_c.so): {why}");
+        let wrong = |why: String| format!("set {LIBRARY} to the path of OpenVINO's library (libopenvino_c.so): {why}");
         LOADED.get_or_init(|| load().map_err(wrong)).clone()?;
         Core::new().map_err(|error| error.to_string())
     }

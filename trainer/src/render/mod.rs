@@ -1,43 +1,41 @@
-//! Music that is rendered rather than recorded: pieces by rule and chance, and scores, played by
-//! the instruments of a sound font.
+//! Synthesized music: randomly generated pieces and excerpts of MIDI scores, played by a sound font; and voices.
 
 pub mod compose;
-mod font;
+pub mod ground_truth;
 pub mod pieces;
 pub mod scores;
-pub mod truth;
+mod sound_font;
 pub mod voices;
 
 use crate::error::{Result, TrainerError};
-use compose::{DRUMS, Piece};
+use compose::{DRUM_CHANNEL, Piece};
 use rustysynth::{SoundFont, Synthesizer, SynthesizerSettings};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A sound font's instruments.
+/// Renders pieces with the instruments of a sound font.
 pub struct Renderer {
     font: Arc<SoundFont>,
 }
 
 impl Renderer {
-    /// Loads a sound font, a .sf2 file.
+    /// Loads a sound font, an SF2 file.
     ///
     /// # Errors
-    /// [`TrainerError`] where it cannot be read, or is none.
+    /// [`TrainerError`] where it cannot be read or is invalid.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { font: Arc::new(font::open(path)?) })
+        Ok(Self { font: Arc::new(sound_font::open(path)?) })
     }
 
-    /// The sound of a piece: mono, at the engine's rate, its peak at `peak`.
+    /// Renders a piece: mono, at the sample rate of the engine, normalised to the peak level `peak`.
     ///
     /// # Errors
-    /// [`TrainerError::Request`] where the synthesizer refuses to work at that rate, or the font is
-    /// damaged.
+    /// [`TrainerError::Request`] where the synthesizer does not support that sample rate, or the sound font is damaged.
     pub fn render(&self, piece: &Piece, peak: f32) -> Result<Vec<f32>> {
-        font::unbroken(|| self.play(piece, peak)).map_err(TrainerError::Request)?
+        sound_font::catch_panic(|| self.synthesize(piece, peak)).map_err(TrainerError::Request)?
     }
 
-    fn play(&self, piece: &Piece, peak: f32) -> Result<Vec<f32>> {
+    fn synthesize(&self, piece: &Piece, peak: f32) -> Result<Vec<f32>> {
         let rate = tagvane_engine::SAMPLE_RATE;
         let settings = SynthesizerSettings::new(rate as i32);
         let refused = |error: rustysynth::SynthesizerError| TrainerError::Request(error.to_string());
@@ -51,7 +49,7 @@ impl Renderer {
             events.push((frame(note.start), note.channel, note.key, Some(note.velocity)));
             events.push((frame(note.start + note.length), note.channel, note.key, None));
         }
-        // At one frame, what ends goes before what begins.
+        // At the same frame, a note off goes before a note on.
         events.sort_by_key(|(at, _, _, velocity)| (*at, velocity.is_some()));
         let frames = frame(piece.seconds);
         let (mut left, mut right) = (vec![0.0; frames], vec![0.0; frames]);
@@ -62,16 +60,16 @@ impl Renderer {
             done = until;
             match velocity {
                 Some(velocity) => synthesizer.note_on(i32::from(channel), i32::from(key), i32::from(velocity)),
-                // Drums ring by themselves.
-                None if channel == DRUMS => {}
+                // Drums ignore note offs.
+                None if channel == DRUM_CHANNEL => {}
                 None => synthesizer.note_off(i32::from(channel), i32::from(key)),
             }
         }
         synthesizer.render(&mut left[done..], &mut right[done..]);
         let mut mono: Vec<f32> = left.iter().zip(&right).map(|(left, right)| (left + right) / 2.0).collect();
-        let highest = mono.iter().fold(0.0_f32, |highest, sample| highest.max(sample.abs()));
-        if highest > 0.0 {
-            mono.iter_mut().for_each(|sample| *sample *= peak / highest);
+        let current = mono.iter().fold(0.0_f32, |current, sample| current.max(sample.abs()));
+        if current > 0.0 {
+            mono.iter_mut().for_each(|sample| *sample *= peak / current);
         }
         Ok(mono)
     }

@@ -1,46 +1,46 @@
-//! Voices: words of no sense, spoken by espeak-ng or sung by festival, both of which Debian has.
+//! Synthesized voices: random words spoken by espeak-ng or sung by festival, both of which are Debian packages.
 //!
-//! Free music has few singers. Where a voice is laid over it, the teachers judge what they hear.
+//! Free music has little singing, so voices are mixed into it. The teachers label the mix.
 
 use crate::error::{Result, TrainerError};
 use rand::Rng as _;
-use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
+use rand_chacha::ChaCha12Rng;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tagvane_engine::SAMPLE_RATE;
 use tagvane_engine::resample::Resampler;
 
-/// What is spoken and sung.
+/// The words that are spoken and sung.
 const WORDS: [&str; 32] = [
     "light", "river", "home", "again", "shine", "morning", "wind", "away", "tonight", "stone", "silver", "always",
     "fall", "open", "water", "remember", "fire", "lonely", "hold", "summer", "over", "road", "never", "slow", "moon",
     "believe", "dancing", "shadow", "wake", "garden", "far", "rain",
 ];
 
-/// espeak-ng's languages, whose sounds are given to the words.
+/// Languages of espeak-ng, which determine the pronunciation.
 const LANGUAGES: [&str; 8] = ["en-us", "en-gb", "it", "de", "fr", "es", "la", "fi"];
 
-/// espeak-ng's speakers: women, men, a whisper.
+/// Voice variants of espeak-ng: female, male, whisper.
 const SPEAKERS: [&str; 14] = ["f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "whisper"];
 
-/// festival's singers.
+/// Voices of festival that sing.
 const SINGERS: [&str; 2] = ["kal_diphone", "ked_diphone"];
 
-/// Notes that go with one another, in festival's names.
+/// A pentatonic scale, in festival's note names.
 const NOTES: [&str; 5] = ["C", "D", "E", "G", "A"];
 
-/// The programs that speak and sing.
+/// The speech synthesizers, which are known to be installed.
 pub struct Voices {
-    _there: (),
+    _private: (),
 }
 
 impl Voices {
-    /// Looks for the programs.
+    /// Checks that the programs are installed.
     ///
     /// # Errors
-    /// [`TrainerError::Request`], which says what to install.
+    /// [`TrainerError::Request`] with the packages to install.
     pub fn find() -> Result<Self> {
         for (program, package) in
             [("espeak-ng", "espeak-ng"), ("text2wave", "festival festvox-kallpc16k festvox-kdlpc16k")]
@@ -51,15 +51,14 @@ impl Voices {
                 return Err(TrainerError::Request(what));
             }
         }
-        Ok(Self { _there: () })
+        Ok(Self { _private: () })
     }
 
-    /// A voice that chance draws, half of the time singing: mono, at the engine's rate, some
-    /// seconds long.
+    /// Synthesizes a random voice, which speaks or sings with equal probability: mono, at the sample rate of the engine.
     ///
     /// # Errors
-    /// In words, where the program fails.
-    pub fn draw(&self, random: &mut StdRng) -> std::result::Result<Vec<f32>, String> {
+    /// A message where the program fails.
+    pub fn synthesize(&self, random: &mut ChaCha12Rng) -> std::result::Result<Vec<f32>, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let sound = folder.path().join("voice.wav");
         let command = if random.random() { sing(random, folder.path())? } else { speak(random) };
@@ -70,11 +69,12 @@ impl Voices {
     }
 }
 
-fn words(random: &mut StdRng, count: usize) -> Vec<&'static str> {
+fn words(random: &mut ChaCha12Rng, count: usize) -> Vec<&'static str> {
     (0..count).map(|_| *WORDS.choose(random).unwrap_or(&WORDS[0])).collect()
 }
 
-fn speak(random: &mut StdRng) -> Command {
+/// The command that speaks, without the output file.
+fn speak(random: &mut ChaCha12Rng) -> Command {
     let (language, speaker) = (LANGUAGES.choose(random).unwrap_or(&"en-us"), SPEAKERS.choose(random).unwrap_or(&"f1"));
     let mut command = Command::new("espeak-ng");
     command.args(["-v", &format!("{language}+{speaker}")]);
@@ -85,8 +85,8 @@ fn speak(random: &mut StdRng) -> Command {
     command
 }
 
-/// Writes a score for festival's singing mode.
-fn sing(random: &mut StdRng, folder: &Path) -> std::result::Result<Command, String> {
+/// The command that sings, without the output file. Writes a score for the singing mode of festival into `folder`.
+fn sing(random: &mut ChaCha12Rng, folder: &Path) -> std::result::Result<Command, String> {
     let mut score = String::from(
         "<?xml version=\"1.0\"?>\n<!DOCTYPE SINGING PUBLIC \"-//SINGING//DTD SINGING mark up//EN\" \"Singing.v0_1.dtd\" []>\n",
     );
@@ -106,12 +106,12 @@ fn sing(random: &mut StdRng, folder: &Path) -> std::result::Result<Command, Stri
     Ok(command)
 }
 
-/// Runs a program whose last argument is the file to write.
+/// Runs `command` with the output file `sound` as the last argument.
 fn run(mut command: Command, sound: &Path) -> std::result::Result<(), String> {
     let output = command.arg(sound).stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
     if output.status.success() && sound.exists() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{} failed: {}", command.get_program().to_string_lossy(), said.trim()))
+    let message = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{} failed: {}", command.get_program().to_string_lossy(), message.trim()))
 }

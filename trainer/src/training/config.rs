@@ -1,40 +1,40 @@
-//! A training run as one TOML file.
+//! The configuration of a training run, a TOML file.
 
 use super::schedule::Schedule;
 use crate::architecture::Architecture;
-use crate::data::Augmentation;
+use crate::data::OnlineAugmentation;
 use crate::error::{Result, TrainerError};
-use crate::evaluation::Counting;
+use crate::evaluation::MetricConfig;
 use crate::files;
 use crate::network::Precision;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// Everything that decides what a run learns, but for the cache itself.
+/// All hyperparameters of a run. Together with the cache they determine its result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The network.
     pub architecture: Architecture,
-    /// Who hears what.
+    /// The data split.
     pub groups: Groups,
-    /// How it learns.
+    /// The training hyperparameters.
     pub training: Training,
-    /// What counts when tags are judged.
+    /// The settings of the metrics.
     #[serde(default)]
-    pub evaluation: Counting,
-    /// What the exported file says of itself.
+    pub evaluation: MetricConfig,
+    /// The model card in the exported file's metadata.
     #[serde(default)]
     pub card: Card,
 }
 
-/// Groups of the cache that are kept out of training.
+/// The data split: groups of the cache that are held out. All other groups are for training.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Groups {
-    /// Heard only to choose among epochs.
+    /// The validation set, which selects the best epoch.
     pub validation: Vec<String>,
-    /// Heard only by `evaluate`.
+    /// The test set, which only `evaluate` uses.
     pub test: Vec<String>,
 }
 
@@ -45,78 +45,86 @@ impl Groups {
     }
 }
 
-/// How a network learns.
+/// The training hyperparameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
-    /// Windows a batch.
+    /// Batch size, in windows.
     pub batch: usize,
-    /// Batches whose gradients are added up before a step.
+    /// Batches whose gradients are accumulated for one optimiser step.
     #[serde(default = "one")]
     pub accumulate: usize,
-    /// Exported models of the same network whose weights a run begins with, instead of fresh ones:
-    /// one, or several parts of one run. Tags of the cache that they do not know begin fresh.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub begin_with: Vec<PathBuf>,
-    /// Seeds the weights, the order, the variations and the dropout.
+    /// Exported models of the same architecture to fine-tune, instead of random weights: one, or
+    /// several that were exported from one run. Tags of the cache that none of them has start from
+    /// random weights.
+    // Checkpoints of earlier versions call it `begin_with`; `Config::read` refuses that name in TOML.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", alias = "begin_with")]
+    pub init_from: Vec<PathBuf>,
+    /// Seed of the weights, the shuffling, the augmentation and the dropout.
     pub seed: u64,
-    /// Besides after each epoch, a checkpoint is left every so many batches; 0 is never.
+    /// Optimiser steps between checkpoints within an epoch; 0 writes them after epochs only.
     #[serde(default)]
     pub checkpoint_every: usize,
-    /// What the stages compute in; half is for LibTorch, and faster on processors that have bfloat16.
+    /// Floating-point type of the convolution blocks. Half is for LibTorch, and faster on processors
+    /// that have bfloat16.
     #[serde(default)]
     pub precision: Precision,
-    /// What turns gradients into steps.
+    /// The optimiser.
     pub optimiser: Optimiser,
-    /// How fast, and how long.
+    /// The learning rate schedule, which also decides when training stops.
     pub schedule: Schedule,
-    /// How windows vary.
+    /// Augmentation of the training windows.
     #[serde(default)]
-    pub augmentation: Augmentation,
+    pub augmentation: OnlineAugmentation,
 }
 
 fn one() -> usize {
     1
 }
 
-/// What turns gradients into steps.
+/// An optimiser and its hyperparameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Optimiser {
-    /// Stochastic gradient descent with Nesterov's momentum (section 4.2).
+    /// Stochastic gradient descent with Nesterov momentum (section 4.2).
     Sgd {
-        /// The part of the last step that goes into the next.
+        /// Momentum coefficient.
         momentum: f64,
     },
-    /// Adam (Kingma and Ba 2015), with its usual decay rates.
+    /// Adam (Kingma and Ba 2015) with its default decay rates.
     Adam,
 }
 
-/// What an exported model says of itself.
+/// The model card in an exported file's metadata.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Card {
-    /// What it was trained on, in a sentence.
+    /// The training data, in a sentence.
     pub trained_on: String,
     /// The licence of its weights.
     pub licence: String,
 }
 
 impl Config {
-    /// Reads and checks a configuration. `overrides` are values in the form
-    /// `training.batch=50`, which stand in for the file's.
+    /// Reads and validates a configuration. `overrides` have the form `training.batch=50` and replace
+    /// values of the file.
     ///
     /// # Errors
     /// [`TrainerError`], which names the file and the line or value.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
+        let table: toml::Table = files::read_toml(path, overrides)?;
+        if table.get("training").is_some_and(|training| training.get("begin_with").is_some()) {
+            let what = "in [training], begin_with is now called init_from; rename the key";
+            return Err(TrainerError::content(path, what));
+        }
         let config: Self = files::read_toml(path, overrides)?;
         config.check().map_err(|what| TrainerError::content(path, what))?;
         Ok(config)
     }
 
-    /// How the paper trains (section 4.2), over a cache with the groups training,
-    /// validation and test.
-    pub fn of_paper(architecture: Architecture, batch: usize) -> Self {
+    /// The hyperparameters of the paper (section 4.2), for a cache with the groups `training`,
+    /// `validation` and `test`.
+    pub fn paper_defaults(architecture: Architecture, batch: usize) -> Self {
         let schedule = Schedule::Plateau { learning_rate: 0.01, factor: 5.0, patience: 3, drops: 4, epochs: None };
         Self {
             architecture,
@@ -124,15 +132,15 @@ impl Config {
             training: Training {
                 batch,
                 accumulate: 1,
-                begin_with: Vec::new(),
+                init_from: Vec::new(),
                 seed: 1,
                 checkpoint_every: 1_000,
                 precision: Precision::Single,
                 optimiser: Optimiser::Sgd { momentum: 0.9 },
                 schedule,
-                augmentation: Augmentation::NONE,
+                augmentation: OnlineAugmentation::NONE,
             },
-            evaluation: Counting::default(),
+            evaluation: MetricConfig::default(),
             card: Card::default(),
         }
     }
@@ -140,7 +148,7 @@ impl Config {
     /// The configuration as a TOML file's text.
     ///
     /// # Errors
-    /// [`TrainerError::Request`] where a value has no form in TOML.
+    /// [`TrainerError::Request`] if a value cannot be represented in TOML.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).map_err(|error| TrainerError::Request(error.to_string()))
     }
@@ -153,7 +161,9 @@ impl Config {
             return Err("in [training], batch must be at least 2 and accumulate at least 1".into());
         }
         if !(gain.0 > 0.0 && gain.1 >= gain.0 && gain.1.is_finite() && (0.0..=1.0).contains(&augmentation.noise)) {
-            return Err("in [training.augmentation], gain must be above 0 and rising, noise within 0 to 1".into());
+            return Err(
+                "in [training.augmentation], gain must be a range [low, high] above 0, noise within 0 to 1".into()
+            );
         }
         if let Optimiser::Sgd { momentum } = optimiser
             && !(0.0..1.0).contains(momentum)
@@ -196,7 +206,7 @@ schedule = { kind = "plateau", learning_rate = 0.01, factor = 5.0, patience = 3,
     fn every_value_can_be_overridden() {
         let plain = read(TEXT, &[]).unwrap();
         assert_eq!((plain.training.batch, plain.training.accumulate), (23, 1));
-        assert_eq!(plain.training.augmentation, Augmentation::NONE);
+        assert_eq!(plain.training.augmentation, OnlineAugmentation::NONE);
         let overrides = [
             "training.batch=50",
             "architecture.widths=[8, 8, 16]",
@@ -213,7 +223,7 @@ schedule = { kind = "plateau", learning_rate = 0.01, factor = 5.0, patience = 3,
     }
 
     #[test]
-    fn what_is_wrong_is_said_in_words() {
+    fn errors_name_the_wrong_value() {
         for (overrides, word) in [
             ("architecture.window=28", "28"),
             ("architecture.wimdow=28", "wimdow"),
@@ -225,8 +235,20 @@ schedule = { kind = "plateau", learning_rate = 0.01, factor = 5.0, patience = 3,
             ("training.optimiser.momentum=1.0", "momentum"),
             ("nothing", "section.key=value"),
         ] {
-            let said = read(TEXT, &[overrides]).unwrap_err().to_string();
-            assert!(said.contains(word), "{overrides}: {said}");
+            let error = read(TEXT, &[overrides]).unwrap_err().to_string();
+            assert!(error.contains(word), "{overrides}: {error}");
         }
+    }
+
+    /// `init_from` used to be called `begin_with`; checkpoints of such runs have to stay readable.
+    #[test]
+    fn the_old_name_of_init_from_is_refused_in_toml_and_read_from_checkpoints() {
+        let error = read(TEXT, &["training.begin_with=[\"first.onnx\"]"]).unwrap_err().to_string();
+        assert!(error.contains("begin_with is now called init_from"), "{error}");
+        let config = read(TEXT, &["training.init_from=[\"first.onnx\"]"]).unwrap();
+        let json = serde_json::to_string(&config).unwrap();
+        assert!(json.contains("\"init_from\""), "{json}");
+        let old = json.replace("\"init_from\"", "\"begin_with\"");
+        assert_eq!(serde_json::from_str::<Config>(&old).unwrap(), config);
     }
 }

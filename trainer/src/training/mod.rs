@@ -1,18 +1,18 @@
-//! Training: from a cache to a run's checkpoints.
+//! Training of a network on a cache.
 
-mod begin;
 pub mod checkpoint;
 pub mod config;
+mod init_from;
+mod learner;
 mod log;
 mod optimiser;
 pub mod schedule;
-mod steps;
 
-pub use steps::{Steps, to_tensors};
+pub use learner::Learner;
 
-use crate::data::{Cache, Example, Pass};
+use crate::data::{DataLoader, Example, Split, to_tensors};
 use crate::error::{Result, TrainerError};
-use crate::evaluation::{Counting, Scores};
+use crate::evaluation::{MetricConfig, Scores};
 use crate::kernels::NetworkBackend;
 use crate::network::{Network, Precision, binary_cross_entropy};
 use burn::module::AutodiffModule as _;
@@ -20,47 +20,25 @@ use burn::optim::GradientsAccumulator;
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use checkpoint::{Epoch, State, UnderWay};
+use checkpoint::{EpochMetrics, EpochProgress, RunState};
 use config::{Config, Training};
-use schedule::Next;
+use schedule::NextEpoch;
 use std::path::Path;
 use std::time::Instant;
 
-/// The tracks of a cache that a run learns from and is judged by.
-pub struct Data {
-    /// Heard while learning.
+/// The training and the validation set of a run.
+pub struct TrainingData {
+    /// The training set.
     pub training: Split,
-    /// Heard between epochs.
+    /// The validation set.
     pub validation: Split,
 }
 
-/// Some groups of a cache, as windows of a length.
-pub struct Split {
-    /// Where the windows are.
-    pub cache: Cache,
-    /// The windows.
-    pub examples: Vec<Example>,
-    /// Samples a window.
-    pub window: usize,
-}
-
-impl Split {
-    /// Opens the groups of a cache that `wanted` accepts.
+impl TrainingData {
+    /// Opens a cache, split as in `config`.
     ///
     /// # Errors
-    /// [`TrainerError`] where the cache cannot be opened.
-    pub fn open(cache: &Path, window: usize, wanted: impl Fn(&str) -> bool) -> Result<Self> {
-        let cache = Cache::open(cache, wanted)?;
-        let examples = cache.examples(window);
-        Ok(Self { cache, examples, window })
-    }
-}
-
-impl Data {
-    /// Opens the groups that `config` assigns.
-    ///
-    /// # Errors
-    /// [`TrainerError`] where the cache cannot be opened or one of the two is empty.
+    /// [`TrainerError`] if the cache cannot be opened or one of the sets has fewer than two windows.
     pub fn open(cache: &Path, config: &Config) -> Result<Self> {
         let window = config.architecture.window();
         let groups = &config.groups;
@@ -68,7 +46,9 @@ impl Data {
         let validation = Split::open(cache, window, |group| groups.validation.iter().any(|other| other == group))?;
         for (split, name) in [(&training, "training"), (&validation, "validation")] {
             if split.examples.len() < 2 {
-                let what = format!("the {name} groups of this cache have no two windows of {window} samples");
+                let what = format!(
+                    "the {name} set of this cache has fewer than two windows of {window} samples; check [groups]"
+                );
                 return Err(TrainerError::content(cache, what));
             }
         }
@@ -76,118 +56,122 @@ impl Data {
     }
 }
 
-/// Windows that the mean and deviation of a mel spectrogram are measured over.
-const MEASURED: usize = 2_000;
+/// Windows over which the mean and the deviation of the mel spectrogram are computed.
+const STATISTICS_WINDOWS: usize = 2_000;
 
-/// Trains the network of `config` on one device or several until its schedule ends, or until `until` epochs are
-/// done, and leaves a checkpoint after each. A run that was interrupted, also in the
-/// midst of an epoch, goes on from its last checkpoint and learns what it would have
-/// learnt without the interruption.
+/// Trains the network of `config` on one or several devices until its schedule stops, or until
+/// `last_epoch` epochs are done, and writes a checkpoint after each.
+///
+/// An interrupted run resumes from its last checkpoint, which may be within an epoch. The result is
+/// the same as without the interruption.
 ///
 /// # Errors
-/// [`TrainerError`] where a checkpoint cannot be written or read, or the run was
-/// started with another configuration or other tags.
+/// [`TrainerError`] if a checkpoint cannot be written or read, or the run was started with another
+/// configuration or other tags.
 pub fn train<B: AutodiffBackend + NetworkBackend>(
     run: &Path,
-    data: &Data,
+    data: &TrainingData,
     config: &Config,
-    until: Option<usize>,
+    last_epoch: Option<usize>,
     devices: &[B::Device],
-) -> Result<State>
+) -> Result<RunState>
 where
     B::InnerBackend: NetworkBackend,
 {
     let mut trainer = Trainer::<B>::start(run, data, config, devices)?;
-    let until = until.unwrap_or(usize::MAX);
-    while trainer.state.epochs.len() < until {
-        match config.training.schedule.next(&trainer.state.losses()) {
-            Next::End => break,
-            // An epoch that is under way has gone back already.
-            Next::GoBack if trainer.state.under_way.batches == 0 => trainer.go_back()?,
-            Next::GoBack | Next::GoOn => {}
+    let last_epoch = last_epoch.unwrap_or(usize::MAX);
+    while trainer.state.epochs.len() < last_epoch {
+        match config.training.schedule.next(&trainer.state.validation_losses()) {
+            NextEpoch::Stop => break,
+            // An epoch resumed in the middle restored them at its start.
+            NextEpoch::RestoreBest if trainer.state.epoch_progress.batches == 0 => trainer.restore_best()?,
+            NextEpoch::RestoreBest | NextEpoch::Continue => {}
         }
-        trainer.epoch()?;
+        trainer.run_epoch()?;
     }
     Ok(trainer.state)
 }
 
-/// A run under way.
+/// A run in progress.
 struct Trainer<'a, B: AutodiffBackend> {
     run: &'a Path,
-    data: &'a Data,
+    data: &'a TrainingData,
     config: &'a Config,
     devices: &'a [B::Device],
-    state: State,
-    steps: Steps<'a, B>,
+    state: RunState,
+    learner: Learner<'a, B>,
 }
 
 impl<'a, B: AutodiffBackend + NetworkBackend> Trainer<'a, B>
 where
     B::InnerBackend: NetworkBackend,
 {
-    fn start(run: &'a Path, data: &'a Data, config: &'a Config, devices: &'a [B::Device]) -> Result<Self> {
-        if config.training.precision == Precision::Half && !B::HALF {
-            let what = "half precision is for LibTorch: set precision to \"single\", or use cargo trainer-libtorch";
+    /// Starts a run, or resumes it from its latest checkpoint.
+    fn start(run: &'a Path, data: &'a TrainingData, config: &'a Config, devices: &'a [B::Device]) -> Result<Self> {
+        if config.training.precision == Precision::Half && !B::SUPPORTS_HALF {
+            let what = "half precision needs LibTorch; set precision to \"single\" or use cargo trainer-libtorch";
             return Err(TrainerError::Request(what.into()));
         }
         let tags = data.training.cache.info.tags.clone();
         let device = &devices[0];
         B::seed(device, config.training.seed);
-        let found = checkpoint::latest(run)?;
-        let network = match found {
+        let latest = checkpoint::latest(run)?;
+        let network = match latest {
             Some(_) => Network::<B>::new(&config.architecture.plan(tags.len())?, device),
-            None => begin::network(config, &data.training, device)?,
+            None => init_from::initial_network(config, &data.training, device)?,
         };
-        let steps = Steps::new(network, config.training.optimiser, devices).in_precision(config.training.precision);
-        let state = State { config: config.clone(), tags, epochs: Vec::new(), under_way: UnderWay::default() };
-        let mut trainer = Self { run, data, config, devices, state, steps };
-        match found {
-            Some((folder, found)) => {
-                if found.config != *config || found.tags != trainer.state.tags {
+        let learner =
+            Learner::new(network, config.training.optimiser, devices).with_precision(config.training.precision);
+        let state =
+            RunState { config: config.clone(), tags, epochs: Vec::new(), epoch_progress: EpochProgress::default() };
+        let mut trainer = Self { run, data, config, devices, state, learner };
+        match latest {
+            Some((folder, saved)) => {
+                if saved.config != *config || saved.tags != trainer.state.tags {
                     return Err(TrainerError::content(
                         run,
                         "this run was started with another configuration or other tags; choose another folder",
                     ));
                 }
-                trainer.steps.network = checkpoint::load_network(&folder, trainer.steps.network, device)?;
-                trainer.steps.stepper = trainer.steps.stepper.load(&folder, device)?;
-                trainer.state = found;
-                // The last interruption may have come between the two.
+                trainer.learner.network = checkpoint::load_network(&folder, trainer.learner.network, device)?;
+                trainer.learner.optimiser = trainer.learner.optimiser.load(&folder, device)?;
+                trainer.state = saved;
+                // The run may have been interrupted between writing the checkpoint and the log.
                 log::write(run, &trainer.state)?;
             }
-            None if config.training.begin_with.is_empty() => trainer.measure_front_end()?,
+            None if config.training.init_from.is_empty() => trainer.compute_mel_statistics()?,
             None => {}
         }
         Ok(trainer)
     }
 
-    /// Where the network is, and where all that is not split happens.
+    /// The device of the network, which also runs validation.
     fn device(&self) -> &'a B::Device {
         &self.devices[0]
     }
 
-    /// Goes on from the best epoch's weights, with an optimiser that remembers nothing.
-    fn go_back(&mut self) -> Result<()> {
-        let folder = checkpoint::folder(self.run, self.state.best());
-        let network = checkpoint::load_network(&folder, self.steps.network.clone(), self.device())?;
+    /// Restores the weights of the best epoch, with a new optimiser.
+    fn restore_best(&mut self) -> Result<()> {
+        let folder = checkpoint::epoch_folder(self.run, self.state.best_epoch());
+        let network = checkpoint::load_network(&folder, self.learner.network.clone(), self.device())?;
         let Training { optimiser, precision, .. } = self.config.training;
-        self.steps = Steps::new(network, optimiser, self.devices).in_precision(precision);
+        self.learner = Learner::new(network, optimiser, self.devices).with_precision(precision);
         Ok(())
     }
 
-    /// Brings a mel spectrogram to the mean zero and deviation one of the training set.
-    fn measure_front_end(&mut self) -> Result<()> {
-        if !self.steps.network.has_front_end() {
+    /// Standardises the mel spectrogram by its mean and deviation over the training set.
+    fn compute_mel_statistics(&mut self) -> Result<()> {
+        if !self.learner.network.has_mel_front_end() {
             return Ok(());
         }
         let Split { cache, examples, window } = &self.data.training;
-        let step = examples.len().div_ceil(MEASURED).max(1);
-        let some: Vec<Example> = examples.iter().copied().step_by(step).collect();
+        let step = examples.len().div_ceil(STATISTICS_WINDOWS).max(1);
+        let sample: Vec<Example> = examples.iter().copied().step_by(step).collect();
         let (mut sum, mut squares, mut count) = (0.0, 0.0, 0.0);
         std::thread::scope(|scope| -> Result<()> {
-            for batch in Pass::plain(cache, &some, *window, self.config.training.batch).start(scope) {
+            for batch in DataLoader::sequential(cache, &sample, *window, self.config.training.batch).spawn(scope) {
                 let (waveforms, _) = to_tensors::<B::InnerBackend>(&batch?, self.device());
-                if let Some(spectrogram) = self.steps.network.valid().front_end(waveforms) {
+                if let Some(spectrogram) = self.learner.network.valid().log_mel(waveforms) {
                     let elements = spectrogram.shape().num_elements() as f64;
                     sum += scalar(&spectrogram.clone().mean()) * elements;
                     squares += scalar(&spectrogram.square().mean()) * elements;
@@ -198,114 +182,113 @@ where
         })?;
         let mean = sum / f64::max(count, 1.0);
         let variance = (squares / f64::max(count, 1.0) - mean * mean).max(1e-12);
-        self.steps.network.set_front_end(mean as f32, variance.sqrt() as f32);
+        self.learner.network.set_mel_mean_and_deviation(mean as f32, variance.sqrt() as f32);
         Ok(())
     }
 
-    /// Trains for one epoch, or for what is left of it, and judges the result.
-    fn epoch(&mut self) -> Result<()> {
-        let losses = self.state.losses();
-        let training_loss = self.learn(&losses)?;
-        let counting = self.config.evaluation;
+    /// Trains for one epoch, or the rest of it, validates, and writes a checkpoint.
+    fn run_epoch(&mut self) -> Result<()> {
+        let losses = self.state.validation_losses();
+        let training_loss = self.train_epoch(&losses)?;
+        let metric_config = self.config.evaluation;
         let rows = self.config.training.batch;
         let (validation_loss, scores) =
-            validate(&self.steps.network.valid(), &self.data.validation, rows, counting, self.device())?;
-        let done = std::mem::take(&mut self.state.under_way);
-        self.state.epochs.push(Epoch {
+            validate(&self.learner.network.valid(), &self.data.validation, rows, metric_config, self.device())?;
+        let progress = std::mem::take(&mut self.state.epoch_progress);
+        self.state.epochs.push(EpochMetrics {
             learning_rate: self.config.training.schedule.learning_rate(&losses, 0.0),
             training_loss,
             validation_loss: if validation_loss.is_finite() { validation_loss } else { f64::MAX },
             validation_auc: scores.macro_roc_auc(),
             validation_precision: scores.macro_average_precision(),
-            speed: done.rows as f64 / done.seconds,
-            waited: done.waited / done.seconds,
+            windows_per_second: progress.windows as f64 / progress.seconds,
+            data_wait_fraction: progress.data_wait_seconds / progress.seconds,
         });
-        self.steps.stepper.save(self.run, &self.state, self.steps.network.clone())?;
+        self.learner.optimiser.save(self.run, &self.state, self.learner.network.clone())?;
         log::write(self.run, &self.state)?;
         log::print(&self.state);
         Ok(())
     }
 
-    /// The training part of an epoch: the mean loss.
-    fn learn(&mut self, losses: &[f64]) -> Result<f64> {
+    /// Trains for one epoch, or the rest of it, and returns the mean loss.
+    fn train_epoch(&mut self, losses: &[f64]) -> Result<f64> {
         let (config, data) = (&self.config.training, &self.data.training);
         let examples = data.examples.len();
-        // Each epoch and each batch has its own seed, so that what is repeated after an
-        // interruption repeats exactly.
+        // Each epoch and each batch has its own seed, so that a resumed run draws the same numbers.
         let seed = config.seed.wrapping_mul(1_000_003).wrapping_add(losses.len() as u64);
-        let progress = log::progress(&self.state, examples);
-        let pass = Pass {
+        let progress_bar = log::progress_bar(&self.state, examples);
+        let loader = DataLoader {
             cache: &data.cache,
             examples: &data.examples,
             window: data.window,
-            rows: config.batch,
+            batch_size: config.batch,
             augmentation: &config.augmentation,
-            shuffle: Some(seed),
-            skip: self.state.under_way.batches,
+            shuffle_seed: Some(seed),
+            skip_batches: self.state.epoch_progress.batches,
         };
         let mut accumulator = GradientsAccumulator::new();
         std::thread::scope(|scope| -> Result<()> {
-            let batches = pass.start(scope);
-            let mut before = Instant::now();
+            let batches = loader.spawn(scope);
+            let mut started = Instant::now();
             while let Ok(batch) = batches.recv() {
                 let batch = batch?;
-                let waited = before.elapsed().as_secs_f64();
+                let data_wait_seconds = started.elapsed().as_secs_f64();
                 let rows = batch.rows;
-                self.state.under_way.batches += 1;
-                let number = self.state.under_way.batches;
-                // Batch normalisation has no variance to measure in a single row.
+                self.state.epoch_progress.batches += 1;
+                let number = self.state.epoch_progress.batches;
+                // Batch normalisation needs at least two rows for a variance.
                 let loss = if rows < 2 {
                     0.0
                 } else {
                     let seed = seed.wrapping_mul(1_000_033).wrapping_add(number as u64);
                     self.devices.iter().for_each(|device| B::seed(device, seed));
-                    // Gradients of several batches are added up to their mean.
-                    let (loss, gradients) = self.steps.gradients(&batch, 1.0 / config.accumulate as f64);
-                    accumulator.accumulate(&self.steps.network, gradients);
+                    // The accumulated gradient is the mean over the batches.
+                    let (loss, gradients) = self.learner.loss_and_gradients(&batch, 1.0 / config.accumulate as f64);
+                    accumulator.accumulate(&self.learner.network, gradients);
                     loss
                 };
                 let last = number * config.batch >= examples;
                 if number.is_multiple_of(config.accumulate) || last {
-                    let within = self.state.under_way.rows as f64 / examples as f64;
-                    let rate = config.schedule.learning_rate(losses, within);
-                    self.steps.follow(accumulator.grads(), rate);
+                    let fraction_done = self.state.epoch_progress.windows as f64 / examples as f64;
+                    let rate = config.schedule.learning_rate(losses, fraction_done);
+                    self.learner.apply_gradients(accumulator.grads(), rate);
                 }
-                let under_way = &mut self.state.under_way;
-                under_way.rows += rows;
-                under_way.loss_sum += loss * rows as f64;
-                under_way.seconds += before.elapsed().as_secs_f64();
-                under_way.waited += waited;
-                log::advance(&progress, under_way, rows);
+                let epoch_progress = &mut self.state.epoch_progress;
+                epoch_progress.windows += rows;
+                epoch_progress.loss_sum += loss * rows as f64;
+                epoch_progress.seconds += started.elapsed().as_secs_f64();
+                epoch_progress.data_wait_seconds += data_wait_seconds;
+                log::advance(&progress_bar, epoch_progress, rows);
                 let every = config.checkpoint_every;
                 if every > 0 && number.is_multiple_of(every * config.accumulate) && !last {
-                    self.steps.stepper.save(self.run, &self.state, self.steps.network.clone())?;
+                    self.learner.optimiser.save(self.run, &self.state, self.learner.network.clone())?;
                 }
-                before = Instant::now();
+                started = Instant::now();
             }
             Ok(())
         })?;
-        progress.finish_and_clear();
-        let UnderWay { rows, loss_sum, .. } = self.state.under_way;
-        Ok(loss_sum / rows.max(1) as f64)
+        progress_bar.finish_and_clear();
+        let EpochProgress { windows, loss_sum, .. } = self.state.epoch_progress;
+        Ok(loss_sum / windows.max(1) as f64)
     }
 }
 
-/// The mean loss over a split, and how well each tag is told.
+/// The mean loss and the scores of each tag over a split.
 ///
 /// # Errors
-/// [`TrainerError`] where the audio cannot be read.
+/// [`TrainerError`] if the audio cannot be read.
 pub fn validate<B: NetworkBackend>(
     network: &Network<B>,
     split: &Split,
     rows: usize,
-    counting: Counting,
+    metric_config: MetricConfig,
     device: &B::Device,
 ) -> Result<(f64, Scores)> {
     let Split { cache, examples, window } = split;
-    let mut scores = Scores::new(&cache.info.tags, counting);
-    let (mut loss_sum, mut seen) = (0.0, 0);
+    let mut scores = Scores::new(&cache.info.tags, metric_config);
+    let (mut loss_sum, mut windows) = (0.0, 0);
     std::thread::scope(|scope| -> Result<()> {
-        for batch in Pass::plain(cache, examples, *window, rows).start(scope) {
+        for batch in DataLoader::sequential(cache, examples, *window, rows).spawn(scope) {
             let batch = batch?;
             let rows = batch.rows;
             let (waveforms, targets) = to_tensors::<B>(&batch, device);
@@ -316,11 +299,11 @@ pub fn validate<B: NetworkBackend>(
             for (row, labels) in probabilities.chunks_exact(tags).zip(batch.targets.chunks_exact(tags)) {
                 scores.add(row, labels);
             }
-            seen += rows;
+            windows += rows;
         }
         Ok(())
     })?;
-    Ok((loss_sum / seen.max(1) as f64, scores))
+    Ok((loss_sum / windows.max(1) as f64, scores))
 }
 
 fn scalar<B: Backend>(tensor: &Tensor<B, 1>) -> f64 {

@@ -1,4 +1,4 @@
-//! The optimisers that a configuration can ask for.
+//! The optimisers.
 
 use super::checkpoint;
 use super::config::Optimiser;
@@ -11,18 +11,18 @@ use burn::optim::{Adam, AdamConfig, GradientsParams, Optimizer as _, Sgd, SgdCon
 use burn::tensor::backend::AutodiffBackend;
 use std::path::Path;
 
-/// An optimiser and what it remembers of the steps so far.
-pub(super) enum Stepper<M: AutodiffModule<B>, B: AutodiffBackend> {
+/// An optimiser with its state.
+pub(super) enum NetworkOptimiser<M: AutodiffModule<B>, B: AutodiffBackend> {
     Sgd(OptimizerAdaptor<Sgd<B::InnerBackend>, M, B>),
     Adam(OptimizerAdaptor<Adam, M, B>),
 }
 
-impl<B: AutodiffBackend> Stepper<Network<B>, B> {
-    /// An optimiser that remembers nothing yet.
+impl<B: AutodiffBackend> NetworkOptimiser<Network<B>, B> {
+    /// An optimiser with empty state.
     pub(super) fn new(optimiser: Optimiser) -> Self {
         match optimiser {
             Optimiser::Sgd { momentum } => {
-                // burn damps each gradient by a tenth unless told; the paper does not.
+                // burn's default dampening is 0.1; the paper uses none.
                 let momentum = MomentumConfig::new().with_momentum(momentum).with_dampening(0.0).with_nesterov(true);
                 Self::Sgd(SgdConfig::new().with_momentum(Some(momentum)).init())
             }
@@ -30,7 +30,7 @@ impl<B: AutodiffBackend> Stepper<Network<B>, B> {
         }
     }
 
-    /// One step along the gradients.
+    /// One optimiser step at a learning rate.
     pub(super) fn step(&mut self, rate: f64, network: Network<B>, gradients: GradientsParams) -> Network<B> {
         match self {
             Self::Sgd(optimiser) => optimiser.step(rate, network, gradients),
@@ -38,18 +38,18 @@ impl<B: AutodiffBackend> Stepper<Network<B>, B> {
         }
     }
 
-    /// Leaves a checkpoint.
+    /// Writes a checkpoint with the optimiser's state.
     ///
     /// # Errors
     /// As [`checkpoint::save`].
-    pub(super) fn save(&self, run: &Path, state: &checkpoint::State, network: Network<B>) -> Result<()> {
+    pub(super) fn save(&self, run: &Path, state: &checkpoint::RunState, network: Network<B>) -> Result<()> {
         match self {
             Self::Sgd(optimiser) => checkpoint::save(run, state, network, optimiser.to_record()),
             Self::Adam(optimiser) => checkpoint::save(run, state, network, optimiser.to_record()),
         }
     }
 
-    /// Remembers what the optimiser of a checkpoint did.
+    /// Loads the optimiser's state from a checkpoint.
     ///
     /// # Errors
     /// As [`checkpoint::load`].

@@ -1,37 +1,37 @@
-//! The kinds of files that the trainer reads, whole, and what reads them.
+//! Valid files of every kind that the trainer reads, and the functions that read them.
 
 use super::support::{magnatagatune, tone};
 use burn::backend::NdArray;
 use burn::module::Module;
 use rand::SeedableRng as _;
-use rand::rngs::StdRng;
+use rand_chacha::ChaCha12Rng;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tagvane_engine::Metadata;
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
-use tagvane_trainer::corpus::packages::List;
+use tagvane_trainer::corpus::packages::PackageList;
 use tagvane_trainer::data::{Cache, CacheInfo, Labels, PartWriter, Segment};
-use tagvane_trainer::evaluation::{Counting, read_predictions, read_weak};
+use tagvane_trainer::evaluation::{MetricConfig, read_predictions, read_weak_tags};
 use tagvane_trainer::export::{from_onnx, to_onnx};
 use tagvane_trainer::network::Network;
 use tagvane_trainer::prepare::folder::{HoldOut, from_csv};
 use tagvane_trainer::prepare::{magnatagatune as mtat, million_song};
 use tagvane_trainer::render::pieces::Pieces;
 use tagvane_trainer::render::scores::Score;
-use tagvane_trainer::training::checkpoint::{State, UnderWay, latest, load, load_network, save};
+use tagvane_trainer::training::checkpoint::{EpochProgress, RunState, latest, load, load_network, save};
 use tagvane_trainer::training::config::Config;
 use tagvane_trainer::{Result, TrainerError, files};
 
-/// A file and what reads it.
+/// A file, and the function that reads it.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
     pub(crate) file: PathBuf,
     pub(crate) read: Box<dyn Fn() -> Result<()>>,
 }
 
-/// A cache of two tracks, one with labels of its own and one with segments, as their own caches.
-fn cache(root: &Path, segments: bool) {
+/// Writes a cache of three tracks with labelled segments or with clip labels.
+fn write_cache(root: &Path, segments: bool) {
     let info = CacheInfo::new(vec!["guitar".into(), "drums".into()]);
     let mut writer = PartWriter::open(root, &info, 1, 1).unwrap();
     for track in 0..3_u16 {
@@ -39,13 +39,13 @@ fn cache(root: &Path, segments: bool) {
         let segment = |start| Segment { start, length: 1_000, probabilities: vec![0.25, 0.75] };
         let labels =
             if segments { Labels::Segments(vec![segment(0), segment(3_000)]) } else { Labels::Clip(vec![0.0, 1.0]) };
-        writer.keep(&format!("track {track}"), "training", &samples, labels).unwrap();
+        writer.add_track(&format!("track {track}"), "training", &samples, labels).unwrap();
     }
     writer.finish().unwrap();
 }
 
-/// Reads all that a cache has, as training does.
-fn whole_cache(root: &Path) -> Result<()> {
+/// Reads all windows and labels of a cache, as training does.
+fn read_cache(root: &Path) -> Result<()> {
     let cache = Cache::open(root, |_| true)?;
     let mut window = vec![0.0; 729];
     for example in cache.examples(window.len()) {
@@ -55,8 +55,8 @@ fn whole_cache(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A score of notes, one after another.
-fn score() -> Vec<u8> {
+/// A MIDI file with consecutive notes.
+fn midi_score() -> Vec<u8> {
     let mut track: Vec<u8> = vec![0, 0xff, 0x51, 3, 0x07, 0xa1, 0x20];
     for key in 40..80 {
         track.extend([0, 0x90 | (key % 3), key, 100, 96, 0x80 | (key % 3), key, 0]);
@@ -68,8 +68,8 @@ fn score() -> Vec<u8> {
     file
 }
 
-/// An array of numpy's, of floats.
-pub(crate) fn array(rows: usize, columns: usize) -> Vec<u8> {
+/// A numpy file with a float array.
+pub(crate) fn numpy_array(rows: usize, columns: usize) -> Vec<u8> {
     let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}\n");
     let mut file = b"\x93NUMPY\x01\0".to_vec();
     file.extend((text.len() as u16).to_le_bytes());
@@ -78,13 +78,13 @@ pub(crate) fn array(rows: usize, columns: usize) -> Vec<u8> {
     file
 }
 
-/// A chunk of a RIFF file.
+/// A RIFF chunk.
 fn chunk(name: &str, content: &[u8]) -> Vec<u8> {
     [name.as_bytes(), &(content.len() as u32).to_le_bytes(), content].concat()
 }
 
-/// A sound font of one looped tone.
-fn font() -> Vec<u8> {
+/// A sound font with one looped tone.
+fn sound_font() -> Vec<u8> {
     let record = |name: &str, numbers: &[u16]| -> Vec<u8> {
         let mut bytes = name.as_bytes().to_vec();
         bytes.resize(20, 0);
@@ -95,7 +95,7 @@ fn font() -> Vec<u8> {
     let samples: Vec<u16> =
         (0..2_000_u16).map(|place| (8_000.0 * (f32::from(place) / 8.0).sin()) as i16 as u16).collect();
     let list = |kind: &str, chunks: &[Vec<u8>]| chunk("LIST", &[kind.as_bytes().to_vec(), chunks.concat()].concat());
-    // The generator that names an instrument is 41, a sample 53, how it loops 54.
+    // Generator 41 selects the instrument, 53 the sample, 54 the loop mode.
     let parts = [
         list("INFO", &[chunk("ifil", &words(&[2, 1])), chunk("isng", b"EMU8000\0"), chunk("INAM", b"one tone\0\0")]),
         list("sdta", &[chunk("smpl", &words(&samples))]),
@@ -110,7 +110,7 @@ fn font() -> Vec<u8> {
                 chunk("ibag", &words(&[0, 0, 2, 0])),
                 chunk("imod", &words(&[0; 5])),
                 chunk("igen", &words(&[54, 1, 53, 0, 0, 0])),
-                // Its beginning, end and loop, its rate, key 60, one channel.
+                // Start, end, loop start and end, sample rate, key 60, mono.
                 chunk(
                     "shdr",
                     &[
@@ -125,25 +125,25 @@ fn font() -> Vec<u8> {
     chunk("RIFF", &[b"sfbk".to_vec(), parts.concat()].concat())
 }
 
-/// An untrained network, left in a run as its first checkpoint.
-fn run(run: &Path) -> Network<NdArray> {
-    let config = Config::of_paper(Architecture::SampleLevel(SampleLevel::new(3, 2, 27, vec![4, 4, 4])), 23);
+/// Saves an untrained network as the first checkpoint of a run.
+fn save_untrained(run: &Path) -> Network<NdArray> {
+    let config = Config::paper_defaults(Architecture::SampleLevel(SampleLevel::new(3, 2, 27, vec![4, 4, 4])), 23);
     let network = Network::<NdArray>::new(&config.architecture.plan(2).unwrap(), &Default::default());
     let tags = vec!["guitar".to_owned(), "drums".to_owned()];
-    let state = State { config, tags, epochs: Vec::new(), under_way: UnderWay::default() };
+    let state = RunState { config, tags, epochs: Vec::new(), epoch_progress: EpochProgress::default() };
     let record = network.clone().into_record();
     save(run, &state, network.clone(), record).unwrap();
     network
 }
 
-/// Makes the checksums of a checkpoint those of its files, as they are.
-fn fit(folder: &Path) -> Result<()> {
+/// Updates the checksums of a checkpoint to the current files.
+fn update_checksums(folder: &Path) -> Result<()> {
     let sum = |name: &str| (name.to_owned(), files::sha256(&fs::read(folder.join(name)).unwrap()));
     let sums: BTreeMap<_, _> = ["network.mpk", "optimiser.mpk", "state.json"].map(sum).into();
     files::write_json(&folder.join("checksums.json"), &sums)
 }
 
-/// Every kind of file, whole, in a folder, and how it is read; `root` is the trainer's folder.
+/// Writes a valid file of every kind into `desk`; `root` is the folder of the trainer crate.
 pub(crate) fn kinds(desk: &Path, root: &Path) -> Vec<Kind> {
     let mut kinds = Vec::new();
     let mut kind = |name, file: PathBuf, read: Box<dyn Fn() -> Result<()>>| kinds.push(Kind { name, file, read });
@@ -156,7 +156,7 @@ pub(crate) fn kinds(desk: &Path, root: &Path) -> Vec<Kind> {
     let split = desk.join("split");
     fs::create_dir_all(&split).unwrap();
     for part in ["train", "valid", "test"] {
-        fs::write(split.join(format!("{part}_y.npy")), array(2, 50)).unwrap();
+        fs::write(split.join(format!("{part}_y.npy")), numpy_array(2, 50)).unwrap();
         fs::write(split.join(format!("{part}_x_filename.txt")), "1/2/one.npy\n3/4/two.npy\n").unwrap();
     }
     for file in ["train_y.npy", "valid_x_filename.txt"] {
@@ -175,7 +175,8 @@ pub(crate) fn kinds(desk: &Path, root: &Path) -> Vec<Kind> {
         fs::copy(root.join("configs").join(name), &file).unwrap();
         let of = file.clone();
         let config = name == "free-music.toml";
-        let read = move || if config { Config::read(&of, &[]).map(drop) } else { List::read(&of, &[]).map(drop) };
+        let read =
+            move || if config { Config::read(&of, &[]).map(drop) } else { PackageList::read(&of, &[]).map(drop) };
         kind(name, file, Box::new(read));
     }
 
@@ -184,52 +185,52 @@ pub(crate) fn kinds(desk: &Path, root: &Path) -> Vec<Kind> {
     fs::write(&labels, "clip,drums,guitar\ntwo,1,0\none,0,1\n").unwrap();
     let of = [predictions.clone(), labels];
     let figures =
-        move || read_predictions(&of[0], &of[1], Counting::default()).map(|(scores, _)| drop(scores.by_tag()));
+        move || read_predictions(&of[0], &of[1], MetricConfig::default()).map(|(scores, _)| drop(scores.by_tag()));
     kind("predictions", predictions, Box::new(figures));
 
     let weak = desk.join("figures.json");
     fs::write(&weak, "{\"tags\": [{\"tag\": \"harp\", \"weak\": true}, {\"tag\": \"guitar\", \"weak\": false}]}")
         .unwrap();
     let of = weak.clone();
-    kind("figures", weak, Box::new(move || read_weak(&of).map(drop)));
+    kind("figures", weak, Box::new(move || read_weak_tags(&of).map(drop)));
 
     for segments in [false, true] {
         let of = desk.join(if segments { "segments" } else { "clips" });
-        cache(&of, segments);
+        write_cache(&of, segments);
         for file in ["cache.json", "part-00001-of-00001/tracks.jsonl", "part-00001-of-00001/audio.pcm"] {
             let root = of.clone();
-            kind(file, of.join(file), Box::new(move || whole_cache(&root)));
+            kind(file, of.join(file), Box::new(move || read_cache(&root)));
         }
     }
 
     let midi = desk.join("score.mid");
-    fs::write(&midi, score()).unwrap();
+    fs::write(&midi, midi_score()).unwrap();
     let of = midi.clone();
     let excerpts = move || {
         let score = Score::open(&of)?;
-        let mut random = StdRng::seed_from_u64(1);
+        let mut random = ChaCha12Rng::seed_from_u64(1);
         (0..5).for_each(|_| drop(score.excerpt(&mut random, 10.0, Some(46))));
         Ok(())
     };
     kind("score", midi, Box::new(excerpts));
 
-    let sound_font = desk.join("tone.sf2");
-    fs::write(&sound_font, font()).unwrap();
-    let of = sound_font.clone();
+    let font = desk.join("tone.sf2");
+    fs::write(&font, sound_font()).unwrap();
+    let of = font.clone();
     let play = move || {
         let pieces = Pieces::open(std::slice::from_ref(&of), &[], 2, 3.0, 1)?;
         pieces.sources().iter().try_for_each(|piece| {
             pieces.samples(&piece.name).map_err(TrainerError::Request).map(|samples| assert!(!samples.is_empty()))
         })
     };
-    kind("sound font", sound_font, Box::new(play));
+    kind("sound font", font, Box::new(play));
 
-    let network = run(&desk.join("run"));
-    let checkpoint = |run: &str, fitted: bool| {
+    let network = save_untrained(&desk.join("run"));
+    let checkpoint = |run: &str, valid_checksums: bool| {
         let (network, run) = (network.clone(), desk.join(run));
         move || {
-            if fitted {
-                fit(&run.join("epoch-000"))?;
+            if valid_checksums {
+                update_checksums(&run.join("epoch-000"))?;
             }
             let Some((folder, _)) = latest(&run)? else { return Ok(()) };
             load_network(&folder, network.clone(), &Default::default())?;
@@ -240,8 +241,8 @@ pub(crate) fn kinds(desk: &Path, root: &Path) -> Vec<Kind> {
     for file in ["state.json", "network.mpk", "optimiser.mpk", "checksums.json"] {
         kind(file, desk.join("run/epoch-000").join(file), Box::new(checkpoint("run", false)));
     }
-    // One that somebody else made, whose checksums are right.
-    run(&desk.join("foreign"));
+    // A damaged checkpoint whose checksums match, as another program could write it.
+    save_untrained(&desk.join("foreign"));
     for (name, file) in
         [("foreign state", "state.json"), ("foreign network", "network.mpk"), ("foreign optimiser", "optimiser.mpk")]
     {
@@ -257,7 +258,7 @@ pub(crate) fn kinds(desk: &Path, root: &Path) -> Vec<Kind> {
     };
     kind("model", model, Box::new(read_back));
 
-    // The beginnings of recordings: what follows is more of the same.
+    // Short beginnings of recordings, which are decoded quickly.
     let wav = desk.join("tone.wav");
     tone(&wav, 440.0, 0.3);
     fs::copy(root.join("audio/tests/tones.opus"), desk.join("tones.opus")).unwrap();

@@ -1,8 +1,8 @@
-//! Data sets in miniature, which the tests make themselves.
+//! Miniature data sets that the tests generate.
 
 use std::path::{Path, PathBuf};
 
-/// Writes seconds of a tone as a WAV file, whatever the name's extension says.
+/// Writes a sine tone as a WAV file; the extension of `path` may be another one.
 pub(crate) fn tone(path: &Path, hertz: f32, seconds: f32) {
     const RATE: u32 = 16_000;
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -16,28 +16,28 @@ pub(crate) fn tone(path: &Path, hertz: f32, seconds: f32) {
     writer.finalize().unwrap();
 }
 
-/// Low tones and high ones in `audio`, and `list.csv` with their tags and groups: the low ones are
-/// called low, the others as asked.
-pub(crate) fn low_and_high(folder: &Path, high: &str) {
+/// Writes low and high tones into `audio`, and `list.csv` with their groups and their tags, which are `low` and
+/// `high_tag`.
+pub(crate) fn low_and_high(folder: &Path, high_tag: &str) {
     let mut list = String::from("path,group,tag\n");
     for index in 0..12 {
-        let (tag, above) = if index % 2 == 0 { ("low", 0.0) } else { (high, 2_000.0) };
-        tone(&folder.join(format!("audio/{index}.wav")), 80.0 + 17.0 * index as f32 + above, 6.0);
+        let (tag, offset) = if index % 2 == 0 { ("low", 0.0) } else { (high_tag, 2_000.0) };
+        tone(&folder.join(format!("audio/{index}.wav")), 80.0 + 17.0 * index as f32 + offset, 6.0);
         list += &format!("{index}.wav,{},{tag}\n", if index < 8 { "training" } else { "validation" });
     }
     std::fs::write(folder.join("list.csv"), list).unwrap();
 }
 
-/// A tree like MagnaTagATune's: `annotations.csv` and `mp3/`, with `clips` given by
-/// their path, their tags and their length. The columns are in the order of the
-/// alphabet, with tags besides that do not count.
+/// Writes a data set like MagnaTagATune, `annotations.csv` and `mp3/`, and returns both paths. `clips` are paths, tags
+/// and lengths in seconds; a clip of 0 seconds has no file. The columns are in alphabetical order, with additional tags
+/// outside the fifty.
 pub(crate) fn magnatagatune(folder: &Path, clips: &[(&str, &[&str], f32)]) -> (PathBuf, PathBuf) {
     let mut tags: Vec<&str> = tagvane_trainer::data::vocabularies::MAGNATAGATUNE.to_vec();
-    tags.extend(["zither", "a tag that nobody counts"]);
+    tags.extend(["zither", "another tag"]);
     tags.sort();
     let mut text = format!("clip_id\t{}\tmp3_path\n", tags.join("\t"));
-    for (index, (path, has, seconds)) in clips.iter().enumerate() {
-        let row: Vec<&str> = tags.iter().map(|tag| if has.contains(tag) { "1" } else { "0" }).collect();
+    for (index, (path, positives, seconds)) in clips.iter().enumerate() {
+        let row: Vec<&str> = tags.iter().map(|tag| if positives.contains(tag) { "1" } else { "0" }).collect();
         text += &format!("{index}\t{}\t{path}\n", row.join("\t"));
         if *seconds > 0.0 {
             tone(&folder.join("mp3").join(path), 100.0 + 50.0 * index as f32, *seconds);

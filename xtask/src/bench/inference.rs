@@ -1,33 +1,34 @@
-//! Sliding steps beside full windows, and what listening costs a session.
+//! Measures sliding steps, full windows and the plugin's load in a session.
 
-use super::{build, figures, instructions, number};
-use crate::{python, root, run};
+use super::{build, instructions, number, run_json};
+use crate::paths::{root, target_folder};
+use crate::python;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::process::Command;
 
-/// Samples from one window to the next; the second is what the plugin does, about ten
-/// times a second.
+/// The measured hops, in samples.
 const HOPS: [usize; 3] = [729, 2_187, 6_561];
+/// The plugin's hop, in samples: about ten predictions per second.
 const HOP: usize = 2_187;
-/// Samples a second.
+/// Samples per second.
 const RATE: f64 = 22_050.0;
-/// ONNX Runtime's side.
+/// The Python script that runs ONNX Runtime.
 const ONNX_RUNTIME: &str = include_str!("onnxruntime.py");
 
 pub(super) fn run(rounds: usize, accept: bool) -> Result<()> {
     let program = build("inference")?;
     let python = python::environment()?;
-    let folder = run::target_folder()?.join("bench");
-    std::fs::create_dir_all(&folder).context("the target folder cannot be written")?;
+    let folder = target_folder()?.join("bench");
+    std::fs::create_dir_all(&folder).with_context(|| format!("the folder {} cannot be created", folder.display()))?;
     let wide = folder.join("wide.onnx");
-    figures(Command::new(&program).arg("write-wide").arg(&wide))?;
+    run_json(Command::new(&program).arg("write-wide").arg(&wide))?;
     let shipped = root().join("plugin/models/magnatagatune.onnx");
 
     let mut report = serde_json::Map::new();
     for (name, file, times) in [("shipped", &shipped, 300), ("wide 3^9, Table 1", &wide, 40)] {
-        let ours = |call: &[&str]| {
+        let tagvane = |call: &[&str]| {
             let mut command = Command::new(&program);
             command.arg(call[0]).arg(file).args(&call[1..]);
             command
@@ -38,25 +39,25 @@ pub(super) fn run(rounds: usize, accept: bool) -> Result<()> {
             command.args(["-c", ONNX_RUNTIME]).arg(file).args([form, &times.to_string()]);
             calls.push((format!("ONNX Runtime, full window, {form}"), command));
         }
-        calls.push(("tract, full window".into(), ours(&["full", &times.to_string()])));
+        calls.push(("tract, full window".into(), tagvane(&["full", &times.to_string()])));
         for hop in HOPS {
-            calls.push((step(hop), ours(&["step", &hop.to_string(), &(times * 5).to_string()])));
+            calls.push((step_label(hop), tagvane(&["step", &hop.to_string(), &(times * 5).to_string()])));
         }
-        let milliseconds = interleaved(&mut calls, rounds)?;
-        let load = figures(&mut ours(&["load", "9"]))?;
-        let memory = figures(&mut ours(&["memory", "6"]))?;
+        let milliseconds = measure_in_turns(&mut calls, rounds)?;
+        let load = run_json(&mut tagvane(&["load", "9"]))?;
+        let memory = run_json(&mut tagvane(&["memory", "6"]))?;
         print_network(name, &milliseconds, &load, &memory)?;
         report.insert(name.into(), json!({"milliseconds": milliseconds, "load": load, "memory": memory}));
     }
 
-    let listening = |call: &[&str]| {
+    let session = |call: &[&str]| {
         let mut command = Command::new(&program);
-        figures(command.arg(call[0]).arg(&shipped).args(&call[1..]))
+        run_json(command.arg(call[0]).arg(&shipped).args(&call[1..]))
     };
-    let block = figures(Command::new(&program).args(["block", "100000"]))?;
-    let publishing = figures(&mut Command::new(build("publishing")?))?;
-    let live = listening(&["live", "64", "20"])?;
-    let idle = listening(&["idle", "64", "10"])?;
+    let block = run_json(Command::new(&program).args(["block", "100000"]))?;
+    let publishing = run_json(&mut Command::new(build("publishing")?))?;
+    let live = session(&["live", "64", "20"])?;
+    let idle = session(&["idle", "64", "10"])?;
     print_session(&block, &live, &idle)?;
     print_publishing(&publishing)?;
     let counts = instructions::count(&program, &[("shipped", &shipped), ("wide", &wide)], accept)?;
@@ -71,79 +72,81 @@ pub(super) fn run(rounds: usize, accept: bool) -> Result<()> {
     std::fs::write(&path, serde_json::to_vec_pretty(&report)?)
         .with_context(|| format!("{} cannot be written", path.display()))?;
     println!("\nWritten to {}", path.display());
-    counts.verdict
+    counts.regression
 }
 
-/// Calls one after another, `rounds` times, so that whatever else the machine does meets
-/// all alike; the middle of each one's milliseconds.
-fn interleaved(calls: &mut [(String, Command)], rounds: usize) -> Result<BTreeMap<String, f64>> {
+/// Runs the commands in turns, `rounds` times, so that other load on the machine affects all of them.
+/// Returns the median milliseconds of each.
+fn measure_in_turns(calls: &mut [(String, Command)], rounds: usize) -> Result<BTreeMap<String, f64>> {
     let mut measured: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for _ in 0..rounds.max(1) {
         for (name, command) in &mut *calls {
-            measured.entry(name.clone()).or_default().push(number(&figures(command)?, "milliseconds")?);
+            measured.entry(name.clone()).or_default().push(number(&run_json(command)?, "milliseconds")?);
         }
     }
     Ok(measured
         .into_iter()
-        .map(|(name, mut all)| {
-            all.sort_by(f64::total_cmp);
-            (name, all[all.len() / 2])
+        .map(|(name, mut milliseconds)| {
+            milliseconds.sort_by(f64::total_cmp);
+            (name, milliseconds[milliseconds.len() / 2])
         })
         .collect())
 }
 
-fn step(hop: usize) -> String {
+/// The label of a sliding step in the tables.
+fn step_label(hop: usize) -> String {
     format!("step, hop {hop}")
 }
 
 fn print_network(name: &str, milliseconds: &BTreeMap<String, f64>, load: &Value, memory: &Value) -> Result<()> {
-    println!("\n{name}; milliseconds of one thread, ratios to ONNX Runtime's full window");
+    println!("\n{name}: milliseconds on one thread, and ratios to a full window in ONNX Runtime");
     println!("{:<38} {:>9} {:>10} {:>10}", "", "ms", "to conv1d", "to conv2d");
     let full = |form: &str| milliseconds[&format!("ONNX Runtime, full window, {form}")];
-    for (what, own) in milliseconds {
-        println!("{what:<38} {own:>9.3} {:>10.3} {:>10.3}", own / full("conv1d"), own / full("conv2d"));
+    for (label, time) in milliseconds {
+        println!("{label:<38} {time:>9.3} {:>10.3} {:>10.3}", time / full("conv1d"), time / full("conv2d"));
     }
-    let share = milliseconds[&step(HOP)] / 1e3 * RATE / HOP as f64;
+    let share = milliseconds[&step_label(HOP)] / 1e3 * RATE / HOP as f64;
     println!(
-        "steps at {:.1} updates a second: {:.2} % of a core, so {:.0} fit one",
+        "{:.1} steps per second take {:.2} % of a core, so one core runs {:.0} instances",
         RATE / HOP as f64,
         share * 100.0,
         1.0 / share
     );
-    println!("from the file to the first step: {:.1} ms", number(load, "milliseconds")?);
-    println!("memory a further instance: {:.1} MB", number(memory, "bytes")? / 1e6);
+    println!("loading, from the file to the first step: {:.1} ms", number(load, "milliseconds")?);
+    println!("memory of each further instance: {:.1} MB", number(memory, "bytes")? / 1e6);
     Ok(())
 }
 
 fn print_publishing(publishing: &Value) -> Result<()> {
-    println!("\nThe outputs on the audio thread, 512 frames at 48 kHz, microseconds: median, 99.9th percentile");
-    for (what, name) in [("nothing changed", "unchanged"), ("64 tags, 8 slots, MIDI and OSC changed", "changed")] {
+    println!("\nOutputs on the audio thread, block of 512 frames at 48 kHz, microseconds: median, 99.9th percentile");
+    let cases = [("nothing changed", "unchanged"), ("64 tags, 8 slots, MIDI and OSC changed", "changed")];
+    for (label, name) in cases {
         let (median, worst) = (number(publishing, name)?, number(publishing, &format!("{name}_worst"))?);
         let share = median / number(publishing, "duration")? * 100.0;
-        println!("{what:<40} {median:>8.2} {worst:>8.2}   {share:.3} % of the block");
+        println!("{label:<40} {median:>8.2} {worst:>8.2}   {share:.3} % of the block");
     }
     Ok(())
 }
 
 fn print_session(block: &Value, live: &Value, idle: &Value) -> Result<()> {
     let percent = |name: &str| Ok::<_, anyhow::Error>(number(block, name)? / number(block, "duration")? * 100.0);
-    println!("\nThe audio thread, 512 stereo frames at 48 kHz");
+    println!("\nInput on the audio thread, block of 512 stereo frames at 48 kHz");
     println!(
         "median {:.3} % of the block, 99.9th percentile {:.3} %",
         percent("milliseconds")?,
         percent("milliseconds_999")?
     );
-    println!("a block of denormal numbers takes {:.2} of a block of noise", number(block, "denormals")?);
-    println!("\n64 instances of the shipped model, live for {} s", live["seconds"]);
+    println!("a block of denormal numbers takes {:.2} times as long as a block of noise", number(block, "denormals")?);
+    println!("\n64 instances of the shipped model, in real time for {} s", live["seconds"]);
     println!(
-        "{} updates, {} late, {} gaps; {:.2} % of a core each",
+        "{} predictions, {} skipped as late, {} gaps; {:.2} % of a core per instance",
         live["updates"],
         live["late"],
         live["gaps"],
         number(live, "share_of_a_core")? * 100.0
     );
     println!(
-        "not called by the host: {:.4} % of a core each; in silence: {:.4} %",
+        "idle, not called by the host: {:.4} % of a core per instance; in silence: {:.4} %",
         number(idle, "not_called")? * 100.0,
         number(idle, "in_silence")? * 100.0
     );

@@ -1,4 +1,4 @@
-//! `bench`: speed, as ratios measured side by side in one run.
+//! `bench`: measures speed as ratios to other tools in the same run.
 
 mod inference;
 mod instructions;
@@ -13,30 +13,30 @@ use std::process::{Command, Stdio};
 
 #[derive(Subcommand)]
 pub(crate) enum Bench {
-    /// Sliding steps beside ONNX Runtime's and tract's full windows, and what listening
-    /// costs a session; what `cargo xtask bench` alone does
+    /// Compare sliding steps with full windows in ONNX Runtime and tract, and measure the plugin's
+    /// load in a session; the default of `cargo xtask bench`
     Inference {
-        /// How often each is measured, one after another
+        /// The number of measurements of each, in turns
         #[arg(long, default_value_t = 5)]
         rounds: usize,
-        /// Store the counts of instructions as those to compare with from now on
+        /// Store the counts of instructions as the new baseline
         #[arg(long)]
         accept: bool,
     },
-    /// Training and inference of the 3^9 networks, beside PyTorch where python3 has it
+    /// Compare training and inference of the 3^9 networks with PyTorch, if python3 has it
     Trainer {
-        /// How often each is measured, one after another
+        /// The number of measurements of each, in turns
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
-    /// What a frame of the window costs, and the open window while music plays (Linux)
+    /// Measure a frame of the editor window, and the open window while music plays (Linux)
     Window,
 }
 
-/// Measures, prints a table and writes it under the target folder.
+/// Measures, prints tables and writes the results to the target folder.
 ///
 /// # Errors
-/// Where something cannot be built or started, or has become slower than it was.
+/// If a bench cannot be built or started, or takes more instructions than the baseline allows.
 pub(crate) fn run(bench: Option<Bench>) -> Result<()> {
     match bench.unwrap_or(Bench::Inference { rounds: 5, accept: false }) {
         Bench::Inference { rounds, accept } => inference::run(rounds, accept),
@@ -45,24 +45,26 @@ pub(crate) fn run(bench: Option<Bench>) -> Result<()> {
     }
 }
 
-/// Runs a program that prints one line of JSON.
-fn figures(command: &mut Command) -> Result<Value> {
-    let output = command.output().context("a bench cannot be started")?;
-    ensure!(output.status.success(), "a bench failed: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).context("a bench printed no JSON")
+/// Runs a program that prints one line of JSON, and parses it.
+fn run_json(command: &mut Command) -> Result<Value> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("the bench {program} cannot be started"))?;
+    ensure!(output.status.success(), "the bench {program} failed: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).with_context(|| format!("the bench {program} printed no JSON"))
 }
 
-fn number(figures: &Value, name: &str) -> Result<f64> {
-    figures[name].as_f64().with_context(|| format!("a bench did not tell {name}"))
+/// A number in a bench's output.
+fn number(results: &Value, name: &str) -> Result<f64> {
+    results[name].as_f64().with_context(|| format!("a bench printed no number {name}"))
 }
 
-/// Builds a program that measures; gives where it lies.
+/// Builds a bench of the workspace, and returns its path.
 fn build(name: &str) -> Result<PathBuf> {
-    program(&["bench", "--workspace", "--bench", name], name)
+    build_program(&["bench", "--workspace", "--bench", name], name)
 }
 
-/// Builds what cargo is told to, and gives where the program of the target `name` lies.
-fn program(arguments: &[&str], name: &str) -> Result<PathBuf> {
+/// Runs cargo with arguments for a build, and returns the path of the program of the target `name`.
+fn build_program(arguments: &[&str], name: &str) -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(arguments).args(["--no-run", "--message-format", "json"]);
     let output = cargo.stderr(Stdio::inherit()).output().context("cargo cannot be started")?;
@@ -71,6 +73,6 @@ fn program(arguments: &[&str], name: &str) -> Result<PathBuf> {
     let program = messages.find(|message| message["target"]["name"] == name && message["executable"].is_string());
     match program.as_ref().and_then(|message| message["executable"].as_str()) {
         Some(program) => Ok(program.into()),
-        None => bail!("the program that measures was not built"),
+        None => bail!("cargo built no program of the target {name}; see its messages above"),
     }
 }

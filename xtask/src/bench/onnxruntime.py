@@ -1,6 +1,6 @@
-"""Full windows by ONNX Runtime on one thread, as the file has them (conv1d) or with
-every convolution over time as one over a picture a line high (conv2d). Prints the
-median of this thread's milliseconds as a line of JSON."""
+"""Measures full windows in ONNX Runtime on one thread, with the 1-D convolutions of the file
+(conv1d), or with the same convolutions in 2-D over inputs of height 1 (conv2d). Prints the median
+milliseconds of the thread as a line of JSON."""
 import json
 import sys
 import time
@@ -11,7 +11,7 @@ import onnxruntime
 from onnx import helper, numpy_helper
 
 
-def as_pictures(model):
+def to_conv2d(model):
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
     nodes = []
@@ -29,9 +29,9 @@ def as_pictures(model):
         nodes.append(node)
         if node.op_type == "Unsqueeze":
             name = node.output[0]
-            node.output[0] = name + "_line"
-            nodes.append(helper.make_node("Unsqueeze", [name + "_line", "picture_axis"], [name]))
-            graph.initializer.append(numpy_helper.from_array(numpy.array([2]), "picture_axis"))
+            node.output[0] = name + "_1d"
+            nodes.append(helper.make_node("Unsqueeze", [name + "_1d", "height_axis"], [name]))
+            graph.initializer.append(numpy_helper.from_array(numpy.array([2]), "height_axis"))
     del graph.node[:]
     graph.node.extend(nodes)
     del graph.value_info[:]
@@ -41,7 +41,7 @@ def as_pictures(model):
 file, form, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
 model = onnx.load(file)
 if form == "conv2d":
-    model = as_pictures(model)
+    model = to_conv2d(model)
     onnx.checker.check_model(model)
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -1,5 +1,5 @@
-# The 3^9 networks in PyTorch, for `cargo xtask bench trainer`: the median seconds of
-# a training step and of a batch answered, as one line of JSON.
+# Measures the 3^9 networks in PyTorch for `cargo xtask bench trainer`. Prints the median seconds of a
+# training step and of the inference of a batch, and the peak memory, as one line of JSON.
 import json, os, resource, sys, time
 
 import torch
@@ -24,7 +24,7 @@ waveforms = torch.rand(batch, 1, 59049)
 targets = (torch.rand(batch, 50) < 0.1).float()
 
 
-def median(work):
+def median_seconds(work):
     seconds = []
     for _ in range(steps):
         started = time.perf_counter()
@@ -41,10 +41,10 @@ def train():
     return loss.item()
 
 
-training = median(train)
+training = median_seconds(train)
 network.eval()
 with torch.no_grad():
-    inference = median(lambda: network(waveforms))
+    inference = median_seconds(lambda: network(waveforms))
 print(json.dumps({
     "training_seconds": training,
     "inference_seconds": inference,

@@ -1,6 +1,7 @@
-//! The trainer beside PyTorch: the same networks, batches and threads.
+//! Compares the trainer with PyTorch on the same networks, batches and threads.
 
-use super::figures;
+use super::{number, run_json};
+use crate::paths::target_folder;
 use crate::run;
 use anyhow::{Context as _, Result};
 use serde_json::json;
@@ -8,15 +9,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-/// The networks by their names, and how many steps each is measured over.
+/// The names of the networks, and the number of measured steps of each.
 const NETWORKS: [(&str, &str); 2] = [("narrow-3^9", "9"), ("3^9-59049", "3")];
-/// Windows a batch, as in the paper.
+/// Windows per batch, as in the paper.
 const BATCH: &str = "23";
-/// The same networks in PyTorch.
+/// The Python script with the same networks in PyTorch.
 const PYTORCH: &str = include_str!("pytorch.py");
 
-/// Seconds a training step, seconds a batch answered, bytes at most.
-type Figures = (f64, f64, f64);
+/// Seconds per training step, seconds per predicted batch, peak memory in bytes.
+type Measurement = (f64, f64, f64);
 
 pub(super) fn run(rounds: usize) -> Result<()> {
     let torch = torch_version();
@@ -24,25 +25,27 @@ pub(super) fn run(rounds: usize) -> Result<()> {
     if torch.is_some() {
         build.extend(["--features", "libtorch"]);
     } else {
-        println!("python3 has no PyTorch, so there is nothing to compare with; python3 -m pip install torch==2.9.1");
+        println!(
+            "PyTorch is not measured, because python3 does not have it; install it with: python3 -m pip install torch==2.9.1"
+        );
     }
     run::cargo(&build)?;
-    let trainer = run::target_folder()?.join("release/trainer");
+    let trainer = target_folder()?.join("release/trainer");
     let backends = if torch.is_some() { &["flex", "libtorch"][..] } else { &["flex"] };
 
     let mut results = Vec::new();
     for (network, steps) in NETWORKS {
-        let mut all: BTreeMap<&str, Vec<Figures>> = BTreeMap::new();
-        // One after another, so that whatever else the machine does meets all alike.
+        let mut all: BTreeMap<&str, Vec<Measurement>> = BTreeMap::new();
+        // In turns, so that other load on the machine affects all of them.
         for _ in 0..rounds.max(1) {
             for &backend in backends {
-                all.entry(backend).or_default().push(ours(&trainer, backend, network, steps)?);
+                all.entry(backend).or_default().push(measure_trainer(&trainer, backend, network, steps)?);
             }
             if torch.is_some() {
-                all.entry("pytorch").or_default().push(pytorch(network, steps)?);
+                all.entry("pytorch").or_default().push(measure_pytorch(network, steps)?);
             }
         }
-        let middle: BTreeMap<&str, Figures> = all.into_iter().map(|(what, all)| (what, median(all))).collect();
+        let middle: BTreeMap<&str, Measurement> = all.into_iter().map(|(what, all)| (what, median(all))).collect();
         print_table(network, torch.as_deref(), &middle);
         let figures = middle.iter().map(|(what, (training, inference, memory))| {
             let row = json!({"training_seconds": training, "inference_seconds": inference, "peak_bytes": memory});
@@ -50,8 +53,8 @@ pub(super) fn run(rounds: usize) -> Result<()> {
         });
         results.push(json!({"network": network, "batch": BATCH, "measured": figures.collect::<BTreeMap<_, _>>()}));
     }
-    let folder = run::target_folder()?.join("bench");
-    std::fs::create_dir_all(&folder).context("the target folder cannot be written")?;
+    let folder = target_folder()?.join("bench");
+    std::fs::create_dir_all(&folder).with_context(|| format!("the folder {} cannot be created", folder.display()))?;
     let path = folder.join("trainer.json");
     std::fs::write(&path, serde_json::to_vec_pretty(&json!({"pytorch": torch, "networks": results}))?)
         .with_context(|| format!("{} cannot be written", path.display()))?;
@@ -64,24 +67,37 @@ fn torch_version() -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn ours(trainer: &Path, backend: &str, network: &str, steps: &str) -> Result<Figures> {
+fn measure_trainer(trainer: &Path, backend: &str, network: &str, steps: &str) -> Result<Measurement> {
     let mut command = Command::new(trainer);
-    measured(command.args(["bench", "--backend", backend, "--network", network, "--batch", BATCH, "--steps", steps]))
+    run_measurement(command.args([
+        "bench",
+        "--backend",
+        backend,
+        "--network",
+        network,
+        "--batch",
+        BATCH,
+        "--steps",
+        steps,
+    ]))
 }
 
-fn pytorch(network: &str, steps: &str) -> Result<Figures> {
-    measured(Command::new("python3").args(["-c", PYTORCH, network, BATCH, steps]))
+fn measure_pytorch(network: &str, steps: &str) -> Result<Measurement> {
+    run_measurement(Command::new("python3").args(["-c", PYTORCH, network, BATCH, steps]))
 }
 
-/// Runs one side and takes its figures.
-fn measured(command: &mut Command) -> Result<Figures> {
-    let result = figures(command)?;
-    let figure = |name: &str| result[name].as_f64().with_context(|| format!("a bench did not tell {name}"));
-    Ok((figure("training_seconds")?, figure("inference_seconds")?, figure("peak_memory_bytes")?))
+/// Runs a bench and reads its measurement.
+fn run_measurement(command: &mut Command) -> Result<Measurement> {
+    let result = run_json(command)?;
+    Ok((
+        number(&result, "training_seconds")?,
+        number(&result, "inference_seconds")?,
+        number(&result, "peak_memory_bytes")?,
+    ))
 }
 
-fn median(all: Vec<Figures>) -> Figures {
-    let middle = |pick: fn(&Figures) -> f64| {
+fn median(all: Vec<Measurement>) -> Measurement {
+    let middle = |pick: fn(&Measurement) -> f64| {
         let mut values: Vec<f64> = all.iter().map(pick).collect();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
@@ -89,16 +105,19 @@ fn median(all: Vec<Figures>) -> Figures {
     (middle(|figures| figures.0), middle(|figures| figures.1), middle(|figures| figures.2))
 }
 
-fn print_table(network: &str, torch: Option<&str>, measured: &BTreeMap<&str, Figures>) {
+fn print_table(network: &str, torch: Option<&str>, measured: &BTreeMap<&str, Measurement>) {
     let reference = measured.get("pytorch");
-    println!("\n{network}, batches of {BATCH}; ratios to PyTorch {}: above 1 is faster", torch.unwrap_or("(missing)"));
+    println!(
+        "\n{network}, batches of {BATCH}: ratios to PyTorch {}, above 1 is faster, or more memory",
+        torch.unwrap_or("(missing)")
+    );
     println!(
         "{:<10} {:>16} {:>6} {:>18} {:>6} {:>10} {:>6}",
-        "", "trained windows/s", "ratio", "answered windows/s", "ratio", "memory MB", "ratio"
+        "", "trained windows/s", "ratio", "predicted windows/s", "ratio", "memory MB", "ratio"
     );
     let batch: f64 = BATCH.parse().unwrap_or(1.0);
     for (what, (training, inference, memory)) in measured {
-        let ratio = |pick: fn(&Figures) -> f64, own: f64| {
+        let ratio = |pick: fn(&Measurement) -> f64, own: f64| {
             reference.map_or("-".into(), |reference| format!("{:.2}", pick(reference) / own))
         };
         println!(

@@ -1,37 +1,33 @@
-//! The window.
+//! Measures the editor window.
 
-use super::{build, figures, number, program};
-use crate::{bundle, root};
+use super::{build, build_program, number, run_json};
+use crate::bundle;
+use crate::paths::root;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::process::Command;
 
-/// What a frame may cost at 1280 x 800, in milliseconds of a core.
-const FRAME: f64 = 4.0;
+/// The budget of a frame at 1280 x 800, in milliseconds of a core.
+const FRAME_BUDGET: f64 = 4.0;
 
 pub(super) fn run() -> Result<()> {
-    let tests = program(&["test", "--release", "--workspace", "--lib"], "tagvane")?;
-    let open = build("window")?;
+    let tests = build_program(&["test", "--release", "--workspace", "--lib"], "tagvane")?;
+    let window_bench = build("window")?;
     let bundles = bundle::pack()?;
 
     let mut frames = Command::new(tests);
     frames.args(["frames_cost", "--ignored", "--nocapture"]).current_dir(root().join("plugin"));
-    let output = frames.output().context("the frames cannot be measured")?;
+    let output = frames.output().context("the tests of the plugin cannot be started")?;
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    let frame = lines.lines().find(|line| line.starts_with('{')).context("the frames were not measured")?;
+    let frame = lines.lines().find(|line| line.starts_with('{')).context("the test frames_cost printed no JSON")?;
     let frame: Value = serde_json::from_str(frame)?;
     let (layout, triangles) = (number(&frame, "layout")?, number(&frame, "triangles")?);
-    println!("\nA frame at 1280 x 800 with something new in it, milliseconds of a core");
-    println!("from events to shapes {layout:.2}, to triangles {triangles:.2}; {FRAME} are allowed in all");
+    println!("\nA frame at 1280 x 800 with new content, milliseconds of a core");
+    println!("layout {layout:.2}, tessellation {triangles:.2}; the budget for both is {FRAME_BUDGET}");
 
-    let share = figures(Command::new(open).env("TAGVANE_BUNDLES", bundles))?;
-    let [with, hidden, without] = ["with", "hidden", "without"].map(|name| number(&share, name));
-    println!("\nMusic in real time, share of a core, pictures made by the processor (llvmpipe)");
-    println!(
-        "with the window {:.1} %, hidden {:.1} %, without {:.1} %",
-        with? * 100.0,
-        hidden? * 100.0,
-        without? * 100.0
-    );
+    let share = run_json(Command::new(window_bench).env("TAGVANE_BUNDLES", bundles))?;
+    let [open, hidden, closed] = ["with", "hidden", "without"].map(|name| number(&share, name));
+    println!("\nMusic in real time with software rendering (llvmpipe), share of a core");
+    println!("window open {:.1} %, hidden {:.1} %, closed {:.1} %", open? * 100.0, hidden? * 100.0, closed? * 100.0);
     Ok(())
 }

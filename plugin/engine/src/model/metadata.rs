@@ -1,50 +1,47 @@
-//! What an ONNX tagger says about itself, in its metadata properties.
+//! The metadata properties of an ONNX tagger.
 
 use prost::Message as _;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tract_onnx::pb::ModelProto;
 
-/// The version that `tagvane.format` carries.
+/// The value of the property `tagvane.format`.
 pub const FORMAT: &str = "1";
 
-/// The properties of a model file. The trainer writes them and [`Model`] reads
-/// them; only the tags matter to what is shown.
-///
-/// [`Model`]: crate::Model
+/// The metadata properties of a model file. The trainer writes them, [`Model`](crate::Model) reads them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Metadata {
-    /// The tags, in the order of the output `probabilities`; empty if not told.
+    /// The tags, in the order of the output `probabilities`; empty if missing.
     pub tags: Vec<String>,
-    /// Those of the tags that the model seldom met when it learnt: to be doubted.
+    /// Those of the tags that had few examples in training, so that their predictions are unreliable.
     pub weak_tags: Vec<String>,
-    /// The rate the waveform is expected at, in hertz; `None` if not told.
+    /// The sample rate of the waveform, in hertz; `None` if missing.
     pub sample_rate: Option<u32>,
     /// The network, such as `3^9`.
     pub architecture: String,
-    /// The filters of each layer, such as `16, 16, 32`.
+    /// The number of filters of each layer, such as `16, 16, 32`.
     pub widths: String,
-    /// What the weights were trained on, in a sentence.
+    /// The training data, in a sentence.
     pub trained_on: String,
     /// The licence of the weights.
     pub licence: String,
 }
 
 impl Metadata {
-    /// Reads the properties of an ONNX file alone, without building its graph; nothing
-    /// is told where the bytes are no ONNX file.
+    /// Reads the properties of an ONNX file without loading its graph. All of them are missing if the
+    /// bytes are no ONNX file.
     pub fn peek(bytes: &[u8]) -> Self {
-        let model = super::wire::check(bytes).ok().and_then(|()| ModelProto::decode(bytes).ok());
-        model.map_or_else(Self::default, |model| Self::of(&model))
+        let model = super::encoded_size::check(bytes).ok().and_then(|()| ModelProto::decode(bytes).ok());
+        model.map_or_else(Self::default, |model| Self::from_proto(&model))
     }
 
     /// The properties of a decoded file.
-    pub(super) fn of(model: &ModelProto) -> Self {
+    pub(super) fn from_proto(model: &ModelProto) -> Self {
         Self::from_properties(model.metadata_props.iter().map(|entry| (entry.key.as_str(), entry.value.as_str())))
     }
 
-    /// Reads the properties that Tagvane knows and ignores all others. A property
-    /// that cannot be understood counts as not told.
+    /// Reads properties from pairs of key and value. Unknown keys are ignored; a property whose value
+    /// cannot be parsed is missing.
     pub fn from_properties<'a>(properties: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let found: BTreeMap<&str, &str> = properties.into_iter().collect();
         let text = |key: &str| found.get(key).map_or(String::new(), |value| (*value).to_owned());
@@ -63,8 +60,7 @@ impl Metadata {
         }
     }
 
-    /// The properties that describe a model with a window of `window` samples,
-    /// as ARCHITECTURE.md lists them.
+    /// The properties of a model with a window of `window` samples, as pairs of key and value.
     pub fn to_properties(&self, window: usize) -> Vec<(&'static str, String)> {
         let list = |tags: &[String]| Value::from(tags).to_string();
         let mut properties = vec![
@@ -84,7 +80,7 @@ impl Metadata {
     }
 }
 
-/// A tag as it can be shown: at most 64 characters, none of them a control.
+/// The first 64 characters of a tag's name, without control characters.
 fn tag_name(value: &Value) -> String {
     let text = value.as_str().unwrap_or_default();
     text.chars().filter(|c| !c.is_control()).take(64).collect()
@@ -95,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn written_properties_are_read_back() {
         let metadata = Metadata {
             tags: vec!["guitar".into(), "männlich \"quoted\"".into()],
             weak_tags: vec!["guitar".into()],
@@ -111,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_properties_count_as_not_told() {
+    fn malformed_properties_are_missing_or_truncated() {
         let read = |key, value| Metadata::from_properties([(key, value)]);
         assert!(read("tags", "not json").tags.is_empty());
         assert!(read("tags", "{\"a\": 1}").tags.is_empty());

@@ -1,20 +1,20 @@
-//! A tagger, read from an ONNX file and run by tract.
+//! Taggers: loaded from ONNX files, run by tract.
 
-mod bounds;
-mod check;
-mod full;
-mod hearing;
+mod compute_limits;
+mod encoded_size;
+mod full_windows;
 mod metadata;
 mod output;
 mod sliding;
-mod wire;
+mod stream_state;
+mod validation;
 
-pub use hearing::Hearing;
 pub use metadata::{FORMAT, Metadata};
+pub use stream_state::StreamState;
 
-use full::FullWindows;
+use full_windows::FullWindowPlan;
 use prost::Message as _;
-use sliding::Sliding;
+use sliding::SlidingNetwork;
 use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -22,233 +22,250 @@ use std::sync::{Arc, Weak};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::TractError;
 
-/// The rate that every shipped model listens at, and that one without metadata is
-/// assumed to, in hertz.
+/// The sample rate of the audio queue and of the shipped models, in hertz. It is assumed for a model
+/// whose metadata has none.
 pub const SAMPLE_RATE: u32 = 22_050;
 
-/// Samples between two windows of a model that is run by full windows: ten a second at
-/// [`SAMPLE_RATE`]. A 3^9 network slides by as many.
+/// The hop of a model that is run by full windows, in samples: 0.1 s at [`SAMPLE_RATE`], which is also
+/// the hop of a 3^9 network.
 const HOP: usize = 2_187;
 
-/// The most tags a model may have.
+/// The most tags that a model may have.
 pub const MAX_TAGS: usize = 1_024;
 
-/// Why a model file cannot be used; the text is one sentence for a person, to be
-/// read after the file's name and a colon.
+/// Why a model cannot be used. The text is one sentence for a person, to follow the file's name and a
+/// colon.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The file cannot be read.
     #[error("the model file cannot be read: {0}")]
     Io(#[from] std::io::Error),
-    /// The file is longer than any tagger.
+    /// The file is larger than 64 MB.
     #[error("the model file is too large (at most 64 MB are allowed)")]
     TooLarge,
-    /// The bytes are no ONNX model, or end early.
-    #[error("this is no ONNX model, or it is cut off; export it again")]
+    /// The bytes are no ONNX model, or a truncated one.
+    #[error("the file is no ONNX model or is truncated; export it again")]
     NotOnnx,
-    /// It is an ONNX model, and not one that can be run here.
+    /// The ONNX model is not supported.
     #[error("this model cannot be used: {0}")]
     Refused(String),
-    /// It was accepted and failed while running.
+    /// Inference failed.
     #[error("the model failed while running: {0}")]
     Failed(String),
 }
 
 /// How a model is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Inference {
-    /// By exact sliding steps: only what is new is computed. For m^n networks.
+pub enum InferenceMode {
+    /// By exact sliding inference: a hop computes only the frames that are new. For m^n networks.
     Sliding,
-    /// Every window as a whole. For any other model.
+    /// Every window is computed from the beginning. For any model.
     FullWindows,
 }
 
-/// A loaded tagger. Cloning is cheap: the plan and the weights are shared.
+/// A loaded tagger. Clones are cheap: they share the plan and the weights.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::path::Path;
+/// use tagvane_engine::{InferenceMode, Model};
+///
+/// let model = Model::open(Path::new("model.onnx"), InferenceMode::FullWindows)?;
+/// let window = vec![0.0; model.window()];
+/// for (tag, probability) in model.tags().iter().zip(model.predict(&window)?) {
+///     println!("{tag}: {probability:.3}");
+/// }
+/// # Ok::<(), tagvane_engine::ModelError>(())
+/// ```
 #[derive(Clone)]
 pub struct Model(Arc<Inner>);
 
 struct Inner {
-    way: Way,
+    runtime: Runtime,
     metadata: Metadata,
+    /// In samples.
     window: usize,
+    /// In samples.
     hop: usize,
-    /// The numbers of the output have yet to go through the sigmoid.
+    /// Whether the outputs of `runtime` are logits, in contrast to probabilities.
     is_logits: bool,
 }
 
-enum Way {
-    Sliding(Sliding),
-    Full(FullWindows),
+/// What runs a model.
+enum Runtime {
+    Sliding(SlidingNetwork),
+    FullWindows(FullWindowPlan),
 }
 
-/// A handle of a model that does not keep it.
+/// A handle that does not keep a model loaded.
 pub(crate) struct WeakModel(Weak<Inner>);
 
 impl WeakModel {
-    /// The model, if somebody still uses it.
+    /// The model, if it is still loaded.
     pub(crate) fn upgrade(&self) -> Option<Model> {
         self.0.upgrade().map(Model)
     }
 }
 
 impl Model {
-    /// Reads a model file of at most 64 MB, as [`with`](Self::with) does.
+    /// Loads a model file of at most 64 MB, as [`with`](Self::with) does.
     ///
     /// # Errors
-    /// [`ModelError`], whose text does not repeat the path.
-    pub fn open(path: &Path, inference: Inference) -> Result<Self, ModelError> {
+    /// [`ModelError`] if the file cannot be read or its model cannot be used. The text does not repeat
+    /// the path.
+    pub fn open(path: &Path, inference: InferenceMode) -> Result<Self, ModelError> {
         Self::with(&Self::read(path)?, inference, None)
     }
 
-    /// Reads a model from the bytes of an ONNX file. It is run by sliding steps where
-    /// it is an m^n network, else by full windows.
+    /// Loads a model from the bytes of an ONNX file: an m^n network for sliding inference, any other
+    /// for full windows.
     ///
-    /// The model has one float input, `[batch, window]` or `[batch, 1, window]`, and
-    /// gives probabilities or logits `[batch, tags]`: as the output named `probabilities`, as the
-    /// one that is as wide as the tags that its metadata names, or as the only one. Logits go
-    /// through the sigmoid. No path that the file names is opened, and a panic while reading it is
-    /// an error like any other.
+    /// The model has one float input of shape `[batch, window]` or `[batch, 1, window]`, and an output
+    /// of shape `[batch, tags]` with probabilities or logits: the output called `probabilities`, the
+    /// one whose width is the number of tags in the metadata, or the only one. The sigmoid is applied
+    /// to logits. External data is refused, so no other file is opened. A panic of tract is an error.
     ///
     /// # Errors
-    /// [`ModelError`] where any of that does not hold.
+    /// [`ModelError`] if the bytes are no such model.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
-        Self::with(bytes, Inference::Sliding, None)
+        Self::with(bytes, InferenceMode::Sliding, None)
     }
 
-    /// The bytes of a model file, at most as many as are allowed.
+    /// The bytes of a model file; one byte more than the limit if the file is too large.
     pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
-        // Asked before it is opened: a pipe would have its reader wait.
+        // Before it is opened: opening a pipe would block.
         if !std::fs::metadata(path)?.is_file() {
             return Err(ModelError::Refused("it is not a file".into()));
         }
         let file = std::fs::File::open(path)?;
-        // A file may grow, or hold more than it says: one byte too many is enough to know.
+        // The file's size may be wrong or change, so the limit applies to what is read.
         let mut bytes = Vec::new();
-        file.take(check::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        file.take(validation::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// As [`from_bytes`](Self::from_bytes), run by full windows where `inference` says
-    /// so, and with windows `hop` samples apart: for an m^n network a product of the
-    /// lengths of its first layers, at least of two of them.
+    /// Loads a model as [`from_bytes`](Self::from_bytes) does, for the given inference mode and with a
+    /// hop of `hop` samples. For sliding inference the hop is a product of the lengths of the first
+    /// two or more layers; `None` chooses one.
     ///
     /// # Errors
-    /// [`ModelError`] as there, and where the network cannot slide by that hop.
-    pub fn with(bytes: &[u8], inference: Inference, hop: Option<usize>) -> Result<Self, ModelError> {
-        if bytes.len() > check::MAX_BYTES {
+    /// [`ModelError`] if the bytes are no such model, or sliding inference does not support the hop.
+    pub fn with(bytes: &[u8], inference: InferenceMode, hop: Option<usize>) -> Result<Self, ModelError> {
+        if bytes.len() > validation::MAX_BYTES {
             return Err(ModelError::TooLarge);
         }
-        wire::check(bytes)?;
+        encoded_size::check(bytes)?;
         let proto = ModelProto::decode(bytes).map_err(|_| ModelError::NotOnnx)?;
         catch_unwind(AssertUnwindSafe(|| build(proto, inference, hop)))
-            .unwrap_or_else(|_| Err(ModelError::Refused("its graph makes no sense".into())))
+            .unwrap_or_else(|_| Err(ModelError::Refused("reading its graph panicked; export it again".into())))
     }
 
-    /// A handle that does not keep the model.
+    /// A handle that does not keep the model loaded.
     pub(crate) fn downgrade(&self) -> WeakModel {
         WeakModel(Arc::downgrade(&self.0))
     }
 
-    /// The tags, in the order of the probabilities: the model's own, or `tag 1`,
-    /// `tag 2`, … for those it does not name.
+    /// The names of the tags, in the order of the probabilities. Tags without a name in the metadata are
+    /// called `tag 1`, `tag 2`, ….
     pub fn tags(&self) -> &[String] {
         &self.0.metadata.tags
     }
 
-    /// The window, in samples.
+    /// The length of a window, in samples.
     pub fn window(&self) -> usize {
         self.0.window
     }
 
-    /// Samples from one window to the next when it listens.
+    /// The hop between two windows, in samples.
     pub fn hop(&self) -> usize {
         self.0.hop
     }
 
-    /// How it is run.
-    pub fn inference(&self) -> Inference {
-        match self.0.way {
-            Way::Sliding(_) => Inference::Sliding,
-            Way::Full(_) => Inference::FullWindows,
+    /// How the model is run.
+    pub fn inference(&self) -> InferenceMode {
+        match self.0.runtime {
+            Runtime::Sliding(_) => InferenceMode::Sliding,
+            Runtime::FullWindows(_) => InferenceMode::FullWindows,
         }
     }
 
-    /// The rate the window is expected at, in hertz: what the metadata says, or
-    /// [`SAMPLE_RATE`].
+    /// The sample rate of a window, in hertz: the metadata's, or [`SAMPLE_RATE`].
     pub fn sample_rate(&self) -> u32 {
         self.0.metadata.sample_rate.unwrap_or(SAMPLE_RATE)
     }
 
-    /// Whether [`sample_rate`](Self::sample_rate) is assumed, since the file does not tell it.
+    /// Whether [`sample_rate`](Self::sample_rate) is assumed, because the metadata has none.
     pub fn is_sample_rate_assumed(&self) -> bool {
         self.0.metadata.sample_rate.is_none()
     }
 
-    /// What the model says about itself.
+    /// The metadata of the file.
     pub fn metadata(&self) -> &Metadata {
         &self.0.metadata
     }
 
-    /// The probability of every tag, each in 0..=1, for one window of mono samples in
-    /// -1..1 at [`sample_rate`](Self::sample_rate). Allocates: not for the audio
-    /// thread. For windows that follow one another a [`Hearing`] is faster; for others, a
-    /// model that is run by full windows.
+    /// Predicts one window of mono samples in -1..=1 at [`sample_rate`](Self::sample_rate): the
+    /// probability of each tag, in 0..=1.
+    ///
+    /// Allocates: not for the audio thread. For successive windows a [`StreamState`] is faster; for
+    /// separate windows [`InferenceMode::FullWindows`] is faster.
     ///
     /// # Errors
-    /// [`ModelError::Failed`] where the window has another length, the graph cannot
-    /// run, or its answer is not one number a tag.
-    pub fn probabilities(&self, window: &[f32]) -> Result<Vec<f32>, ModelError> {
+    /// [`ModelError::Failed`] if the window has another length, inference fails, or the output is not
+    /// one probability for each tag.
+    pub fn predict(&self, window: &[f32]) -> Result<Vec<f32>, ModelError> {
         if window.len() != self.window() {
-            let (got, wanted) = (window.len(), self.window());
-            return Err(ModelError::Failed(format!("it takes {wanted} samples and was given {got}")));
+            let (expected, given) = (self.window(), window.len());
+            return Err(ModelError::Failed(format!("its window has {expected} samples, but {given} were given")));
         }
-        let mut hearing = Hearing::new(self.clone());
-        hearing.catch_up(window)?;
-        hearing.probabilities(window)
+        let mut state = StreamState::new(self.clone());
+        state.prime(window)?;
+        state.predict(window)
     }
 }
 
-/// From a decoded file to a model, every promise checked on the way.
-fn build(proto: ModelProto, inference: Inference, hop: Option<usize>) -> Result<Model, ModelError> {
-    let graph = check::check(&proto)?;
-    let shape = check::waveform(graph)?;
+/// Validates a decoded file and prepares its model.
+fn build(proto: ModelProto, inference: InferenceMode, hop: Option<usize>) -> Result<Model, ModelError> {
+    let graph = validation::check(&proto)?;
+    let shape = validation::input_shape(graph)?;
     let window = shape[shape.len() - 1];
-    let mut metadata = Metadata::of(&proto);
+    let mut metadata = Metadata::from_proto(&proto);
     metadata.sample_rate = metadata.sample_rate.filter(|rate| crate::resample::RATES.contains(&f64::from(*rate)));
 
-    let (named, several) = (metadata.tags.len(), graph.output.len() > 1);
-    let output = output::choose(graph, named)?;
+    let (named, has_several_outputs) = (metadata.tags.len(), graph.output.len() > 1);
+    let output = output::select_output(graph, named)?;
     let rate = metadata.sample_rate.unwrap_or(SAMPLE_RATE);
-    let slides = inference == Inference::Sliding;
-    let sliding = if slides { Sliding::of(&proto, &output, window, rate, hop) } else { None };
-    let (way, tags, hop) = match (sliding, hop) {
-        (Some(sliding), _) => {
-            let (tags, hop) = (sliding.tags(), sliding.hop());
-            (Way::Sliding(sliding), tags, hop)
+    let is_sliding = inference == InferenceMode::Sliding;
+    let network = if is_sliding { SlidingNetwork::from_proto(&proto, &output, window, rate, hop) } else { None };
+    let (runtime, tags, hop) = match (network, hop) {
+        (Some(network), _) => {
+            let (tags, hop) = (network.tags(), network.hop());
+            (Runtime::Sliding(network), tags, hop)
         }
-        (None, Some(hop)) if slides => {
-            return Err(ModelError::Refused(format!("it cannot slide by {hop} samples")));
+        (None, Some(hop)) if is_sliding => {
+            return Err(ModelError::Refused(format!("sliding inference does not support a hop of {hop} samples")));
         }
         (None, hop) => {
-            let full = FullWindows::of(proto, &shape, &output.name)?;
-            let tags = full.tags();
-            (Way::Full(full), tags, hop.unwrap_or(HOP))
+            let plan = FullWindowPlan::new(proto, &shape, &output.name)?;
+            let tags = plan.tags();
+            (Runtime::FullWindows(plan), tags, hop.unwrap_or(HOP))
         }
     };
     if !(1..=MAX_TAGS).contains(&tags) {
         return Err(ModelError::Refused(format!("it has {tags} tags; at most {MAX_TAGS} are allowed")));
     }
-    if several && named > 0 && tags != named {
-        return Err(ModelError::Refused(format!("it names {named} tags, and none of its outputs is as wide")));
+    if has_several_outputs && named > 0 && tags != named {
+        return Err(output::no_output_of_width(named));
     }
     metadata.tags.resize(tags, String::new());
     for (index, tag) in metadata.tags.iter_mut().enumerate().filter(|(_, tag)| tag.trim().is_empty()) {
         *tag = format!("tag {}", index + 1);
     }
-    Ok(Model(Arc::new(Inner { way, metadata, window, hop, is_logits: output.is_logits })))
+    Ok(Model(Arc::new(Inner { runtime, metadata, window, hop, is_logits: output.is_logits })))
 }
 
-/// The innermost cause of a tract error, as one short line.
+/// The root cause of a tract error, on one line of at most 200 characters.
 fn one_line(error: &TractError) -> String {
     let text = error.root_cause().to_string();
     text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect()

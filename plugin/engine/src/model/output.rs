@@ -1,45 +1,46 @@
-//! Which of a graph's outputs has the tags, and whether it has probabilities or logits.
+//! Selects the output of a graph that holds the tags, and finds out whether it holds probabilities or
+//! logits.
 
 use super::ModelError;
 use std::collections::HashMap;
 use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
 
-/// Parts of names that outputs with something else than tags have.
-const NOT_TAGS: &[&str] = &["embed", "feature", "hidden", "penultimate", "latent"];
+/// Parts of the names of outputs that hold something else than tags.
+const OTHER_OUTPUTS: &[&str] = &["embed", "feature", "hidden", "penultimate", "latent"];
 
-/// Operators that leave values as they are.
-const PASSING: &[&str] = &["Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"];
+/// Operators that do not change values.
+const PASS_THROUGH: &[&str] =
+    &["Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"];
 
-/// Operators whose results lie between 0 and 1.
+/// Operators with results in 0..=1.
 const BOUNDED: &[&str] = &["HardSigmoid", "Sigmoid", "Softmax"];
 
-/// Operators whose results have no bounds: what comes out last of one of these are logits.
-const LINEAR: &[&str] = &["BatchNormalization", "Conv", "Gemm", "MatMul"];
+/// Operators with unbounded results: as the last operator they give logits.
+const UNBOUNDED: &[&str] = &["BatchNormalization", "Conv", "Gemm", "MatMul"];
 
-/// What an output's numbers are.
+/// What the values of an output are, in the order of preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum ValueKind {
     Probabilities,
     Unknown,
     Logits,
 }
 
-/// The output that has the tags.
+/// The output that holds the tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Output {
+pub(super) struct TagOutput {
     pub(super) name: String,
-    /// Its numbers have yet to go through the sigmoid.
+    /// Whether it holds logits, so that the sigmoid has to be applied.
     pub(super) is_logits: bool,
 }
 
-/// Chooses an output of a graph whose metadata names `named` tags, 0 where it names none: the one
-/// called `probabilities`, else one that is as wide as the tags; among several those that end in a
-/// sigmoid come first, logits last.
+/// Selects an output of a graph whose metadata names `named` tags, 0 if none: the output called
+/// `probabilities`, else one of width `named`. Of several, probabilities are preferred to logits.
 ///
 /// # Errors
-/// [`ModelError::Refused`] where there is none, or none of several can be as wide.
-pub(super) fn choose(graph: &GraphProto, named: usize) -> Result<Output, ModelError> {
-    let makers: HashMap<&str, &NodeProto> =
+/// [`ModelError::Refused`] if there is no output, or none of several has the width `named`.
+pub(super) fn select_output(graph: &GraphProto, named: usize) -> Result<TagOutput, ModelError> {
+    let producers: HashMap<&str, &NodeProto> =
         graph.node.iter().flat_map(|node| node.output.iter().map(move |name| (name.as_str(), node))).collect();
     let rank = |output: &&ValueInfoProto| {
         let name = output.name.to_lowercase();
@@ -47,18 +48,24 @@ pub(super) fn choose(graph: &GraphProto, named: usize) -> Result<Output, ModelEr
             Some(width) if named > 0 => usize::from(width != named) * 2,
             _ => 1,
         };
-        let is_other = NOT_TAGS.iter().any(|part| name.contains(part));
-        (name != "probabilities", width, is_other, kind(graph, &makers, &output.name))
+        let is_other = OTHER_OUTPUTS.iter().any(|part| name.contains(part));
+        (name != "probabilities", width, is_other, value_kind(graph, &producers, &output.name))
     };
-    let chosen = graph.output.iter().min_by_key(rank);
-    let chosen = chosen.ok_or_else(|| ModelError::Refused("it has no output".into()))?;
-    if named > 0 && graph.output.len() > 1 && width(chosen).is_some_and(|width| width != named) {
-        return Err(ModelError::Refused(format!("it names {named} tags, and none of its outputs is as wide")));
+    let selected = graph.output.iter().min_by_key(rank);
+    let selected = selected.ok_or_else(|| ModelError::Refused("it has no output; export it again".into()))?;
+    if named > 0 && graph.output.len() > 1 && width(selected).is_some_and(|width| width != named) {
+        return Err(no_output_of_width(named));
     }
-    Ok(Output { name: chosen.name.clone(), is_logits: kind(graph, &makers, &chosen.name) == Kind::Logits })
+    let is_logits = value_kind(graph, &producers, &selected.name) == ValueKind::Logits;
+    Ok(TagOutput { name: selected.name.clone(), is_logits })
 }
 
-/// The last of an output's sizes, where it is told.
+/// The error that none of several outputs has the width `named`.
+pub(super) fn no_output_of_width(named: usize) -> ModelError {
+    ModelError::Refused(format!("it names {named} tags, but none of its outputs has {named} values"))
+}
+
+/// The last dimension of an output; `None` if it is not fixed.
 fn width(output: &ValueInfoProto) -> Option<usize> {
     let Some(type_proto::Value::TensorType(tensor)) = &output.r#type.as_ref()?.value else { return None };
     match tensor.shape.as_ref()?.dim.last()?.value.as_ref()? {
@@ -67,43 +74,46 @@ fn width(output: &ValueInfoProto) -> Option<usize> {
     }
 }
 
-/// What the numbers of an output are, by the operator that they come from and by its name.
-fn kind(graph: &GraphProto, makers: &HashMap<&str, &NodeProto>, output: &str) -> Kind {
-    let stored = |name: &str| {
-        let constant = makers.get(name).is_some_and(|node| node.op_type == "Constant");
-        constant || graph.initializer.iter().any(|tensor| tensor.name == name)
+/// What the values of an output are, by its last operator or else by its name.
+fn value_kind(graph: &GraphProto, producers: &HashMap<&str, &NodeProto>, output: &str) -> ValueKind {
+    let is_stored = |name: &str| {
+        let is_constant = producers.get(name).is_some_and(|node| node.op_type == "Constant");
+        is_constant || graph.initializer.iter().any(|tensor| tensor.name == name)
     };
     let mut name = output;
-    // A graph may run in a circle.
+    // The graph is not yet known to be acyclic.
     for _ in 0..=graph.node.len() {
-        let Some(node) = makers.get(name) else { break };
+        let Some(node) = producers.get(name) else { break };
         let operator = node.op_type.as_str();
-        let mut data = node.input.iter().filter(|name| !name.is_empty() && !stored(name));
-        let bias = matches!(operator, "Add" | "Sub");
+        let mut data = node.input.iter().filter(|name| !name.is_empty() && !is_stored(name));
+        let is_bias = matches!(operator, "Add" | "Sub");
         if BOUNDED.contains(&operator) {
-            return Kind::Probabilities;
-        } else if LINEAR.contains(&operator) {
-            return Kind::Logits;
-        } else if !PASSING.contains(&operator) && !bias {
+            return ValueKind::Probabilities;
+        } else if UNBOUNDED.contains(&operator) {
+            return ValueKind::Logits;
+        } else if !PASS_THROUGH.contains(&operator) && !is_bias {
             break;
         }
         match (data.next(), data.next()) {
             (Some(only), None) => name = only,
-            // The shape that a Reshape is given may be computed.
-            (Some(first), Some(_)) if !bias => name = first,
+            // The shape input of a Reshape may be computed.
+            (Some(first), Some(_)) if !is_bias => name = first,
             _ => break,
         }
     }
-    if output.to_lowercase().contains("logit") { Kind::Logits } else { Kind::Unknown }
+    if output.to_lowercase().contains("logit") { ValueKind::Logits } else { ValueKind::Unknown }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Operator, inputs and output of each node.
+    type Nodes<'a> = &'a [(&'a str, &'a [&'a str], &'a str)];
     use crate::support::{node, tensor};
 
-    /// A graph of nodes, each `operator(inputs) -> output`, with outputs and their widths.
-    fn graph(nodes: &[(&str, &[&str], &str)], outputs: &[(&str, i64)]) -> GraphProto {
+    /// A graph from nodes (operator, inputs, output) and outputs (name, width), with the weight `w`.
+    fn graph(nodes: Nodes<'_>, outputs: &[(&str, i64)]) -> GraphProto {
         GraphProto {
             node: nodes.iter().map(|(operator, inputs, output)| node(operator, inputs, output, &[])).collect(),
             output: outputs.iter().map(|(name, width)| tensor(name, &[1, *width])).collect(),
@@ -113,8 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn the_output_as_wide_as_the_tags_is_chosen_in_any_order() {
-        let nodes: &[(&str, &[&str], &str)] = &[
+    fn the_output_with_the_width_of_the_tags_is_selected_in_any_order() {
+        let nodes: Nodes<'_> = &[
             ("Relu", &["x"], "embedding"),
             ("Gemm", &["embedding", "w"], "logits"),
             ("Sigmoid", &["logits"], "activations"),
@@ -123,25 +133,27 @@ mod tests {
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let outputs = order.map(|index| outputs[index]);
             for named in [50, 0] {
-                let chosen = choose(&graph(nodes, &outputs), named).unwrap();
-                assert_eq!(chosen, Output { name: "activations".into(), is_logits: false }, "{outputs:?} {named}");
+                let selected = select_output(&graph(nodes, &outputs), named).unwrap();
+                let expected = TagOutput { name: "activations".into(), is_logits: false };
+                assert_eq!(selected, expected, "{outputs:?} {named}");
             }
-            // The embedding, where it is as wide as the tags.
-            assert_eq!(choose(&graph(nodes, &outputs), 512).unwrap().name, "embedding");
-            let refused = choose(&graph(nodes, &outputs), 7).unwrap_err().to_string();
-            assert!(refused.contains("names 7 tags"), "{refused}");
+            // The embedding, if it has the width of the tags.
+            assert_eq!(select_output(&graph(nodes, &outputs), 512).unwrap().name, "embedding");
+            let error = select_output(&graph(nodes, &outputs), 7).unwrap_err().to_string();
+            assert!(error.contains("names 7 tags"), "{error}");
         }
     }
 
     #[test]
-    fn probabilities_by_name_come_before_all() {
-        let nodes: &[(&str, &[&str], &str)] = &[("Sigmoid", &["x"], "a"), ("Concat", &["x", "x"], "probabilities")];
-        assert_eq!(choose(&graph(nodes, &[("a", 50), ("probabilities", 50)]), 50).unwrap().name, "probabilities");
+    fn the_output_called_probabilities_is_preferred() {
+        let nodes: Nodes<'_> = &[("Sigmoid", &["x"], "a"), ("Concat", &["x", "x"], "probabilities")];
+        let graph = graph(nodes, &[("a", 50), ("probabilities", 50)]);
+        assert_eq!(select_output(&graph, 50).unwrap().name, "probabilities");
     }
 
     #[test]
-    fn what_ends_without_bounds_are_logits() {
-        let cases: [(&[(&str, &[&str], &str)], &str, bool); 9] = [
+    fn an_output_of_an_unbounded_operator_holds_logits() {
+        let cases: [(Nodes<'_>, &str, bool); 9] = [
             (&[("Gemm", &["x", "w", "w"], "out")], "out", true),
             (&[("MatMul", &["x", "w"], "a"), ("Add", &["a", "w"], "out")], "out", true),
             (&[("MatMul", &["x", "w"], "a"), ("Add", &["w", "a"], "b"), ("Identity", &["b"], "out")], "out", true),
@@ -153,11 +165,11 @@ mod tests {
             (&[("Sigmoid", &["x"], "a"), ("Add", &["a", "a"], "out")], "out", false),
         ];
         for (nodes, output, is_logits) in cases {
-            let chosen = choose(&graph(nodes, &[(output, 3)]), 3).unwrap();
-            assert_eq!(chosen.is_logits, is_logits, "{nodes:?}");
+            let selected = select_output(&graph(nodes, &[(output, 3)]), 3).unwrap();
+            assert_eq!(selected.is_logits, is_logits, "{nodes:?}");
         }
-        // In a circle, and from nowhere.
-        assert!(!choose(&graph(&[("Identity", &["out"], "out")], &[("out", 3)]), 3).unwrap().is_logits);
-        assert!(!choose(&graph(&[("Relu", &["x"], "y")], &[("out", 3)]), 3).unwrap().is_logits);
+        // A cycle, and an output that no node computes.
+        assert!(!select_output(&graph(&[("Identity", &["out"], "out")], &[("out", 3)]), 3).unwrap().is_logits);
+        assert!(!select_output(&graph(&[("Relu", &["x"], "y")], &[("out", 3)]), 3).unwrap().is_logits);
     }
 }

@@ -1,4 +1,4 @@
-//! Small taggers made on the spot, whose answers can be worked out by hand.
+//! Small taggers whose predictions can be calculated by hand.
 #![allow(dead_code, reason = "each test uses some of them")]
 
 pub(crate) mod network;
@@ -9,7 +9,7 @@ use tract_onnx::pb::{
     TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto, tensor_proto, tensor_shape_proto, type_proto,
 };
 
-/// A node with integer-list attributes.
+/// A node with integer attributes; `axes` is a list of one integer.
 pub(crate) fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[(&str, i64)]) -> NodeProto {
     let attribute = |(name, value): &(&str, i64)| {
         let mut attribute = AttributeProto { name: (*name).into(), ..Default::default() };
@@ -32,7 +32,7 @@ pub(crate) fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[
     }
 }
 
-/// A float input or output.
+/// A float input or output of a graph.
 pub(crate) fn tensor(name: &str, dims: &[i64]) -> ValueInfoProto {
     use tensor_shape_proto::{Dimension, dimension::Value};
     let dim = dims.iter().map(|size| Dimension { value: Some(Value::DimValue(*size)), ..Default::default() }).collect();
@@ -42,8 +42,8 @@ pub(crate) fn tensor(name: &str, dims: &[i64]) -> ValueInfoProto {
     ValueInfoProto { name: name.into(), r#type: Some(kind), ..Default::default() }
 }
 
-/// A tagger over `window` samples with two tags: `mean` and `peak` of the
-/// waveform's absolute value.
+/// A tagger for windows of `window` samples with two tags: the mean and the peak of the samples'
+/// magnitudes.
 pub(crate) fn loudness(window: usize) -> ModelProto {
     let graph = GraphProto {
         name: "loudness".into(),
@@ -67,12 +67,12 @@ pub(crate) fn loudness(window: usize) -> ModelProto {
     }
 }
 
-/// The file of a model.
+/// The bytes of a model file.
 pub(crate) fn bytes(model: &ModelProto) -> Vec<u8> {
     model.encode_to_vec()
 }
 
-/// A weight with as many values as its size says.
+/// A float initializer. `values` may disagree with `dims`.
 pub(crate) fn weight(name: &str, dims: &[i64], values: Vec<f32>) -> TensorProto {
     TensorProto {
         name: name.into(),

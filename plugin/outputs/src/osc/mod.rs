@@ -1,13 +1,15 @@
-//! OSC over UDP, from a thread of its own while it is on.
+//! OSC over UDP, sent by a thread that runs while OSC is on.
 //!
-//! The audio thread leaves a [`Snapshot`] an update in a ring; the thread turns it into
-//! bundles and sends them. It looks every few milliseconds, since the audio thread may
-//! not wake anybody.
+//! The audio thread pushes [`Snapshot`]s to a ring; the thread turns them into bundles and sends them.
+//! It polls the ring every few milliseconds, because the audio thread must not wake another one.
 
-mod lines;
+mod bundles;
+mod throttle;
 
-use crate::{PUBLISHED, SLOTS};
-use lines::Lines;
+pub(crate) use throttle::OscThrottle;
+
+use crate::constants::{PUBLISHED, SLOTS};
+use bundles::BundleEncoder;
 use ringbuf::traits::{Consumer as _, Producer as _, Split as _};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 use serde::{Deserialize, Serialize};
@@ -18,27 +20,27 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Where OSC goes unless told otherwise.
+/// The receiver of a new instance.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:9000";
 
-/// Snapshots that may wait: two seconds and a half of them.
-const WAITING: usize = 64;
+/// Snapshots that can wait: two and a half seconds of them.
+const CAPACITY: usize = 64;
 
-/// How often the thread looks.
-const LOOK: Duration = Duration::from_millis(5);
+/// The time between two polls of the ring.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How long a bounce waits for the thread to catch up before it lets an update go.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a bounce waits for the thread before it drops a snapshot.
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
-/// What goes out as OSC, and where to.
+/// The OSC output, as a project stores it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OscSettings {
-    /// Whether anything is sent.
+    /// Whether OSC is sent.
     pub on: bool,
     /// The receiver: an IP address and a port, such as `127.0.0.1:9000`.
     pub address: String,
-    /// What the instance is called in the addresses.
+    /// The name of the instance in the addresses.
     pub instance: String,
 }
 
@@ -48,90 +50,92 @@ impl Default for OscSettings {
     }
 }
 
-/// How the sending is doing.
+/// The state of the OSC output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OscStatus {
-    /// It is off.
+    /// OSC is off.
     Off,
-    /// It is on.
+    /// OSC is on.
     Sending {
         /// The receiver.
         to: SocketAddr,
-        /// Datagrams sent since it was switched on.
+        /// Datagrams sent since OSC was switched on.
         datagrams: u64,
     },
-    /// Nothing can be sent, and why, in one sentence.
+    /// OSC is on but cannot be sent, and why, in one sentence.
     Failed(String),
 }
 
-/// The state of everything that goes out, at one moment.
+/// All values that OSC sends, at one tick.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Snapshot {
     /// The published tags.
     pub(crate) tags: [f32; PUBLISHED],
-    /// The slots that are used.
+    /// The slots; `None` for one that is not used.
     pub(crate) slots: [Option<f32>; SLOTS],
-    /// How long ago the middle of the window was, in seconds, but for the window itself.
+    /// Seconds since the end of the window of the latest prediction. The sender adds half a window, so
+    /// that it sends the time since the middle of the window.
     pub(crate) age: f32,
 }
 
-/// The audio thread's end.
-pub(crate) struct Feed {
+/// The audio thread's end of the ring.
+pub(crate) struct SnapshotSender {
     ring: HeapProd<Snapshot>,
-    line: Arc<Line>,
+    shared: Arc<Shared>,
 }
 
-/// The sender of an instance.
-pub struct Osc {
-    line: Arc<Line>,
+/// The OSC output of an instance: owns the thread that sends.
+pub struct OscSender {
+    shared: Arc<Shared>,
     settings: OscSettings,
-    /// Why there is no thread though it is on.
-    problem: Option<String>,
+    /// Why there is no thread although OSC is on.
+    error: Option<String>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What both ends and the thread share.
-struct Line {
-    on: AtomicBool,
+/// What the audio thread, the owner and the sending thread share.
+struct Shared {
+    is_on: AtomicBool,
     datagrams: AtomicU64,
-    sending: Mutex<Sending>,
-    /// Told when there is to be an end.
-    end: Condvar,
+    state: Mutex<SenderState>,
+    /// Signalled when the thread should end.
+    stop: Condvar,
 }
 
-struct Sending {
+struct SenderState {
     ring: HeapCons<Snapshot>,
     to: Option<SocketAddr>,
     instance: String,
-    tags: Vec<String>,
+    /// The names of the published tags.
+    names: Vec<String>,
     /// Half of the model's window, in seconds.
     half_window: f32,
-    lines: Lines,
-    problem: Option<String>,
+    encoder: BundleEncoder,
+    error: Option<String>,
 }
 
-impl Osc {
-    /// A sender that is off, and the end that feeds it.
-    pub(crate) fn new() -> (Self, Feed) {
-        let (producer, consumer) = HeapRb::new(WAITING).split();
+impl OscSender {
+    /// A sender that is off, and the audio thread's end of its ring.
+    pub(crate) fn new() -> (Self, SnapshotSender) {
+        let (producer, consumer) = HeapRb::new(CAPACITY).split();
         let settings = OscSettings::default();
-        let sending = Sending {
+        let state = SenderState {
             ring: consumer,
             to: None,
-            lines: Lines::new(&settings.instance, &[]),
+            encoder: BundleEncoder::new(&settings.instance, &[]),
             instance: settings.instance.clone(),
-            tags: Vec::new(),
+            names: Vec::new(),
             half_window: 0.0,
-            problem: None,
+            error: None,
         };
-        let line = Arc::new(Line {
-            on: AtomicBool::new(false),
+        let shared = Arc::new(Shared {
+            is_on: AtomicBool::new(false),
             datagrams: AtomicU64::new(0),
-            sending: Mutex::new(sending),
-            end: Condvar::new(),
+            state: Mutex::new(state),
+            stop: Condvar::new(),
         });
-        let feed = Feed { ring: producer, line: Arc::clone(&line) };
-        (Self { line, settings, problem: None, thread: None }, feed)
+        let snapshots = SnapshotSender { ring: producer, shared: Arc::clone(&shared) };
+        (Self { shared, settings, error: None, thread: None }, snapshots)
     }
 
     /// Takes over other settings.
@@ -141,59 +145,59 @@ impl Osc {
         }
         self.settings = settings.clone();
         self.stop();
-        self.problem = None;
+        self.error = None;
         if settings.on {
-            self.problem = self.start().err();
+            self.error = self.start().err();
         }
     }
 
-    /// The published tags have these names from now on.
-    pub(crate) fn rename(&mut self, tags: Vec<String>) {
-        let mut sending = self.line.lock();
-        sending.tags = tags;
-        sending.lines = Lines::new(&sending.instance, &sending.tags);
+    /// Sets the names of the published tags.
+    pub(crate) fn set_names(&mut self, names: Vec<String>) {
+        let mut state = self.shared.lock();
+        state.names = names;
+        state.encoder = BundleEncoder::new(&state.instance, &state.names);
     }
 
-    /// The model's window has this length from now on.
+    /// Sets the length of the model's window.
     pub(crate) fn set_window(&mut self, window: Duration) {
-        self.line.lock().half_window = window.as_secs_f32() / 2.0;
+        self.shared.lock().half_window = window.as_secs_f32() / 2.0;
     }
 
-    /// How it is doing.
+    /// The state of the output.
     pub(crate) fn status(&self) -> OscStatus {
         if !self.settings.on {
             return OscStatus::Off;
         }
-        let sending = self.line.lock();
-        match (self.problem.as_ref().or(sending.problem.as_ref()), sending.to) {
-            (Some(problem), _) => OscStatus::Failed(problem.clone()),
-            (None, Some(to)) => OscStatus::Sending { to, datagrams: self.line.datagrams.load(Relaxed) },
+        let state = self.shared.lock();
+        match (self.error.as_ref().or(state.error.as_ref()), state.to) {
+            (Some(error), _) => OscStatus::Failed(error.clone()),
+            (None, Some(to)) => OscStatus::Sending { to, datagrams: self.shared.datagrams.load(Relaxed) },
             (None, None) => OscStatus::Off,
         }
     }
 
     fn start(&mut self) -> Result<(), String> {
-        let to = address(&self.settings.address)?;
+        let to = parse_address(&self.settings.address)?;
         let any: SocketAddr =
             if to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
         let socket = UdpSocket::bind(any).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
-        let socket = socket.map_err(|error| format!("OSC cannot be sent: the system gives no socket: {error}"))?;
+        let socket = socket.map_err(|error| format!("OSC cannot be sent: no UDP socket can be opened: {error}"))?;
         {
-            let mut sending = self.line.lock();
-            sending.instance.clone_from(&self.settings.instance);
-            sending.lines = Lines::new(&sending.instance, &sending.tags);
-            (sending.to, sending.problem) = (Some(to), None);
-            sending.ring.clear();
+            let mut state = self.shared.lock();
+            state.instance.clone_from(&self.settings.instance);
+            state.encoder = BundleEncoder::new(&state.instance, &state.names);
+            (state.to, state.error) = (Some(to), None);
+            state.ring.clear();
         }
-        self.line.datagrams.store(0, Relaxed);
-        self.line.on.store(true, Release);
-        let line = Arc::clone(&self.line);
-        let thread = std::thread::Builder::new().name("tagvane osc".into()).spawn(move || line.send(&socket));
+        self.shared.datagrams.store(0, Relaxed);
+        self.shared.is_on.store(true, Release);
+        let shared = Arc::clone(&self.shared);
+        let thread = std::thread::Builder::new().name("tagvane osc".into()).spawn(move || shared.run(&socket));
         match thread {
             Ok(thread) => self.thread = Some(thread),
             Err(error) => {
-                self.line.on.store(false, Release);
-                return Err(format!("OSC cannot be sent: the system gives no thread: {error}"));
+                self.shared.is_on.store(false, Release);
+                return Err(format!("OSC cannot be sent: no thread can be started: {error}"));
             }
         }
         Ok(())
@@ -201,9 +205,9 @@ impl Osc {
 
     fn stop(&mut self) {
         {
-            let _sending = self.line.lock();
-            self.line.on.store(false, Release);
-            self.line.end.notify_all();
+            let _state = self.shared.lock();
+            self.shared.is_on.store(false, Release);
+            self.shared.stop.notify_all();
         }
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
@@ -211,79 +215,81 @@ impl Osc {
     }
 }
 
-impl Drop for Osc {
+impl Drop for OscSender {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-impl Feed {
-    /// Leaves a snapshot, if it is on. A bounce, which is `offline`, waits where there is
-    /// no room; otherwise the update is let go.
-    pub(crate) fn push(&mut self, snapshot: Snapshot, offline: bool) {
-        if !self.line.on.load(Acquire) {
+impl SnapshotSender {
+    /// Pushes a snapshot if OSC is on. If the ring is full, a bounce waits and playback drops the
+    /// snapshot.
+    pub(crate) fn send(&mut self, snapshot: Snapshot, is_offline: bool) {
+        if !self.shared.is_on.load(Acquire) {
             return;
         }
         let mut waited = Duration::ZERO;
-        while self.ring.try_push(snapshot).is_err() && offline && waited < PATIENCE {
-            std::thread::sleep(LOOK);
-            waited += LOOK;
+        while self.ring.try_push(snapshot).is_err() && is_offline && waited < MAX_WAIT {
+            std::thread::sleep(POLL_INTERVAL);
+            waited += POLL_INTERVAL;
         }
     }
 }
 
-impl Line {
-    fn lock(&self) -> MutexGuard<'_, Sending> {
-        self.sending.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, SenderState> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// The thread.
-    fn send(&self, socket: &UdpSocket) {
-        let mut sending = self.lock();
-        while self.on.load(Acquire) {
-            while let Some(snapshot) = sending.ring.try_pop() {
-                self.send_update(&mut sending, snapshot, socket);
+    /// Sends snapshots until OSC is switched off.
+    fn run(&self, socket: &UdpSocket) {
+        let mut state = self.lock();
+        while self.is_on.load(Acquire) {
+            while let Some(snapshot) = state.ring.try_pop() {
+                self.send(&mut state, snapshot, socket);
             }
-            let woken = self.end.wait_timeout(sending, LOOK).unwrap_or_else(|poisoned| poisoned.into_inner());
-            sending = woken.0;
+            let woken = self.stop.wait_timeout(state, POLL_INTERVAL).unwrap_or_else(|poisoned| poisoned.into_inner());
+            state = woken.0;
         }
-        // What was left before the end is still said.
-        while let Some(snapshot) = sending.ring.try_pop() {
-            self.send_update(&mut sending, snapshot, socket);
+        // The snapshots that were pushed before the end.
+        while let Some(snapshot) = state.ring.try_pop() {
+            self.send(&mut state, snapshot, socket);
         }
     }
 
-    fn send_update(&self, sending: &mut Sending, mut snapshot: Snapshot, socket: &UdpSocket) {
-        let Some(to) = sending.to else { return };
-        snapshot.age += sending.half_window;
-        for datagram in sending.lines.update(&snapshot) {
+    fn send(&self, state: &mut SenderState, mut snapshot: Snapshot, socket: &UdpSocket) {
+        let Some(to) = state.to else { return };
+        snapshot.age += state.half_window;
+        for datagram in state.encoder.encode(&snapshot) {
             match socket.send_to(&datagram, to) {
                 Ok(_) => {
                     self.datagrams.fetch_add(1, Relaxed);
-                    sending.problem = None;
+                    state.error = None;
                 }
-                // Nobody listens there yet, or the network is full: the next one may get through.
+                // There is no receiver yet, or the network is busy: the next one may get through.
                 Err(error)
                     if matches!(
                         error.kind(),
                         std::io::ErrorKind::ConnectionRefused | std::io::ErrorKind::WouldBlock
                     ) => {}
-                Err(error) => sending.problem = Some(format!("OSC does not reach {to}: {error}")),
+                Err(error) => state.error = Some(format!("OSC cannot be sent to {to}: {error}")),
             }
         }
     }
 }
 
-/// Reads an address. Names are not looked up, since that can take any time.
-fn address(text: &str) -> Result<SocketAddr, String> {
+/// Parses the address of the receiver. Host names are not resolved, because that can block.
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let text = text.trim();
-    let numbers = match text.strip_prefix("localhost:") {
+    let numeric = match text.strip_prefix("localhost:") {
         Some(port) => format!("127.0.0.1:{port}"),
         None => text.to_owned(),
     };
-    match numbers.parse::<SocketAddr>() {
+    match numeric.parse::<SocketAddr>() {
         Ok(address) if address.port() != 0 => Ok(address),
-        _ => Err(format!("OSC goes nowhere: \"{text}\" is not an IP address and a port, such as {DEFAULT_ADDRESS}")),
+        _ => Err(format!(
+            "OSC cannot be sent: \"{text}\" is not an IP address and a port; use one such as {DEFAULT_ADDRESS}"
+        )),
     }
 }
 
@@ -292,12 +298,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_an_ip_and_a_port() {
+    fn an_address_is_an_ip_address_and_a_port() {
         for good in ["127.0.0.1:9000", " 10.0.0.7:1 ", "localhost:9000", "[::1]:9000"] {
-            assert!(address(good).is_ok(), "{good}");
+            assert!(parse_address(good).is_ok(), "{good}");
         }
         for bad in ["", "9000", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:70000", "example.org:9000"] {
-            assert!(address(bad).unwrap_err().contains("127.0.0.1:9000"), "{bad}");
+            assert!(parse_address(bad).unwrap_err().contains("127.0.0.1:9000"), "{bad}");
         }
     }
 
@@ -306,20 +312,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_fed_arrives_and_a_bad_address_is_said() {
+    fn snapshots_arrive_and_a_bad_address_is_an_error() {
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
         receiver.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let (mut osc, mut feed) = Osc::new();
-        feed.push(snapshot(0.9), false);
-        osc.rename(vec!["guitar".into()]);
+        let (mut osc, mut snapshots) = OscSender::new();
+        snapshots.send(snapshot(0.9), false);
+        osc.set_names(vec!["guitar".into()]);
         osc.set_window(Duration::from_secs(2));
         let to = receiver.local_addr().unwrap();
         let mut settings = OscSettings { on: true, address: to.to_string(), instance: "x".into() };
         osc.set(&settings);
-        // More than the ring holds at once: a bounce loses nothing.
+        // More than the ring holds: a bounce drops nothing.
         let mut buffer = [0; 2_000];
         for number in 1..=200 {
-            feed.push(snapshot(number as f32 / 400.0), true);
+            snapshots.send(snapshot(number as f32 / 400.0), true);
             let length = receiver.recv(&mut buffer).unwrap();
             let text = String::from_utf8_lossy(&buffer[..length]);
             assert!(text.starts_with("#bundle") && text.contains("/tagvane/x/tag/guitar"), "{text}");
@@ -327,7 +333,7 @@ mod tests {
         assert_eq!(osc.status(), OscStatus::Sending { to, datagrams: 200 });
         settings.address = "nowhere".into();
         osc.set(&settings);
-        assert!(matches!(osc.status(), OscStatus::Failed(why) if why.contains("\"nowhere\"")));
+        assert!(matches!(osc.status(), OscStatus::Failed(error) if error.contains("\"nowhere\"")));
         settings.on = false;
         osc.set(&settings);
         assert_eq!(osc.status(), OscStatus::Off);

@@ -1,15 +1,15 @@
-//! A timeline as files that other programs read.
+//! Exports a timeline to files for other programs.
 
-use super::{Row, Song, Timeline};
+use super::{Timeline, TimelineEntry, TransportPosition};
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// The kinds of files.
+/// A file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A table, a row a window.
+    /// A table with a row for each window.
     Csv,
-    /// Everything, for programs.
+    /// All data, for programs.
     Json,
     /// A label track that Audacity imports.
     Audacity,
@@ -17,22 +17,22 @@ pub enum Format {
     Reaper,
 }
 
-/// Where a tag is at or above a threshold, from second to second.
+/// A stretch in which a tag is at or above a threshold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Region {
     /// The tag.
     pub tag: usize,
-    /// Where it begins, in seconds.
+    /// The start, in seconds.
     pub start: f64,
-    /// Where it ends, in seconds.
+    /// The end, in seconds.
     pub end: f64,
 }
 
 impl Format {
-    /// All of them.
+    /// All formats.
     pub const ALL: [Self; 4] = [Self::Csv, Self::Json, Self::Audacity, Self::Reaper];
 
-    /// What it is called in front of a person.
+    /// The name for a person.
     pub fn name(self) -> &'static str {
         match self {
             Self::Csv => "CSV table",
@@ -42,7 +42,7 @@ impl Format {
         }
     }
 
-    /// The ending of its files.
+    /// The extension of its files.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Csv | Self::Reaper => "csv",
@@ -52,53 +52,57 @@ impl Format {
     }
 }
 
-/// The whole as JSON tells it; probabilities are in the order of `tags`.
+/// The JSON document; probabilities are in the order of `tags`.
 #[derive(Serialize)]
 struct Document<'a> {
     tags: &'a [String],
     window_seconds: f64,
     hop_seconds: f64,
-    rows: Vec<Moment>,
+    #[serde(rename = "rows")]
+    entries: Vec<DocumentEntry>,
 }
 
 #[derive(Serialize)]
-struct Moment {
+struct DocumentEntry {
     clock: f64,
-    song: Option<Song>,
-    cut: bool,
+    #[serde(rename = "song")]
+    position: Option<TransportPosition>,
+    #[serde(rename = "cut")]
+    is_discontinuity: bool,
     probabilities: Vec<f64>,
 }
 
 impl Timeline {
-    /// The rows that are kept, as the text of a file. Labels and regions are where a tag is at or
-    /// above `threshold`; they are placed in the song where the host said where it stood, and in
-    /// the time that was listened to otherwise.
+    /// The text of a file with the entries that are kept. Labels and regions are where a tag is at or
+    /// above `threshold`, 0..=1; their times are song positions if any is known, and the clock otherwise.
     pub fn export(&self, format: Format, threshold: f32) -> String {
         match format {
-            Format::Csv => self.table(),
-            Format::Json => self.document(),
-            Format::Audacity => self.labels(threshold),
-            Format::Reaper => self.reaper(threshold),
+            Format::Csv => self.csv_table(),
+            Format::Json => self.json_document(),
+            Format::Audacity => self.audacity_labels(threshold),
+            Format::Reaper => self.reaper_regions(threshold),
         }
     }
 
-    /// Where each tag is at or above a threshold, in the order of time; what a cut divides are two
-    /// regions.
+    /// Where each tag is at or above `threshold`, 0..=1, in the order of time. A discontinuity splits a
+    /// region in two.
     pub fn regions(&self, threshold: f32) -> Vec<Region> {
-        let song_is_known = self.rows().any(|row| row.song.is_some());
-        let time = |row: &Row| if song_is_known { row.song.map(|song| song.seconds) } else { Some(row.clock) };
+        let has_positions = self.entries().any(|entry| entry.position.is_some());
+        let time_of = |entry: &TimelineEntry| {
+            if has_positions { entry.position.map(|position| position.seconds) } else { Some(entry.clock) }
+        };
         let half = self.hop / 2.0;
         let mut regions = Vec::new();
         for tag in 0..self.tags.len() {
             let mut open: Option<Region> = None;
-            for row in self.rows() {
-                let here = time(row).filter(|_| row.probability(tag) >= threshold);
-                if let (Some(region), Some(here), false) = (&mut open, here, row.cut) {
-                    region.end = here + half;
+            for entry in self.entries() {
+                let time = time_of(entry).filter(|_| entry.probability(tag) >= threshold);
+                if let (Some(region), Some(time), false) = (&mut open, time, entry.is_discontinuity) {
+                    region.end = time + half;
                     continue;
                 }
                 regions.extend(open.take());
-                open = here.map(|here| Region { tag, start: (here - half).max(0.0), end: here + half });
+                open = time.map(|time| Region { tag, start: (time - half).max(0.0), end: time + half });
             }
             regions.extend(open);
         }
@@ -106,114 +110,116 @@ impl Timeline {
         regions
     }
 
-    fn table(&self) -> String {
-        let mut table = String::from("clock,song_seconds,song_beats,cut");
-        for tag in &self.tags {
-            table.push(',');
-            table.push_str(&cell(tag));
-        }
-        table.push('\n');
+    fn csv_table(&self) -> String {
+        let columns = ["clock", "song_seconds", "song_beats", "cut"].map(str::to_owned);
+        let header: Vec<String> = columns.into_iter().chain(self.tags.iter().cloned()).collect();
         let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.4}"));
-        for row in self.rows() {
-            let seconds = number(row.song.map(|song| song.seconds));
-            let beats = number(row.song.and_then(|song| song.beats));
-            // Writing to a string cannot fail.
-            let _ = write!(table, "{:.4},{seconds},{beats},{}", row.clock, u8::from(row.cut));
-            for tag in 0..self.tags.len() {
-                let _ = write!(table, ",{:.4}", row.probability(tag));
-            }
-            table.push('\n');
-        }
-        table
+        let rows = self.entries().map(|entry| {
+            let mut row = Vec::with_capacity(4 + self.tags.len());
+            row.push(format!("{:.4}", entry.clock));
+            row.push(number(entry.position.map(|position| position.seconds)));
+            row.push(number(entry.position.and_then(|position| position.beats)));
+            row.push(u8::from(entry.is_discontinuity).to_string());
+            row.extend((0..self.tags.len()).map(|tag| format!("{:.4}", entry.probability(tag))));
+            row
+        });
+        csv_text(std::iter::once(header).chain(rows))
     }
 
-    fn document(&self) -> String {
+    fn json_document(&self) -> String {
         let round = |value: f64| (value * 1e4).round() / 1e4;
-        let moment = |row: &Row| Moment {
-            clock: round(row.clock),
-            song: row.song,
-            cut: row.cut,
-            probabilities: (0..self.tags.len()).map(|tag| round(row.probability(tag).into())).collect(),
+        let document_entry = |entry: &TimelineEntry| DocumentEntry {
+            clock: round(entry.clock),
+            position: entry.position,
+            is_discontinuity: entry.is_discontinuity,
+            probabilities: (0..self.tags.len()).map(|tag| round(entry.probability(tag).into())).collect(),
         };
         let document = Document {
             tags: &self.tags,
             window_seconds: self.window,
             hop_seconds: self.hop,
-            rows: self.rows().map(moment).collect(),
+            entries: self.entries().map(document_entry).collect(),
         };
-        // Numbers here are finite, and keys are strings: there is nothing that JSON cannot tell.
+        // Serialising cannot fail: there are no maps with other keys than strings.
         serde_json::to_string(&document).unwrap_or_default()
     }
 
-    fn labels(&self, threshold: f32) -> String {
+    fn audacity_labels(&self, threshold: f32) -> String {
         let mut labels = String::new();
         for region in self.regions(threshold) {
-            // A tab or a line's end would be read as one of the track.
+            // Tabs and line breaks separate the fields of a label track.
             let tag = self.tags[region.tag].replace(char::is_control, " ");
+            // Writing to a string cannot fail.
             let _ = writeln!(labels, "{:.6}\t{:.6}\t{tag}", region.start, region.end);
         }
         labels
     }
 
-    fn reaper(&self, threshold: f32) -> String {
-        let mut regions = String::from("#,Name,Start,End,Length\n");
-        for (number, region) in self.regions(threshold).into_iter().enumerate() {
+    fn reaper_regions(&self, threshold: f32) -> String {
+        let header = ["#", "Name", "Start", "End", "Length"].map(str::to_owned).to_vec();
+        let rows = self.regions(threshold).into_iter().enumerate().map(|(index, region)| {
             let Region { tag, start, end } = region;
             let [from, to, length] = [start, end, end - start].map(clock_time);
-            let _ = writeln!(regions, "R{},{},{from},{to},{length}", number + 1, cell(&self.tags[tag]));
-        }
-        regions
+            vec![format!("R{}", index + 1), self.tags[tag].clone(), from, to, length]
+        });
+        csv_text(std::iter::once(header).chain(rows))
     }
 }
 
-/// A cell of a table, in quotes where it has to be.
-fn cell(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
+/// The text of a CSV file whose rows have the same number of cells.
+fn csv_text(rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        // Writing to memory cannot fail.
+        let _ = writer.write_record(&row);
+    }
+    String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 
-/// Hours, minutes, seconds and thousandths.
+/// Seconds as hours, minutes, seconds and milliseconds.
 fn clock_time(seconds: f64) -> String {
-    let thousandths = (seconds * 1e3).round() as u64;
-    let (seconds, rest) = (thousandths / 1_000, thousandths % 1_000);
+    let milliseconds = (seconds * 1e3).round() as u64;
+    let (seconds, rest) = (milliseconds / 1_000, milliseconds % 1_000);
     format!("{}:{:02}:{:02}.{rest:03}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::timeline;
-    use super::super::{Place, Timeline};
+    use super::super::{Timeline, Transport};
     use super::*;
-    use tagvane_engine::Moment;
+    use tagvane_engine::StreamTime;
 
-    /// Ten rows; the first tag is there from the third to the sixth, the second in the last. The
-    /// song, if it is told of, starts at a minute and jumps back by ten seconds after five rows.
-    fn ten_rows(song: bool) -> Timeline {
-        let (mut timeline, mut teller) = timeline();
+    /// Ten entries: the first tag is above 0.5 from the third to the sixth, the second in the last. If
+    /// `has_transport`, the song starts at a minute and jumps back by ten seconds after five entries.
+    fn ten_entries(has_transport: bool) -> Timeline {
+        let (mut timeline, mut sender) = timeline();
         for number in 0..10 {
             let seconds = 2.0 + f64::from(number) * 0.1;
-            if song {
-                let jumped = if number < 5 { 60.0 } else { 50.0 };
-                let song = Some(Song { seconds: jumped + f64::from(number) * 0.1, beats: None, bar: None });
-                teller.tell(Moment { start: 1, seconds: seconds - 1.0 }, Place { song, tempo: 0.0 });
+            if has_transport {
+                let origin = if number < 5 { 60.0 } else { 50.0 };
+                let position = TransportPosition { seconds: origin + f64::from(number) * 0.1, beats: None, bar: None };
+                let transport = Transport { position: Some(position), tempo: 0.0 };
+                sender.send(StreamTime { segment: 1, seconds: seconds - 1.0 }, transport);
             }
             let first = if (2..6).contains(&number) { 0.9 } else { 0.1 };
             let second = if number == 9 { 0.7 } else { 0.0 };
-            timeline.record(Moment { start: 1, seconds }, &[first, second]);
+            timeline.record(StreamTime { segment: 1, seconds }, &[first, second]);
         }
         timeline
     }
 
     #[test]
-    fn labels_are_where_a_tag_is_and_cuts_divide_them() {
+    fn labels_are_where_a_tag_is_and_discontinuities_split_them() {
         let expected = "0.250000\t0.650000\trock\n0.950000\t1.050000\tslow, sad\n";
-        assert_eq!(ten_rows(false).export(Format::Audacity, 0.5), expected);
+        assert_eq!(ten_entries(false).export(Format::Audacity, 0.5), expected);
         let expected = "50.450000\t50.550000\trock\n50.850000\t50.950000\tslow, sad\n60.150000\t60.450000\trock\n";
-        assert_eq!(ten_rows(true).export(Format::Audacity, 0.5), expected);
+        assert_eq!(ten_entries(true).export(Format::Audacity, 0.5), expected);
     }
 
     #[test]
-    fn reaper_reads_hours_minutes_and_seconds() {
-        let regions = ten_rows(true).export(Format::Reaper, 0.5);
+    fn reaper_regions_have_hours_minutes_and_seconds() {
+        let regions = ten_entries(true).export(Format::Reaper, 0.5);
         let lines: Vec<&str> = regions.lines().collect();
         assert_eq!(lines[0], "#,Name,Start,End,Length");
         assert_eq!(lines[2], "R2,\"slow, sad\",0:00:50.850,0:00:50.950,0:00:00.100");
@@ -222,8 +228,8 @@ mod tests {
     }
 
     #[test]
-    fn tables_and_documents_hold_every_row() {
-        let timeline = ten_rows(true);
+    fn tables_and_documents_have_every_entry() {
+        let timeline = ten_entries(true);
         let table = timeline.export(Format::Csv, 0.5);
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines.len(), 11);
@@ -237,8 +243,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_judged_is_an_empty_file_and_no_panic() {
-        let (timeline, _teller) = timeline();
+    fn a_timeline_without_entries_exports_at_most_a_header() {
+        let (timeline, _sender) = timeline();
         for format in Format::ALL {
             assert!(timeline.export(format, 0.5).lines().count() <= 1, "{}", format.name());
         }

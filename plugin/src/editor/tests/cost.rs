@@ -1,28 +1,30 @@
-//! What a frame costs.
+//! Measures the cost of a frame.
 
 use super::*;
 use egui::{Event, Pos2, RawInput, Rect, Vec2};
 use std::time::{Duration, Instant};
 
-/// The window whose frames are measured, and how many.
+/// The size of the window.
 const SIZE: (f32, f32) = (1_280.0, 800.0);
+
+/// The number of measured frames.
 const FRAMES: usize = 600;
 
-/// A frame with something new in it, without a graphics card: from events to triangles. Prints the
-/// median of the layout and of the triangles in milliseconds as a line of JSON.
+/// Measures frames with new predictions, from events to triangles, without a graphics card. Prints the
+/// medians of layout and tessellation in milliseconds as a line of JSON.
 #[test]
-#[ignore = "measures; `cargo xtask bench window` calls it"]
+#[ignore = "a benchmark; `cargo xtask bench window` runs it"]
 fn frames_cost() {
-    let mut desk = Desk::new();
-    desk.play(60.0, &[("rock", 0.8), ("guitar", 0.6), ("drums", 0.5)]);
+    let mut session = TestSession::new();
+    session.play(60.0, &[("rock", 0.8), ("guitar", 0.6), ("drums", 0.5)]);
     let context = egui::Context::default();
     let rect = Rect::from_min_size(Pos2::ZERO, Vec2::new(SIZE.0, SIZE.1));
     let (mut layout, mut triangles) = (Vec::new(), Vec::new());
     for frame in 0..FRAMES {
-        // Six frames a judgement, as on a screen of 60 Hz, with the strengths on the move.
+        // Six frames per prediction, as on a screen of 60 Hz, with changing values.
         if frame % 6 == 0 {
             let level = (frame % 120) as f32 / 120.0;
-            desk.play(0.1, &[("rock", level), ("guitar", 1.0 - level), ("drums", 0.5)]);
+            session.play(0.1, &[("rock", level), ("guitar", 1.0 - level), ("drums", 0.5)]);
         }
         let pointer = Event::PointerMoved(Pos2::new(200.0, 100.0 + (frame % 300) as f32));
         let input = RawInput {
@@ -32,8 +34,8 @@ fn frames_cost() {
             ..RawInput::default()
         };
         let start = Instant::now();
-        let Desk { window, parts, context: host, .. } = &mut desk;
-        let output = context.run_ui(input, |ui| window.show(ui, parts, &host.param_setter()));
+        let TestSession { window, instance, context: host, .. } = &mut session;
+        let output = context.run_ui(input, |ui| window.show(ui, instance, &host.param_setter()));
         layout.push(start.elapsed());
         let start = Instant::now();
         let meshes = context.tessellate(output.shapes, output.pixels_per_point);

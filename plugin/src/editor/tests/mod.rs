@@ -1,86 +1,88 @@
-//! The window without a screen: found by role and name, clicked, typed into, dragged in, and
-//! compared with reference pictures (`UPDATE_SNAPSHOTS=1` draws them anew; look at them then).
+//! Tests of the window without a screen. They find widgets by role and name, click, type and drag, and
+//! compare pages with reference pictures. `UPDATE_SNAPSHOTS=1` writes new pictures; look at them then.
 
 mod cost;
 mod painter;
 mod pictures;
-// The models that the engine's own tests make.
+// The test models of the engine.
 #[path = "../../../engine/tests/support/mod.rs"]
 mod support;
 mod using;
 mod warnings;
 
 use super::window::Window;
-use crate::parts::Parts;
-use crate::shell::{Done, TestHost};
+use crate::instance::Instance;
+use crate::shell::{HostCall, TestHost};
 use egui_kittest::Harness;
 use nice_plug::context::gui::GuiContext;
 use painter::Painter;
 use std::sync::Arc;
-use tagvane_engine::{Moment, Observer as _};
-use tagvane_outputs::{Bar, Block, Event, Place, Settings, Song};
+use tagvane_engine::{EngineObserver as _, StreamTime};
+use tagvane_outputs::{Bar, Block, Event, Settings, Transport, TransportPosition};
 
 const RATE: f64 = 48_000.0;
 
-/// Frames a block: a hundredth of a second.
+/// The frames of a block: a hundredth of a second.
 const BLOCK: u32 = 480;
 
-/// An instance, its window, and a host around both.
-struct Desk {
+/// An instance, its window and its host.
+struct TestSession {
     window: Window,
-    parts: Parts,
+    instance: Instance,
     host: Arc<TestHost>,
     context: GuiContext,
-    /// Blocks that were played.
+    /// The number of blocks that were played.
     blocks: u64,
-    /// What the host was told.
-    told: Vec<Event>,
+    /// The events that the host received.
+    events: Vec<Event>,
 }
 
-impl Desk {
+impl TestSession {
     fn new() -> Self {
         let (host, context) = TestHost::new();
-        let parts = Parts::new();
-        parts.engine.wait_until_loaded();
-        parts.stage.lock().unwrap().run(RATE);
-        Self { window: Window::default(), parts, host, context, blocks: 0, told: Vec::new() }
+        let instance = Instance::new();
+        instance.engine.wait_until_loaded();
+        instance.processor.lock().unwrap().activate(RATE);
+        Self { window: Window::default(), instance, host, context, blocks: 0, events: Vec::new() }
     }
 
-    /// Plays some seconds at 120 beats a minute, in which each tag of these names is judged so.
-    fn play(&mut self, seconds: f64, judged: &[(&str, f32)]) {
-        let names = self.parts.engine.board().status().tags().to_vec();
-        let probability = |name: &String| judged.iter().find(|(tag, _)| tag == name).map_or(0.02, |(_, value)| *value);
+    /// Plays at 120 beats per minute with these predictions; all other tags have a probability of 0.02.
+    fn play(&mut self, seconds: f64, predictions: &[(&str, f32)]) {
+        let names = self.instance.engine.board().status().tags().to_vec();
+        let probability =
+            |name: &String| predictions.iter().find(|(tag, _)| tag == name).map_or(0.02, |(_, value)| *value);
         let probabilities: Vec<f32> = names.iter().map(probability).collect();
-        let settings = self.parts.controls.settings();
+        let settings = self.instance.controls.settings();
         for _ in 0..(seconds * 100.0) as u64 {
             self.blocks += 1;
             let now = self.blocks as f64 / 100.0;
             if self.blocks.is_multiple_of(10) {
-                self.parts.outputs.judged(Moment { start: 1, seconds: now }, &probabilities);
+                self.instance.outputs.on_prediction(StreamTime { segment: 1, seconds: now }, &probabilities);
             }
-            self.pass(now, &settings);
+            self.process_block(now, &settings);
         }
     }
 
-    fn pass(&mut self, now: f64, settings: &Settings) {
-        let mut stage = self.parts.stage.lock().unwrap();
-        let start = (1, self.blocks * u64::from(BLOCK));
-        let block = Block { frames: BLOCK, start, playing: true, bypassed: false, offline: false };
+    /// Processes the block that ends at `now`, in seconds.
+    fn process_block(&mut self, now: f64, settings: &Settings) {
+        let mut processor = self.instance.processor.lock().unwrap();
+        let position = (1, self.blocks * u64::from(BLOCK));
+        let block = Block { frames: BLOCK, position, playing: true, bypassed: false, offline: false };
         let beats = (now - 0.01) * 2.0;
         let bar = Bar { number: (beats / 4.0) as i32, start: (beats / 4.0).floor() * 4.0, length: 4.0 };
-        let song = Song { seconds: now - 0.01, beats: Some(beats), bar: Some(bar) };
-        stage.place(&block, Place { song: Some(song), tempo: 120.0 });
-        stage.begin_block(true);
-        stage.pass(&block, settings);
-        stage.tell(|timed| {
-            self.told.push(timed.event);
+        let song_position = TransportPosition { seconds: now - 0.01, beats: Some(beats), bar: Some(bar) };
+        processor.set_transport(&block, Transport { position: Some(song_position), tempo: 120.0 });
+        processor.begin_block(true);
+        processor.process(&block, settings);
+        processor.drain_events(|timed| {
+            self.events.push(timed.event);
             true
         });
     }
 }
 
-/// A window of a size on a desk.
-fn open(desk: Desk, size: (f32, f32), pixels_per_point: f32) -> Harness<'static, Desk> {
+/// Opens the window of a session in this size.
+fn open(session: TestSession, size: (f32, f32), pixels_per_point: f32) -> Harness<'static, TestSession> {
     let builder = Harness::builder()
         .with_size(egui::Vec2::new(size.0, size.1))
         .with_pixels_per_point(pixels_per_point)
@@ -88,11 +90,11 @@ fn open(desk: Desk, size: (f32, f32), pixels_per_point: f32) -> Harness<'static,
         .allow_missing_glyphs()
         .renderer(Painter::default());
     let mut harness = builder.build_ui_state(
-        |ui, desk: &mut Desk| {
-            let Desk { window, parts, context, .. } = desk;
-            window.show(ui, parts, &context.param_setter());
+        |ui, session: &mut TestSession| {
+            let TestSession { window, instance, context, .. } = session;
+            window.show(ui, instance, &context.param_setter());
         },
-        desk,
+        session,
     );
     harness.run_steps(90);
     harness

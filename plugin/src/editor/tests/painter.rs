@@ -1,5 +1,5 @@
-//! egui's meshes onto a picture, without a graphics card: the same pixels on every machine, for
-//! the reference pictures.
+//! A software renderer for egui's meshes, which draws the same pixels on every machine for the reference
+//! pictures.
 
 use egui::epaint::{ImageData, Mesh, Primitive, Vertex};
 use egui::{Color32, Context, FullOutput, Pos2, Rect, TextureFilter, TextureId, TexturesDelta};
@@ -13,7 +13,7 @@ struct Texture {
     smooth: bool,
 }
 
-/// Keeps the textures and draws.
+/// The renderer with its textures.
 #[derive(Default)]
 pub(super) struct Painter {
     textures: HashMap<TextureId, Texture>,
@@ -50,16 +50,16 @@ impl TestRenderer for Painter {
         let (width, height) = (size.x.round() as usize, size.y.round() as usize);
         let mut canvas = Canvas { width, height, pixels: vec![[0.0; 4]; width * height] };
         for clipped in context.tessellate(output.shapes.clone(), scale) {
-            let Primitive::Mesh(mesh) = &clipped.primitive else { return Err("callbacks are not drawn here".into()) };
-            let texture = self.textures.get(&mesh.texture_id).ok_or("a mesh has a texture that is not there")?;
+            let Primitive::Mesh(mesh) = &clipped.primitive else { return Err("callbacks are not supported".into()) };
+            let texture = self.textures.get(&mesh.texture_id).ok_or("the texture of a mesh is missing")?;
             canvas.mesh(mesh, texture, clipped.clip_rect, scale);
         }
         let bytes = canvas.pixels.iter().flatten().map(|value| value.round() as u8).collect();
-        RgbaImage::from_raw(width as u32, height as u32, bytes).ok_or_else(|| "the picture has another size".into())
+        RgbaImage::from_raw(width as u32, height as u32, bytes).ok_or_else(|| "the picture has the wrong size".into())
     }
 }
 
-/// Pixels with premultiplied alpha, 0..=255.
+/// Pixels with premultiplied alpha, with values from 0 to 255.
 struct Canvas {
     width: usize,
     height: usize,
@@ -69,14 +69,14 @@ struct Canvas {
 impl Canvas {
     fn mesh(&mut self, mesh: &Mesh, texture: &Texture, clip: Rect, scale: f32) {
         let clip = Rect::from_min_max(clip.min * scale, clip.max * scale);
-        let bounds = |low: f32, high: f32, most: usize| {
-            (low.round().clamp(0.0, most as f32) as usize, high.round().clamp(0.0, most as f32) as usize)
+        let bounds = |low: f32, high: f32, size: usize| {
+            (low.round().clamp(0.0, size as f32) as usize, high.round().clamp(0.0, size as f32) as usize)
         };
         let (left, right) = bounds(clip.min.x, clip.max.x, self.width);
         let (top, bottom) = bounds(clip.min.y, clip.max.y, self.height);
         for corners in mesh.indices.chunks_exact(3) {
-            let corner = |at: usize| {
-                let mut vertex = mesh.vertices[corners[at] as usize];
+            let corner = |index: usize| {
+                let mut vertex = mesh.vertices[corners[index] as usize];
                 vertex.pos *= scale;
                 vertex
             };
@@ -93,33 +93,36 @@ impl Canvas {
             corners.swap(1, 2);
         }
         let area = area.abs();
-        let span = |pick: fn(Pos2) -> f32, (first, last): (usize, usize)| {
-            let values = corners.map(|corner| pick(corner.pos));
+        let span = |coordinate: fn(Pos2) -> f32, (first, last): (usize, usize)| {
+            let values = corners.map(|corner| coordinate(corner.pos));
             let low = values.iter().copied().fold(f32::INFINITY, f32::min).floor().max(first as f32) as usize;
             let high =
                 values.iter().copied().fold(f32::NEG_INFINITY, f32::max).ceil().min(last as f32).max(0.0) as usize;
             low..high
         };
         let [a, b, c] = corners;
-        for y in span(|at| at.y, rows) {
-            for x in span(|at| at.x, columns) {
-                let at = Pos2::new(x as f32 + 0.5, y as f32 + 0.5);
-                let weights = [(b, c), (c, a), (a, b)].map(|(from, to)| (edge(from.pos, to.pos, at), from.pos, to.pos));
-                // A pixel on an edge belongs to the triangle left of or below it alone.
-                let inside = |(weight, from, to): (f32, Pos2, Pos2)| {
-                    weight > 0.0 || weight == 0.0 && ((from.y == to.y && to.x > from.x) || to.y < from.y)
+        for y in span(|position| position.y, rows) {
+            for x in span(|position| position.x, columns) {
+                let pixel = Pos2::new(x as f32 + 0.5, y as f32 + 0.5);
+                let edges =
+                    [(b, c), (c, a), (a, b)].map(|(from, to)| (edge(from.pos, to.pos, pixel), from.pos, to.pos));
+                // A pixel on an edge belongs only to the triangle to the left of the edge or below it.
+                let is_inside = |(distance, from, to): (f32, Pos2, Pos2)| {
+                    distance > 0.0 || distance == 0.0 && ((from.y == to.y && to.x > from.x) || to.y < from.y)
                 };
-                if weights.iter().all(|weight| inside(*weight)) {
-                    let parts = weights.map(|(weight, ..)| weight / area);
-                    self.blend(x, y, &[a, b, c], parts, texture);
+                if edges.iter().all(|edge| is_inside(*edge)) {
+                    let weights = edges.map(|(distance, ..)| distance / area);
+                    self.blend(x, y, &[a, b, c], weights, texture);
                 }
             }
         }
     }
 
-    fn blend(&mut self, x: usize, y: usize, corners: &[Vertex; 3], parts: [f32; 3], texture: &Texture) {
-        let mix =
-            |pick: &dyn Fn(&Vertex) -> f32| corners.iter().zip(parts).map(|(one, part)| pick(one) * part).sum::<f32>();
+    /// Blends a pixel of a triangle; `weights` are its barycentric coordinates.
+    fn blend(&mut self, x: usize, y: usize, corners: &[Vertex; 3], weights: [f32; 3], texture: &Texture) {
+        let mix = |value: &dyn Fn(&Vertex) -> f32| {
+            corners.iter().zip(weights).map(|(corner, weight)| value(corner) * weight).sum::<f32>()
+        };
         let texel = texture.sample(mix(&|corner| corner.uv.x), mix(&|corner| corner.uv.y));
         let source: [f32; 4] =
             std::array::from_fn(|channel| texel[channel] * mix(&|corner| f32::from(corner.color[channel])) / 255.0);
@@ -144,17 +147,17 @@ impl Texture {
         }
         let (x, y) = (x - 0.5, y - 0.5);
         let (left, top) = (x.floor(), y.floor());
-        let (right_part, lower_part) = (x - left, y - top);
+        let (right_weight, lower_weight) = (x - left, y - top);
         let corners = [texel(left, top), texel(left + 1.0, top), texel(left, top + 1.0), texel(left + 1.0, top + 1.0)];
         std::array::from_fn(|channel| {
             let [a, b, c, d] = corners.map(|corner| corner[channel]);
-            let (upper, lower) = (a + (b - a) * right_part, c + (d - c) * right_part);
-            upper + (lower - upper) * lower_part
+            let (upper, lower) = (a + (b - a) * right_weight, c + (d - c) * right_weight);
+            upper + (lower - upper) * lower_weight
         })
     }
 }
 
-/// Twice the area of a triangle, signed.
+/// Twice the signed area of a triangle.
 fn edge(a: Pos2, b: Pos2, c: Pos2) -> f32 {
     (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x)
 }

@@ -1,49 +1,49 @@
-//! What the line at the bottom warns of.
+//! Warnings in the status line.
 
 use super::*;
 use egui_kittest::kittest::Queryable as _;
-use tagvane_engine::{ModelSource, Pace};
+use tagvane_engine::{ModelSource, RenderMode};
 
-fn shows(harness: &Harness<'_, Desk>, text: &str) -> bool {
+fn is_shown(harness: &Harness<'_, TestSession>, text: &str) -> bool {
     harness.query_by_label(text).is_some()
 }
 
 #[test]
-fn a_sample_rate_that_is_assumed_is_said() {
-    let mut harness = open(Desk::new(), (1_000.0, 700.0), 1.0);
-    assert!(!shows(&harness, "22050 Hz assumed"), "the shipped model tells its own");
+fn an_assumed_sample_rate_is_shown() {
+    let mut harness = open(TestSession::new(), (1_000.0, 700.0), 1.0);
+    assert!(!is_shown(&harness, "22050 Hz assumed"), "the shipped model has a sample rate");
     let mut model = support::loudness(59_049);
     model.metadata_props.retain(|property| property.key != "sample_rate");
     let bytes = Vec::leak(support::bytes(&model));
-    harness.state().parts.engine.load(ModelSource::Bytes { name: "of unknown rate".into(), bytes });
-    harness.state().parts.engine.wait_until_loaded();
+    harness.state().instance.engine.load(ModelSource::Bytes { name: "of unknown rate".into(), bytes });
+    harness.state().instance.engine.wait_until_loaded();
     harness.run_steps(4);
-    assert!(shows(&harness, "22050 Hz assumed"));
+    assert!(is_shown(&harness, "22050 Hz assumed"));
     harness.get_by_label("Model").click();
     harness.run_steps(4);
-    assert!(shows(&harness, "22050 Hz, assumed: the file does not tell it"));
+    assert!(is_shown(&harness, "22050 Hz, assumed: the file has none"));
 }
 
 #[test]
-fn channels_that_cancel_are_said() {
-    let mut harness = open(Desk::new(), (1_000.0, 700.0), 1.0);
+fn channels_that_cancel_are_shown() {
+    let mut harness = open(TestSession::new(), (1_000.0, 700.0), 1.0);
     let left: Vec<f32> = (0..48_000).map(|frame| 0.5 * (frame as f32 * 0.07).sin()).collect();
     let right: Vec<f32> = left.iter().map(|sample| -sample).collect();
-    let parts = harness.state().parts.clone();
-    let mut tap = parts.engine.connect(RATE, Pace::EveryHop).unwrap();
-    let mut warned = Vec::new();
-    // Once for the mean, until the window holds nothing else than sides that cancel, and back.
+    let instance = harness.state().instance.clone();
+    let mut producer = instance.engine.connect(RATE, RenderMode::Offline).unwrap();
+    let mut is_warned = Vec::new();
+    // Equal channels, then channels that cancel for longer than a window, then equal channels again.
     for (seconds, other) in [(1, &left), (4, &right), (1, &left)] {
         for _ in 0..seconds {
-            tap.hear(&[&left, other]);
-            parts.engine.catch_up();
+            producer.push(&[&left, other]);
+            instance.engine.process_offline();
         }
-        // A hop more, with which the listener learns of the last decision.
-        tap.hear(&[&left[..4_800], &other[..4_800]]);
-        parts.engine.catch_up();
-        parts.repaint.request();
+        // The analyzer reads the last choice of a channel with the next hop.
+        producer.push(&[&left[..4_800], &other[..4_800]]);
+        instance.engine.process_offline();
+        instance.repaint.request();
         harness.run_steps(4);
-        warned.push(shows(&harness, "out of phase: channel 1 alone"));
+        is_warned.push(is_shown(&harness, "out of phase: channel 1 only"));
     }
-    assert_eq!(warned, [false, true, false]);
+    assert_eq!(is_warned, [false, true, false]);
 }

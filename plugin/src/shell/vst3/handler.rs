@@ -1,4 +1,4 @@
-//! What clap-wrapper talks to while the host has set no component handler.
+//! The component handler that clap-wrapper calls while the host has set none.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use vst3::Class;
@@ -8,28 +8,28 @@ use vst3::Steinberg::Vst::{
 use vst3::Steinberg::{FIDString, TBool, int32, kNotImplemented, kResultOk, tresult};
 use vst3::{ComPtr, ComRef};
 
-/// A component handler in the place of the host's: it refuses edits, since nobody records them, and
-/// keeps what a host that comes later has to know.
+/// A component handler that replaces the host's: it refuses edits, because nobody records them, and stores
+/// the other changes until the host sets a handler.
 #[derive(Default)]
 pub(super) struct StandInHandler {
-    /// VST3's restart flags.
-    flags: AtomicI32,
-    dirty: AtomicBool,
+    /// The restart flags of VST3 that were requested.
+    restart_flags: AtomicI32,
+    is_dirty: AtomicBool,
 }
 
 impl StandInHandler {
-    /// Tells a host's handler what was kept; nothing is kept any more.
+    /// Passes the stored changes on to the host's handler and forgets them.
     ///
     /// # Safety
     /// The handler is the host's, and this is the main thread.
-    pub(super) unsafe fn deliver(&self, handler: &ComPtr<IComponentHandler>) {
-        let flags = self.flags.swap(0, Ordering::Relaxed);
-        // SAFETY: by the caller.
+    pub(super) unsafe fn report_changes(&self, handler: &ComPtr<IComponentHandler>) {
+        let restart_flags = self.restart_flags.swap(0, Ordering::Relaxed);
+        // SAFETY: the handler is the host's and this is the main thread, by the caller.
         unsafe {
-            if flags != 0 {
-                handler.restartComponent(flags);
+            if restart_flags != 0 {
+                handler.restartComponent(restart_flags);
             }
-            if self.dirty.swap(false, Ordering::Relaxed)
+            if self.is_dirty.swap(false, Ordering::Relaxed)
                 && let Some(handler) = handler.cast::<IComponentHandler2>()
             {
                 handler.setDirty(1);
@@ -57,7 +57,7 @@ impl IComponentHandlerTrait for StandInHandler {
     }
 
     unsafe fn restartComponent(&self, flags: int32) -> tresult {
-        self.flags.fetch_or(flags, Ordering::Relaxed);
+        self.restart_flags.fetch_or(flags, Ordering::Relaxed);
         kResultOk
     }
 }
@@ -65,7 +65,7 @@ impl IComponentHandlerTrait for StandInHandler {
 #[allow(non_snake_case)]
 impl IComponentHandler2Trait for StandInHandler {
     unsafe fn setDirty(&self, state: TBool) -> tresult {
-        self.dirty.store(state != 0, Ordering::Relaxed);
+        self.is_dirty.store(state != 0, Ordering::Relaxed);
         kResultOk
     }
 
@@ -82,11 +82,11 @@ impl IComponentHandler2Trait for StandInHandler {
     }
 }
 
-/// A host's handler as a reference of our own; `None` for null.
+/// A counted reference to a host's handler; `None` for null.
 ///
 /// # Safety
 /// `handler` is null or a host's handler.
-pub(super) unsafe fn retained(handler: *mut IComponentHandler) -> Option<ComPtr<IComponentHandler>> {
-    // SAFETY: by the caller.
+pub(super) unsafe fn retain(handler: *mut IComponentHandler) -> Option<ComPtr<IComponentHandler>> {
+    // SAFETY: the pointer is null or the host's, by the caller.
     unsafe { ComRef::from_raw(handler) }.map(|handler| handler.to_com_ptr())
 }

@@ -1,8 +1,7 @@
-//! One VST3 instance: component, processor and controller in one object, as clap-wrapper makes them.
+//! A VST3 instance: component, processor and controller in one object, as clap-wrapper makes them.
 
-use crate::shell::params::{CURRENT_VALUE, INFERENCE};
-use super::StandInHandler;
-use super::handler::retained;
+use super::handler::{StandInHandler, retain};
+use crate::shell::params::{CURRENT_VALUE, INFERENCE_ID};
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,25 +18,25 @@ use vst3::Steinberg::{
 use vst3::com_scrape_types::{Construct, Guid, InterfaceList, MakeHeader, Wrapper};
 use vst3::{Class, ComPtr, ComWrapper, Interface};
 
-/// The longest text of a parameter that clap-wrapper reads within its buffer, in bytes of UTF-8.
-const LONGEST_TEXT: usize = 126;
+/// The longest parameter text that fits into clap-wrapper's buffer, in bytes of UTF-8.
+const MAX_TEXT_BYTES: usize = 126;
 
-/// clap-wrapper's instance, and what stands between it and the host.
-pub(super) struct Instance {
+/// Wraps clap-wrapper's instance and passes on only the calls that it can take.
+pub(super) struct Vst3Instance {
     component: ComPtr<IComponent>,
     processor: ComPtr<IAudioProcessor>,
     controller: ComPtr<IEditController>,
     stand_in: ComWrapper<StandInHandler>,
     /// The host's handler, if it has set one. Locked on the main thread only.
     handler: Mutex<Option<ComPtr<IComponentHandler>>>,
-    /// Between a successful `initialize` and `terminate`.
+    /// True between a successful `initialize` and `terminate`.
     is_initialized: AtomicBool,
-    /// The ids of all parameters, sorted: they never change.
+    /// The sorted ids of all parameters, which never change.
     parameter_ids: OnceLock<Vec<ParamID>>,
 }
 
-impl Instance {
-    /// An object in front of clap-wrapper's; `None` where that is not one of all three kinds.
+impl Vst3Instance {
+    /// Wraps clap-wrapper's object; `None` if it lacks one of the three interfaces.
     pub(super) fn create(component: ComPtr<IComponent>) -> Option<ComPtr<FUnknown>> {
         let (processor, controller) = (component.cast()?, component.cast()?);
         let instance = ComWrapper::new(Self {
@@ -53,28 +52,28 @@ impl Instance {
         instance.to_com_ptr::<FUnknown>()
     }
 
-    /// Has clap-wrapper talk to the host's handler, or to the stand-in.
+    /// Sets the handler of clap-wrapper: the host's, or the stand-in for `None`.
     fn set_handler(&self, handler: Option<ComPtr<IComponentHandler>>) -> tresult {
         let stand_in = self.stand_in.as_com_ref::<IComponentHandler>();
-        let used = match &handler {
+        let raw = match &handler {
             Some(handler) => handler.as_ptr(),
             None => stand_in.map_or(ptr::null_mut(), |stand_in| stand_in.as_ptr()),
         };
-        // SAFETY: both live; clap-wrapper takes a reference of its own.
-        let result = unsafe { self.controller.setComponentHandler(used) };
+        // SAFETY: the controller and the handler are live; clap-wrapper takes a reference of its own.
+        let result = unsafe { self.controller.setComponentHandler(raw) };
         *self.handler.lock().unwrap_or_else(PoisonError::into_inner) = handler;
         result
     }
 
-    /// Tells the host's handler what the stand-in has kept for it.
+    /// Passes the changes that the stand-in has stored on to the host's handler, if there is one.
     ///
     /// # Safety
-    /// On the main thread, in a call in which a host expects to be called back.
-    unsafe fn deliver(&self) {
+    /// This is the main thread, in a call in which a host expects callbacks.
+    unsafe fn report_changes(&self) {
         let handler = self.handler.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(handler) = handler {
-            // SAFETY: by the caller.
-            unsafe { self.stand_in.deliver(&handler) };
+            // SAFETY: the handler is the host's, and this is the main thread by the caller.
+            unsafe { self.stand_in.report_changes(&handler) };
         }
     }
 
@@ -85,7 +84,8 @@ impl Instance {
     /// Whether there is a parameter with this id.
     fn has_parameter(&self, id: ParamID) -> bool {
         let ids = self.parameter_ids.get_or_init(|| {
-            // SAFETY: an initialized controller, and a plain C struct that it writes.
+            // SAFETY: the controller is initialized; all zeros are a valid value of the plain C struct that
+            // it writes to.
             let mut ids: Vec<ParamID> = unsafe {
                 (0..self.controller.getParameterCount())
                     .filter_map(|index| {
@@ -104,7 +104,7 @@ impl Instance {
 /// The three interfaces, in the order of [`Header`].
 pub(super) struct Interfaces;
 
-/// The heads of an instance that a host's pointers lead to.
+/// The vtable pointers of an instance; a host's pointer points to one of them.
 #[repr(C)]
 pub(super) struct Header {
     component: IComponent,
@@ -115,7 +115,7 @@ pub(super) struct Header {
 const PROCESSOR: isize = std::mem::offset_of!(Header, processor) as isize;
 const CONTROLLER: isize = std::mem::offset_of!(Header, controller) as isize;
 
-// SAFETY: each interface is at the offset that it is found at.
+// SAFETY: `query` returns the offset of the interface in `Header`.
 unsafe impl InterfaceList for Interfaces {
     type Header = Header;
 
@@ -130,11 +130,11 @@ unsafe impl InterfaceList for Interfaces {
     }
 }
 
-/// The vtable of an interface `I` at `OFFSET`, as the `vst3` crate makes it.
+/// The vtable of an interface at an offset, as the `vst3` crate makes it.
 macro_rules! vtable {
     ($interface:ident, $offset:expr) => {
-        // SAFETY: it points to the constant table that the crate made for this class.
-        unsafe { *<$interface as Construct<Instance, ComWrapper<Instance>, { $offset }>>::OBJ.vtbl }
+        // SAFETY: the pointer points to the constant table that the crate made for this class.
+        unsafe { *<$interface as Construct<Vst3Instance, ComWrapper<Vst3Instance>, { $offset }>>::OBJ.vtbl }
     };
 }
 
@@ -154,8 +154,8 @@ const CONTROLLER_VTABLE: IEditControllerVtbl = {
     table
 };
 
-// SAFETY: each points to a table for its interface and its offset.
-unsafe impl MakeHeader<Instance, ComWrapper<Instance>> for Interfaces {
+// SAFETY: each pointer points to the table of its interface at its offset.
+unsafe impl MakeHeader<Vst3Instance, ComWrapper<Vst3Instance>> for Interfaces {
     const HEADER: Header = Header {
         component: IComponent { vtbl: &COMPONENT_VTABLE },
         processor: IAudioProcessor { vtbl: &PROCESSOR_VTABLE },
@@ -163,11 +163,11 @@ unsafe impl MakeHeader<Instance, ComWrapper<Instance>> for Interfaces {
     };
 }
 
-impl Class for Instance {
+impl Class for Vst3Instance {
     type Interfaces = Interfaces;
 }
 
-/// One of the three interfaces, or one of clap-wrapper's that need no guard.
+/// Returns one of the three interfaces, or an interface of clap-wrapper that needs no protection.
 unsafe extern "system" fn query_interface<const OFFSET: isize>(
     this: *mut FUnknown,
     iid: *const TUID,
@@ -176,13 +176,13 @@ unsafe extern "system" fn query_interface<const OFFSET: isize>(
     if iid.is_null() || object.is_null() {
         return kInvalidArgument;
     }
-    // SAFETY: `this` is the interface at `OFFSET` of a live instance's header; `iid` is sixteen bytes
-    // and `object` the caller's variable, by the contract.
+    // SAFETY: `this` is the interface at `OFFSET` of a live instance's header; `iid` has sixteen bytes and
+    // `object` may be written, by the contract.
     unsafe {
         let header = this.byte_offset(-OFFSET).cast::<Header>();
-        let instance = <ComWrapper<Instance> as Wrapper<Instance>>::data_from_header(header);
+        let instance = <ComWrapper<Vst3Instance> as Wrapper<Vst3Instance>>::data_from_header(header);
         if let Some(offset) = Interfaces::query(&*iid.cast::<Guid>()) {
-            <ComWrapper<Instance> as Wrapper<Instance>>::add_ref(instance);
+            <ComWrapper<Vst3Instance> as Wrapper<Vst3Instance>>::add_ref(instance);
             object.write(header.byte_offset(offset).cast());
             return kResultOk;
         }
@@ -192,9 +192,9 @@ unsafe extern "system" fn query_interface<const OFFSET: isize>(
     }
 }
 
-impl IPluginBaseTrait for Instance {
+impl IPluginBaseTrait for Vst3Instance {
     unsafe fn initialize(&self, context: *mut FUnknown) -> tresult {
-        // SAFETY: by the contract; the stand-in answers for a host that gives no context.
+        // SAFETY: by the contract; the stand-in replaces a null context.
         unsafe {
             let stand_in = self.stand_in.as_com_ref::<IComponentHandler>();
             let stand_in = stand_in.map_or(ptr::null_mut(), |stand_in| stand_in.as_ptr().cast());
@@ -210,15 +210,16 @@ impl IPluginBaseTrait for Instance {
 
     unsafe fn terminate(&self) -> tresult {
         self.is_initialized.store(false, Ordering::Release);
-        // SAFETY: by the contract. clap-wrapper lets go of the handler.
+        // SAFETY: by the contract.
         let result = unsafe { self.component.terminate() };
+        // clap-wrapper has released its handler.
         self.set_handler(None);
         result
     }
 }
 
-/// Forwards a call that needs an initialized instance; gives `$otherwise` where it is none, or where
-/// one of the pointers is null.
+/// Passes a call on. Returns `$otherwise` of an error code if the instance is not initialized or one of the
+/// pointers is null.
 macro_rules! forward {
     ($self:ident.$part:ident.$call:ident($($argument:expr),*), not null: [$($pointer:expr),*], else $otherwise:expr) => {
         if !$self.is_initialized() {
@@ -226,19 +227,19 @@ macro_rules! forward {
         } else if false $(|| $pointer.is_null())* {
             $otherwise(kInvalidArgument)
         } else {
-            // SAFETY: by the contract; forwarded on the host's thread.
+            // SAFETY: by the contract; the call comes on the host's thread.
             unsafe { $self.$part.$call($($argument),*) }
         }
     };
 }
 
-/// What a call gives that tells no result.
-fn nothing<T: Default>(_: tresult) -> T {
+/// The fallback of a call that returns no error code.
+fn default_value<T: Default>(_: tresult) -> T {
     T::default()
 }
 
 #[allow(non_snake_case)]
-impl IComponentTrait for Instance {
+impl IComponentTrait for Vst3Instance {
     unsafe fn getControllerClassId(&self, class: *mut TUID) -> tresult {
         forward!(self.component.getControllerClassId(class), not null: [class], else tresult::from)
     }
@@ -248,7 +249,7 @@ impl IComponentTrait for Instance {
     }
 
     unsafe fn getBusCount(&self, media: MediaType, direction: BusDirection) -> int32 {
-        forward!(self.component.getBusCount(media, direction), not null: [], else nothing)
+        forward!(self.component.getBusCount(media, direction), not null: [], else default_value)
     }
 
     unsafe fn getBusInfo(&self, media: MediaType, direction: BusDirection, index: int32, bus: *mut BusInfo) -> tresult {
@@ -264,8 +265,8 @@ impl IComponentTrait for Instance {
     }
 
     unsafe fn setActive(&self, state: TBool) -> tresult {
-        // SAFETY: hosts call this on the main thread.
-        unsafe { self.deliver() };
+        // SAFETY: hosts call this on the main thread, by the contract.
+        unsafe { self.report_changes() };
         forward!(self.component.setActive(state), not null: [], else tresult::from)
     }
 
@@ -279,7 +280,7 @@ impl IComponentTrait for Instance {
 }
 
 #[allow(non_snake_case)]
-impl IAudioProcessorTrait for Instance {
+impl IAudioProcessorTrait for Vst3Instance {
     unsafe fn setBusArrangements(
         &self,
         inputs: *mut SpeakerArrangement,
@@ -315,7 +316,7 @@ impl IAudioProcessorTrait for Instance {
     }
 
     unsafe fn getLatencySamples(&self) -> uint32 {
-        forward!(self.processor.getLatencySamples(), not null: [], else nothing)
+        forward!(self.processor.getLatencySamples(), not null: [], else default_value)
     }
 
     unsafe fn setupProcessing(&self, setup: *mut ProcessSetup) -> tresult {
@@ -331,15 +332,15 @@ impl IAudioProcessorTrait for Instance {
     }
 
     unsafe fn getTailSamples(&self) -> uint32 {
-        forward!(self.processor.getTailSamples(), not null: [], else nothing)
+        forward!(self.processor.getTailSamples(), not null: [], else default_value)
     }
 }
 
 #[allow(non_snake_case)]
-impl IEditControllerTrait for Instance {
+impl IEditControllerTrait for Vst3Instance {
     unsafe fn setComponentState(&self, state: *mut IBStream) -> tresult {
-        // SAFETY: hosts call this on the main thread.
-        unsafe { self.deliver() };
+        // SAFETY: hosts call this on the main thread, by the contract.
+        unsafe { self.report_changes() };
         forward!(self.controller.setComponentState(state), not null: [state], else tresult::from)
     }
 
@@ -352,7 +353,7 @@ impl IEditControllerTrait for Instance {
     }
 
     unsafe fn getParameterCount(&self) -> int32 {
-        forward!(self.controller.getParameterCount(), not null: [], else nothing)
+        forward!(self.controller.getParameterCount(), not null: [], else default_value)
     }
 
     unsafe fn getParameterInfo(&self, index: int32, info: *mut ParameterInfo) -> tresult {
@@ -370,31 +371,32 @@ impl IEditControllerTrait for Instance {
         if self.is_initialized() && !self.has_parameter(id) || text.is_null() {
             return kInvalidArgument;
         }
-        // SAFETY: a text ends with a zero, by the contract.
-        if unsafe { utf8_length(text) } > LONGEST_TEXT {
+        // SAFETY: the text ends with a zero, by the contract.
+        if unsafe { utf8_length(text) } > MAX_TEXT_BYTES {
             return kResultFalse;
         }
         forward!(self.controller.getParamValueByString(id, text, value), not null: [value], else tresult::from)
     }
 
     unsafe fn normalizedParamToPlain(&self, id: ParamID, value: ParamValue) -> ParamValue {
-        forward!(self.controller.normalizedParamToPlain(id, value), not null: [], else nothing)
+        forward!(self.controller.normalizedParamToPlain(id, value), not null: [], else default_value)
     }
 
     unsafe fn plainParamToNormalized(&self, id: ParamID, value: ParamValue) -> ParamValue {
-        forward!(self.controller.plainParamToNormalized(id, value), not null: [], else nothing)
+        forward!(self.controller.plainParamToNormalized(id, value), not null: [], else default_value)
     }
 
     unsafe fn getParamNormalized(&self, id: ParamID) -> ParamValue {
-        if id == INFERENCE && self.is_initialized() {
-            // clap-wrapper learns of values by rescans, which hosts take for changes.
+        if id == INFERENCE_ID && self.is_initialized() {
+            // clap-wrapper would return the value of the last rescan; a rescan for each change would look
+            // like an edit to hosts.
             let mut text: Vec<TChar> = CURRENT_VALUE.encode_utf16().chain([0]).collect();
             let mut value = 0.0;
-            // SAFETY: a text that ends with a zero, and a variable of ours.
+            // SAFETY: the text ends with a zero, and `value` may be written.
             unsafe { self.controller.getParamValueByString(id, text.as_mut_ptr(), &mut value) };
             return value;
         }
-        forward!(self.controller.getParamNormalized(id), not null: [], else nothing)
+        forward!(self.controller.getParamNormalized(id), not null: [], else default_value)
     }
 
     unsafe fn setParamNormalized(&self, id: ParamID, value: ParamValue) -> tresult {
@@ -402,30 +404,30 @@ impl IEditControllerTrait for Instance {
     }
 
     unsafe fn setComponentHandler(&self, handler: *mut IComponentHandler) -> tresult {
-        // SAFETY: the host's handler, or null.
-        self.set_handler(unsafe { retained(handler) })
+        // SAFETY: the handler is null or the host's, by the contract.
+        self.set_handler(unsafe { retain(handler) })
     }
 
     unsafe fn createView(&self, name: FIDString) -> *mut IPlugView {
         if !self.is_initialized() {
             return ptr::null_mut();
         }
-        // SAFETY: hosts call this on the main thread; forwarded as it came.
+        // SAFETY: hosts call this on the main thread, by the contract; `name` is passed on unchanged.
         unsafe {
-            self.deliver();
+            self.report_changes();
             self.controller.createView(name)
         }
     }
 }
 
-/// The bytes that a text takes as UTF-8, counted no further than is allowed.
+/// The length of a text in bytes of UTF-8; the count stops above [`MAX_TEXT_BYTES`].
 ///
 /// # Safety
 /// `text` ends with a zero.
 unsafe fn utf8_length(text: *const TChar) -> usize {
     let mut length = 0;
     for index in 0.. {
-        // SAFETY: no unit before was the zero at the end.
+        // SAFETY: the zero at the end was not reached before.
         let unit = unsafe { *text.add(index) };
         length += match unit {
             0 => break,
@@ -433,7 +435,7 @@ unsafe fn utf8_length(text: *const TChar) -> usize {
             0x80..0x800 => 2,
             _ => 3,
         };
-        if length > LONGEST_TEXT {
+        if length > MAX_TEXT_BYTES {
             break;
         }
     }

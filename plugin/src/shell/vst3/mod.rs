@@ -1,22 +1,24 @@
-//! The VST3 as the host sees it: clap-wrapper's objects, and in front of them ours, which keep away
-//! from clap-wrapper what it cannot take.
+//! The VST3 that the host sees: objects that wrap those of clap-wrapper and pass on only the calls that
+//! clap-wrapper can take.
 //!
-//! clap-wrapper 0.3.1 calls the host's component handler without asking whether there is one, and
-//! follows null pointers where a host calls it before `initialize`, after `terminate`, or with
-//! parameters that do not exist. A scanner, a preset tool or a validator does such things, and the
-//! process ends. So the factory hands out an [`Instance`] that passes on only what clap-wrapper can
-//! take, and lends it a [`StandInHandler`] for as long as the host has set none.
+//! clap-wrapper 0.3.1 calls the host's component handler without a check for null, and dereferences null
+//! pointers if a host calls it before `initialize`, after `terminate`, or with parameters that do not exist.
+//! Scanners, preset tools and validators do such things, and the process crashes. So the factory returns a
+//! [`Vst3Instance`] that filters the calls, and that sets a [`StandInHandler`](handler::StandInHandler)
+//! while the host has set no handler.
 //!
-//! All of it rests on the VST3 contract beside the one of [`shell`](super): pointers that a host
-//! passes are null or valid for the call, and objects live until their last reference is given back.
+//! The unsafe code rests on the VST3 contract in addition to the one of [`shell`](super): pointers that a
+//! host passes are null or valid for the length of the call, and objects live until their last reference is
+//! released.
 
 mod handler;
 mod instance;
 
-use handler::StandInHandler;
-use instance::Instance;
+use instance::Vst3Instance;
 use std::ffi::c_void;
+use std::mem::ManuallyDrop;
 use std::ptr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use vst3::Steinberg::Vst::IComponent;
 use vst3::Steinberg::{
     FIDString, FUnknown, IPluginFactory, IPluginFactory2Trait, IPluginFactory3, IPluginFactory3Trait,
@@ -26,27 +28,44 @@ use vst3::Steinberg::{
 use vst3::{Class, ComPtr, ComWrapper, Interface as _};
 
 unsafe extern "C" {
-    /// clap-wrapper's own way in, a C++ function.
+    /// clap-wrapper's own factory, a C++ function.
     #[cfg_attr(target_env = "msvc", link_name = "?GetPluginFactoryEntryPoint@@YAPEAVIPluginFactory@Steinberg@@XZ")]
     #[cfg_attr(not(target_env = "msvc"), link_name = "_Z26GetPluginFactoryEntryPointv")]
     fn clap_wrapper_factory() -> *mut IPluginFactory;
 }
 
-/// The crate `clap-wrapper` exports `GetPluginFactory`, which calls this function. Since it is
-/// defined here, the linker does not take the one from clap-wrapper's library.
-// SAFETY: the only symbol of this name that is linked; it has the type that the crate declares.
+/// The crate `clap-wrapper` exports `GetPluginFactory`, which calls this function. Because it is defined
+/// here, the linker does not take the one of clap-wrapper's library.
+// SAFETY: no other symbol of this name is linked, and it has the type that the crate declares.
 #[unsafe(no_mangle)]
 unsafe extern "system" fn clap_wrapper_GetPluginFactory() -> *mut c_void {
-    // SAFETY: clap-wrapper's function, which gives a reference that is ours, or null.
-    let factory = unsafe { ComPtr::from_raw(clap_wrapper_factory()) };
-    let factory = factory.and_then(|inner| inner.cast::<IPluginFactory3>());
-    let guarded = factory.and_then(|inner| ComWrapper::new(Factory { inner }).to_com_ptr::<IPluginFactory>());
-    guarded.map_or(ptr::null_mut(), |factory| factory.into_raw().cast())
+    let _lock = lock_factory();
+    // SAFETY: the function belongs to clap-wrapper and returns null or a reference for its caller.
+    let inner = unsafe { ComPtr::from_raw(clap_wrapper_factory()) };
+    let inner = inner.and_then(|inner| inner.cast::<IPluginFactory3>());
+    let factory = inner
+        .and_then(|inner| ComWrapper::new(Factory { inner: ManuallyDrop::new(inner) }).to_com_ptr::<IPluginFactory>());
+    factory.map_or(ptr::null_mut(), |factory| factory.into_raw().cast())
 }
 
-/// clap-wrapper's factory, whose instances are handed out as [`Instance`]s.
+/// Locks the creation and the release of clap-wrapper's factory, a global without a lock of its own: a
+/// host that loads plug-ins on two threads once got a factory without classes.
+fn lock_factory() -> MutexGuard<'static, ()> {
+    static FACTORY: Mutex<()> = Mutex::new(());
+    FACTORY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Wraps clap-wrapper's factory and returns its instances as [`Vst3Instance`]s.
 struct Factory {
-    inner: ComPtr<IPluginFactory3>,
+    inner: ManuallyDrop<ComPtr<IPluginFactory3>>,
+}
+
+impl Drop for Factory {
+    fn drop(&mut self) {
+        let _lock = lock_factory();
+        // SAFETY: nothing uses it after this, the end of its owner.
+        unsafe { ManuallyDrop::drop(&mut self.inner) };
+    }
 }
 
 impl Class for Factory {
@@ -56,17 +75,17 @@ impl Class for Factory {
 #[allow(non_snake_case)]
 impl IPluginFactoryTrait for Factory {
     unsafe fn getFactoryInfo(&self, info: *mut PFactoryInfo) -> tresult {
-        // SAFETY: by the contract; forwarded as it came, as are the others that only forward.
+        // SAFETY: by the contract; the arguments are passed on unchanged.
         unsafe { if info.is_null() { kInvalidArgument } else { self.inner.getFactoryInfo(info) } }
     }
 
     unsafe fn countClasses(&self) -> int32 {
-        // SAFETY: as above.
+        // SAFETY: by the contract; the arguments are passed on unchanged.
         unsafe { self.inner.countClasses() }
     }
 
     unsafe fn getClassInfo(&self, index: int32, info: *mut PClassInfo) -> tresult {
-        // SAFETY: as above.
+        // SAFETY: by the contract; the arguments are passed on unchanged.
         unsafe { if info.is_null() { kInvalidArgument } else { self.inner.getClassInfo(index, info) } }
     }
 
@@ -75,7 +94,7 @@ impl IPluginFactoryTrait for Factory {
             return kInvalidArgument;
         }
         let mut component = ptr::null_mut();
-        // SAFETY: by the contract; a class id and an interface id are sixteen bytes.
+        // SAFETY: by the contract; a class id and an interface id have sixteen bytes.
         unsafe {
             object.write(ptr::null_mut());
             let result = self.inner.createInstance(cid, IComponent::IID.as_ptr().cast(), &mut component);
@@ -83,7 +102,7 @@ impl IPluginFactoryTrait for Factory {
                 return result;
             }
             let component = ComPtr::from_raw(component.cast::<IComponent>());
-            let Some(unknown) = component.and_then(Instance::create) else { return kNoInterface };
+            let Some(unknown) = component.and_then(Vst3Instance::create) else { return kNoInterface };
             let unknown: ComPtr<FUnknown> = unknown;
             let raw = unknown.as_ptr();
             ((*(*raw).vtbl).queryInterface)(raw, iid.cast::<TUID>(), object)
@@ -94,7 +113,7 @@ impl IPluginFactoryTrait for Factory {
 #[allow(non_snake_case)]
 impl IPluginFactory2Trait for Factory {
     unsafe fn getClassInfo2(&self, index: int32, info: *mut PClassInfo2) -> tresult {
-        // SAFETY: as above.
+        // SAFETY: by the contract; the arguments are passed on unchanged.
         unsafe { if info.is_null() { kInvalidArgument } else { self.inner.getClassInfo2(index, info) } }
     }
 }
@@ -102,12 +121,12 @@ impl IPluginFactory2Trait for Factory {
 #[allow(non_snake_case)]
 impl IPluginFactory3Trait for Factory {
     unsafe fn getClassInfoUnicode(&self, index: int32, info: *mut PClassInfoW) -> tresult {
-        // SAFETY: as above.
+        // SAFETY: by the contract; the arguments are passed on unchanged.
         unsafe { if info.is_null() { kInvalidArgument } else { self.inner.getClassInfoUnicode(index, info) } }
     }
 
     unsafe fn setHostContext(&self, context: *mut FUnknown) -> tresult {
-        // SAFETY: as above.
+        // SAFETY: by the contract; the arguments are passed on unchanged.
         unsafe { self.inner.setHostContext(context) }
     }
 }

@@ -1,11 +1,11 @@
-//! CLAP, by clack-host.
+//! A session with a CLAP plugin, based on clack-host.
 
 #[cfg(target_os = "linux")]
 mod window;
 
 #[cfg(target_os = "linux")]
-use crate::Size;
-use crate::{Announcement, Disturbances, HostError, Parameter, Session, Setup, Told};
+use crate::session::Size;
+use crate::session::{Disturbances, HostError, HostEvent, Parameter, ParameterChange, Session, Setup};
 use clack_extensions::audio_ports_config::{AudioPortsConfigBuffer, PluginAudioPortsConfig};
 use clack_extensions::gui::{GuiSize, HostGui, HostGuiImpl};
 use clack_extensions::params::{
@@ -25,17 +25,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// What the plugin asked for, from any thread.
+/// The plugin's requests, which come from any thread.
 #[derive(Default)]
-struct Asked {
+struct HostRequests {
     callback: AtomicBool,
     dirty: AtomicU64,
     restarts: AtomicU64,
     rescans: AtomicU64,
 }
 
-struct Shared(Arc<Asked>);
-struct MainThread(Arc<Asked>);
+struct Shared(Arc<HostRequests>);
+struct MainThread(Arc<HostRequests>);
 
 impl SharedHandler<'_> for Shared {
     fn request_restart(&self) {
@@ -94,19 +94,19 @@ impl HostHandlers for Handlers {
 
 /// A CLAP plugin.
 pub struct ClapSession {
-    // Dropped in this order: the processor, its instance, the library.
+    // The order of drops matters: the processor, its instance, the library.
     processor: Option<StartedPluginAudioProcessor<Handlers>>,
     instance: PluginInstance<Handlers>,
     _entry: PluginEntry,
     bundle: PathBuf,
-    asked: Arc<Asked>,
-    to_set: Vec<(u32, f64, u32)>,
+    requests: Arc<HostRequests>,
+    pending_changes: Vec<(u32, f64, u32)>,
     steady_time: u64,
-    playing: bool,
-    told: Vec<Told>,
+    is_playing: bool,
+    events: Vec<HostEvent>,
     gestures: u64,
-    watch: fn(bool),
-    announced: EventBuffer,
+    process_hook: fn(bool),
+    output_events: EventBuffer,
     has_window: bool,
 }
 
@@ -114,18 +114,19 @@ impl ClapSession {
     /// Loads the first plugin of a bundle.
     ///
     /// # Errors
-    /// [`HostError`] where there is none.
+    /// [`HostError`] if the library does not load, or has no plugin.
     pub fn open(bundle: &Path) -> Result<Self, HostError> {
         let failed = |what: String| HostError { bundle: bundle.to_owned(), what };
-        // SAFETY: the library is the caller's to trust, as with any host.
+        // SAFETY: loading runs the library's code; the caller trusts it, as in any host.
         let entry = unsafe { PluginEntry::load(bundle) }.map_err(|error| failed(error.to_string()))?;
-        let factory = entry.get_plugin_factory().ok_or_else(|| failed("it has no plugin factory".into()))?;
-        let descriptor = factory.plugin_descriptors().next().ok_or_else(|| failed("it holds no plugin".into()))?;
-        let id = descriptor.id().ok_or_else(|| failed("its plugin has no id".into()))?.to_owned();
+        let factory = entry.get_plugin_factory().ok_or_else(|| failed("the library has no plugin factory".into()))?;
+        let descriptor =
+            factory.plugin_descriptors().next().ok_or_else(|| failed("the library contains no plugin".into()))?;
+        let id = descriptor.id().ok_or_else(|| failed("the plugin has no id".into()))?.to_owned();
         let info = HostInfo::new("Tagvane's own host", "Tagvane", "", env!("CARGO_PKG_VERSION"))
             .map_err(|error| failed(error.to_string()))?;
-        let asked = Arc::new(Asked::default());
-        let (shared, main) = (Arc::clone(&asked), Arc::clone(&asked));
+        let requests = Arc::new(HostRequests::default());
+        let (shared, main) = (Arc::clone(&requests), Arc::clone(&requests));
         let instance = PluginInstance::new(|_| Shared(shared), |_| MainThread(main), &entry, &id, &info)
             .map_err(|error| failed(error.to_string()))?;
         Ok(Self {
@@ -133,14 +134,14 @@ impl ClapSession {
             instance,
             _entry: entry,
             bundle: bundle.to_owned(),
-            asked,
-            to_set: Vec::new(),
+            requests,
+            pending_changes: Vec::new(),
             steady_time: 0,
-            playing: false,
-            told: Vec::new(),
+            is_playing: false,
+            events: Vec::new(),
             gestures: 0,
-            watch: |_| (),
-            announced: EventBuffer::with_capacity(1_024),
+            process_hook: |_| (),
+            output_events: EventBuffer::with_capacity(1_024),
             has_window: false,
         })
     }
@@ -149,7 +150,7 @@ impl ClapSession {
         HostError { bundle: self.bundle.clone(), what: what.to_string() }
     }
 
-    /// Selects the layout with so many channels in and out.
+    /// Selects the layout with this number of input and output channels.
     fn select_layout(&mut self, channels: usize) -> Result<(), HostError> {
         let plugin = self.instance.plugin_handle();
         let layouts = plugin.get_extension::<PluginAudioPortsConfig>();
@@ -161,9 +162,9 @@ impl ClapSession {
                 (input == channels && output == channels).then_some((layouts, layout.id))
             })
         });
-        let selected = found.is_some_and(|(layouts, id)| layouts.select(&plugin, id).is_ok());
-        let what = format!("it does not take {channels} channels");
-        if selected { Ok(()) } else { Err(HostError { bundle: self.bundle.clone(), what }) }
+        let is_selected = found.is_some_and(|(layouts, id)| layouts.select(&plugin, id).is_ok());
+        let what = format!("the plugin has no layout with {channels} channels");
+        if is_selected { Ok(()) } else { Err(HostError { bundle: self.bundle.clone(), what }) }
     }
 
     fn params(&mut self) -> Option<PluginParams> {
@@ -171,21 +172,21 @@ impl ClapSession {
     }
 }
 
-/// The events that set parameters.
-fn to_send(to_set: &mut Vec<(u32, f64, u32)>) -> EventBuffer {
+/// Drains the pending changes into a buffer of input events.
+fn input_events(pending_changes: &mut Vec<(u32, f64, u32)>) -> EventBuffer {
     let mut events = EventBuffer::new();
-    for (id, value, frame) in to_set.drain(..) {
+    for (id, value, frame) in pending_changes.drain(..) {
         events.push(&ParamValueEvent::new(frame, ClapId::new(id), Pckn::match_all(), value));
     }
     events
 }
 
-/// The host's transport: whether it plays, and nothing else that could be known.
-fn transport(playing: bool) -> TransportEvent {
+/// A transport event without position and tempo.
+fn transport(is_playing: bool) -> TransportEvent {
     let (beats, seconds) = (BeatTime::from_int(0), SecondsTime::from_int(0));
     TransportEvent {
         header: EventHeader::new_core(0, EventFlags::empty()),
-        flags: if playing { TransportFlags::IS_PLAYING } else { TransportFlags::empty() },
+        flags: if is_playing { TransportFlags::IS_PLAYING } else { TransportFlags::empty() },
         song_pos_beats: beats,
         song_pos_seconds: seconds,
         tempo: 0.0,
@@ -202,28 +203,29 @@ fn transport(playing: bool) -> TransportEvent {
 }
 
 impl ClapSession {
-    /// What the plugin told in its last call: the values, and everything into `told`.
-    fn take_announced(&mut self) -> Vec<Announcement> {
-        let told = |event: &UnknownEvent| {
+    /// Appends the events of the last call to `events`, and returns the parameter values among them.
+    fn collect_output(&mut self) -> Vec<ParameterChange> {
+        let convert = |event: &UnknownEvent| {
             let frame = event.header().time();
             if let Some(value) = event.as_event::<ParamValueEvent>() {
                 let id = value.param_id()?.get();
-                return Some(Told::Value(Announcement { id, frame, value: value.value() }));
+                return Some(HostEvent::Value(ParameterChange { id, frame, value: value.value() }));
             }
             if let Some(begin) = event.as_event::<ParamGestureBeginEvent>() {
-                return Some(Told::Begin { id: begin.param_id()?.get() });
+                return Some(HostEvent::GestureBegin { id: begin.param_id()?.get() });
             }
             if let Some(end) = event.as_event::<ParamGestureEndEvent>() {
-                return Some(Told::End { id: end.param_id()?.get() });
+                return Some(HostEvent::GestureEnd { id: end.param_id()?.get() });
             }
-            event.as_event::<MidiEvent>().map(|midi| Told::Midi { frame, data: midi.data() })
+            event.as_event::<MidiEvent>().map(|midi| HostEvent::Midi { frame, data: midi.data() })
         };
-        let from = self.told.len();
-        self.told.extend(self.announced.iter().filter_map(told));
-        let gesture = |told: &&Told| matches!(told, Told::Begin { .. } | Told::End { .. });
-        self.gestures += self.told[from..].iter().filter(gesture).count() as u64;
-        let value = |told: &Told| if let Told::Value(announcement) = told { Some(*announcement) } else { None };
-        self.told[from..].iter().filter_map(value).collect()
+        let start = self.events.len();
+        self.events.extend(self.output_events.iter().filter_map(convert));
+        let is_gesture =
+            |event: &&HostEvent| matches!(event, HostEvent::GestureBegin { .. } | HostEvent::GestureEnd { .. });
+        self.gestures += self.events[start..].iter().filter(is_gesture).count() as u64;
+        let change = |event: &HostEvent| if let HostEvent::Value(change) = event { Some(*change) } else { None };
+        self.events[start..].iter().filter_map(change).collect()
     }
 }
 
@@ -232,21 +234,21 @@ impl Session for ClapSession {
         let Some(params) = self.params() else { return Vec::new() };
         let plugin = self.instance.plugin_handle();
         let mut buffer = ParamInfoBuffer::new();
-        let mut found = Vec::new();
+        let mut parameters = Vec::new();
         for index in 0..params.count(&plugin) {
             if let Some(info) = params.get_info(&plugin, index, &mut buffer) {
-                found.push(Parameter {
+                parameters.push(Parameter {
                     id: info.id.get(),
                     name: String::from_utf8_lossy(info.name).into_owned(),
-                    read_only: info.flags.contains(ParamInfoFlags::IS_READONLY),
-                    automatable: info.flags.contains(ParamInfoFlags::IS_AUTOMATABLE),
-                    hidden: info.flags.contains(ParamInfoFlags::IS_HIDDEN),
+                    is_read_only: info.flags.contains(ParamInfoFlags::IS_READONLY),
+                    is_automatable: info.flags.contains(ParamInfoFlags::IS_AUTOMATABLE),
+                    is_hidden: info.flags.contains(ParamInfoFlags::IS_HIDDEN),
                     group: String::from_utf8_lossy(info.module).into_owned(),
                     range: (info.min_value, info.max_value),
                 });
             }
         }
-        found
+        parameters
     }
 
     fn value(&mut self, id: u32) -> Option<f64> {
@@ -268,11 +270,11 @@ impl Session for ClapSession {
     }
 
     fn set_at(&mut self, id: u32, value: f64, frame: u32) {
-        self.to_set.push((id, value, frame));
+        self.pending_changes.push((id, value, frame));
     }
 
-    fn play(&mut self, playing: bool) {
-        self.playing = playing;
+    fn set_playing(&mut self, is_playing: bool) {
+        self.is_playing = is_playing;
     }
 
     fn set_offline(&mut self, offline: bool) {
@@ -310,58 +312,69 @@ impl Session for ClapSession {
         }
     }
 
-    fn process(&mut self, input: &[Vec<f32>], output: &mut [Vec<f32>]) -> Result<Vec<Announcement>, HostError> {
+    fn process(&mut self, input: &[Vec<f32>], output: &mut [Vec<f32>]) -> Result<Vec<ParameterChange>, HostError> {
         let bundle = &self.bundle;
         let failed = |what: String| HostError { bundle: bundle.clone(), what };
-        let processor = self.processor.as_mut().ok_or_else(|| failed("it is not running".into()))?;
-        let events = to_send(&mut self.to_set);
-        let transport = transport(self.playing);
-        self.announced.clear();
-        // CLAP's input buffers are not const; the plugin must not write to these.
+        let processor = self
+            .processor
+            .as_mut()
+            .ok_or_else(|| failed("the plugin is not running; start it before processing".into()))?;
+        let events = input_events(&mut self.pending_changes);
+        let transport = transport(self.is_playing);
+        self.output_events.clear();
+        // CLAP's input buffers are not const, so the plugin gets a copy.
         let mut scratch = input.to_vec();
         let (mut inputs, mut outputs) =
             (AudioPorts::with_capacity(input.len(), 1), AudioPorts::with_capacity(input.len(), 1));
-        let from = inputs.with_input_buffers([AudioPortBuffer {
+        let input_ports = inputs.with_input_buffers([AudioPortBuffer {
             latency: 0,
             channels: AudioPortBufferType::f32_input_only(scratch.iter_mut().map(InputChannel::variable)),
         }]);
-        let mut to = outputs.with_output_buffers([AudioPortBuffer {
+        let mut output_ports = outputs.with_output_buffers([AudioPortBuffer {
             latency: 0,
             channels: AudioPortBufferType::f32_output_only(output.iter_mut().map(Vec::as_mut_slice)),
         }]);
-        let (events, mut announced) = (events.as_input(), self.announced.as_output());
-        (self.watch)(true);
-        let result =
-            processor.process(&from, &mut to, &events, &mut announced, Some(self.steady_time), Some(&transport));
-        (self.watch)(false);
+        let (events, mut output_events) = (events.as_input(), self.output_events.as_output());
+        (self.process_hook)(true);
+        let result = processor.process(
+            &input_ports,
+            &mut output_ports,
+            &events,
+            &mut output_events,
+            Some(self.steady_time),
+            Some(&transport),
+        );
+        (self.process_hook)(false);
         result.map_err(|error| failed(error.to_string()))?;
         self.steady_time += input.first().map_or(0, Vec::len) as u64;
-        Ok(self.take_announced())
+        Ok(self.collect_output())
     }
 
-    fn flush(&mut self) -> Result<Vec<Announcement>, HostError> {
-        let events = to_send(&mut self.to_set);
-        self.announced.clear();
-        let Some(params) = self.params() else { return Err(self.failed("it has no parameters")) };
-        let (events, mut announced) = (events.as_input(), self.announced.as_output());
+    fn flush(&mut self) -> Result<Vec<ParameterChange>, HostError> {
+        let events = input_events(&mut self.pending_changes);
+        self.output_events.clear();
+        let Some(params) = self.params() else { return Err(self.failed("the plugin has no parameters")) };
+        let (events, mut output_events) = (events.as_input(), self.output_events.as_output());
         match &mut self.processor {
-            Some(processor) => params.flush_active(&mut processor.plugin_handle(), &events, &mut announced),
+            Some(processor) => params.flush_active(&mut processor.plugin_handle(), &events, &mut output_events),
             None => {
                 let plugin = self.instance.inactive_plugin_handle();
-                let mut plugin = plugin
-                    .ok_or_else(|| HostError { bundle: self.bundle.clone(), what: "it is not stopped".into() })?;
-                params.flush(&mut plugin, &events, &mut announced);
+                let mut plugin = plugin.ok_or_else(|| HostError {
+                    bundle: self.bundle.clone(),
+                    what: "the plugin is still active; stop it before a flush".into(),
+                })?;
+                params.flush(&mut plugin, &events, &mut output_events);
             }
         }
-        Ok(self.take_announced())
+        Ok(self.collect_output())
     }
 
-    fn told(&mut self) -> Vec<Told> {
-        std::mem::take(&mut self.told)
+    fn take_events(&mut self) -> Vec<HostEvent> {
+        std::mem::take(&mut self.events)
     }
 
-    fn watch(&mut self, watch: fn(bool)) {
-        self.watch = watch;
+    fn set_process_hook(&mut self, hook: fn(bool)) {
+        self.process_hook = hook;
     }
 
     fn save(&mut self) -> Option<Vec<u8>> {
@@ -379,10 +392,10 @@ impl Session for ClapSession {
 
     fn disturbances(&self) -> Disturbances {
         Disturbances {
-            dirty: self.asked.dirty.load(Relaxed),
-            restarts: self.asked.restarts.load(Relaxed),
+            dirty: self.requests.dirty.load(Relaxed),
+            restarts: self.requests.restarts.load(Relaxed),
             edits: self.gestures,
-            rescans: self.asked.rescans.load(Relaxed),
+            rescans: self.requests.rescans.load(Relaxed),
         }
     }
 
@@ -411,7 +424,7 @@ impl Session for ClapSession {
     }
 
     fn idle(&mut self) {
-        if self.asked.callback.swap(false, Relaxed) {
+        if self.requests.callback.swap(false, Relaxed) {
             self.instance.call_on_main_thread_callback();
         }
     }

@@ -1,24 +1,24 @@
-//! The window of a CLAP, in the order of calls that CLAP prescribes for embedded ones.
+//! The editor window of a CLAP, embedded in an X11 window.
 
-use crate::Size;
+use crate::session::Size;
 use clack_extensions::gui::{GuiApiType, GuiConfiguration, GuiSize, PluginGui, Window};
 use clack_host::prelude::PluginMainThreadHandle;
 
 fn gui(plugin: &PluginMainThreadHandle<'_>) -> Result<PluginGui, String> {
-    plugin.get_extension().ok_or_else(|| "it has no window".into())
+    plugin.get_extension().ok_or_else(|| "the plugin has no editor window".into())
 }
 
 pub(super) fn open(plugin: &PluginMainThreadHandle<'_>, parent: u32, scale: f64) -> Result<Size, String> {
     let gui = gui(plugin)?;
     let configuration = GuiConfiguration { api_type: GuiApiType::X11, is_floating: false };
     gui.create(plugin, configuration).map_err(|error| error.to_string())?;
-    // By CLAP a plugin that knows the scale by itself may refuse it.
+    // CLAP allows a plugin that finds the scale by itself to refuse it.
     let _ = gui.set_scale(plugin, scale);
     let Some(size) = gui.get_size(plugin) else {
         gui.destroy(plugin);
-        return Err("its window has no size".into());
+        return Err("the editor window has no size".into());
     };
-    // SAFETY: the caller keeps the parent open as long as the plugin's window.
+    // SAFETY: the caller keeps the parent open longer than the plugin's window.
     let placed = unsafe { gui.set_parent(plugin, Window::from_x11_handle(parent.into())) };
     if let Err(error) = placed.and_then(|()| gui.show(plugin)) {
         gui.destroy(plugin);
@@ -29,16 +29,16 @@ pub(super) fn open(plugin: &PluginMainThreadHandle<'_>, parent: u32, scale: f64)
 
 pub(super) fn resize(plugin: &PluginMainThreadHandle<'_>, (width, height): Size) -> Result<Size, String> {
     let gui = gui(plugin)?;
-    let wanted = GuiSize { width, height };
-    let size = gui.adjust_size(plugin, wanted).ok_or("its window cannot be resized")?;
+    let requested = GuiSize { width, height };
+    let size = gui.adjust_size(plugin, requested).ok_or("the editor window cannot be resized")?;
     gui.set_size(plugin, size).map_err(|error| error.to_string())?;
     Ok((size.width, size.height))
 }
 
-pub(super) fn hide(plugin: &PluginMainThreadHandle<'_>, hidden: bool) -> Result<(), String> {
+pub(super) fn hide(plugin: &PluginMainThreadHandle<'_>, is_hidden: bool) -> Result<(), String> {
     let gui = gui(plugin)?;
-    let done = if hidden { gui.hide(plugin) } else { gui.show(plugin) };
-    done.map_err(|error| error.to_string())
+    let result = if is_hidden { gui.hide(plugin) } else { gui.show(plugin) };
+    result.map_err(|error| error.to_string())
 }
 
 pub(super) fn close(plugin: &PluginMainThreadHandle<'_>) {

@@ -1,8 +1,8 @@
-//! VST3, by the `vst3` crate's bindings.
+//! A session with a VST3 plugin, based on the `vst3` crate's bindings.
 //!
-//! Every call below rests on the same ground: the plugin keeps the VST3 contract,
-//! the pointers handed to it are to values that outlive the call, and this host
-//! calls everything from one thread.
+//! All unsafe calls below have the same justification: the plugin keeps the VST3 contract,
+//! the pointers passed to it point to values that outlive the call, and this host calls
+//! everything from one thread.
 
 mod module;
 mod objects;
@@ -10,10 +10,10 @@ mod objects;
 mod window;
 
 #[cfg(target_os = "linux")]
-use crate::Size;
-use crate::{Announcement, Disturbances, HostError, Parameter, Session, Setup, Told};
+use crate::session::Size;
+use crate::session::{Disturbances, HostError, HostEvent, Parameter, ParameterChange, Session, Setup};
 pub use module::Module;
-use objects::{Changes, Handler, HostApplication, Stream};
+use objects::{ComponentHandler, HostApplication, ParameterChanges, Stream};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::ptr;
@@ -31,20 +31,19 @@ use vst3::Steinberg::Vst::{
 use vst3::Steinberg::{FUnknown, IBStream, IPluginBaseTrait, kResultOk};
 use vst3::{ComPtr, ComWrapper};
 
-/// A VST3 plugin whose component and controller are one object, as clap-wrapper
-/// makes them.
+/// A VST3 plugin whose component and controller are one object, as in clap-wrapper.
 pub struct Vst3Session {
     bundle: PathBuf,
-    running: Option<Setup>,
-    handler: ComWrapper<Handler>,
-    to_set: Vec<(u32, f64, u32)>,
+    active_setup: Option<Setup>,
+    handler: ComWrapper<ComponentHandler>,
+    pending_changes: Vec<(u32, f64, u32)>,
     position: i64,
-    playing: bool,
-    watch: fn(bool),
-    told: ComWrapper<Changes>,
-    // Dropped in this order, the module last.
+    is_playing: bool,
+    process_hook: fn(bool),
+    output_changes: ComWrapper<ParameterChanges>,
+    // The order of drops matters: the module is last.
     #[cfg(target_os = "linux")]
-    view: Option<window::View>,
+    view: Option<window::EditorView>,
     controller: ComPtr<IEditController>,
     processor: ComPtr<IAudioProcessor>,
     component: ComPtr<IComponent>,
@@ -56,40 +55,44 @@ impl Vst3Session {
     /// Loads the first audio effect of a bundle and sets its component handler.
     ///
     /// # Errors
-    /// [`HostError`] where there is none, or it does not initialise.
+    /// [`HostError`] if there is none, or it does not initialise.
     pub fn open(bundle: &Path) -> Result<Self, HostError> {
         let mut session = Self::open_without_handler(bundle)?;
-        session.set_handler(true);
+        session.set_component_handler(true);
         Ok(session)
     }
 
-    /// Loads the first audio effect of a bundle, as scanners do that set no component handler.
+    /// Loads the first audio effect of a bundle without a component handler, as some scanners do.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// The same as [`open`](Self::open).
     pub fn open_without_handler(bundle: &Path) -> Result<Self, HostError> {
         let failed = |what: &str| HostError { bundle: bundle.to_owned(), what: what.into() };
         let module = Module::load(bundle)?;
-        let component = module.create_component().ok_or_else(|| failed("it holds no audio effect"))?;
+        let component = module.create_component().ok_or_else(|| failed("the library contains no audio effect"))?;
         let application = ComWrapper::new(HostApplication);
-        let context = application.to_com_ptr::<IHostApplication>().ok_or_else(|| failed("no host context"))?;
-        let handler = ComWrapper::new(Handler::default());
-        // SAFETY: see the module's own words; the objects live as long as the session.
+        let context = application
+            .to_com_ptr::<IHostApplication>()
+            .ok_or_else(|| failed("the host context has no IHostApplication"))?;
+        let handler = ComWrapper::new(ComponentHandler::default());
+        // SAFETY: see the module's documentation; the objects live as long as the session.
         unsafe {
             if component.initialize(context.as_ptr().cast::<FUnknown>()) != kResultOk {
-                return Err(failed("it does not initialise"));
+                return Err(failed("the plugin does not initialise"));
             }
-            let processor = component.cast::<IAudioProcessor>().ok_or_else(|| failed("it processes no audio"))?;
-            let controller = component.cast::<IEditController>().ok_or_else(|| failed("it has no controller"))?;
+            let processor =
+                component.cast::<IAudioProcessor>().ok_or_else(|| failed("the plugin has no audio processor"))?;
+            let controller =
+                component.cast::<IEditController>().ok_or_else(|| failed("the plugin has no edit controller"))?;
             Ok(Self {
                 bundle: bundle.to_owned(),
-                running: None,
+                active_setup: None,
                 handler,
-                to_set: Vec::new(),
+                pending_changes: Vec::new(),
                 position: 0,
-                playing: false,
-                watch: |_| (),
-                told: ComWrapper::new(Changes::default()),
+                is_playing: false,
+                process_hook: |_| (),
+                output_changes: ComWrapper::new(ParameterChanges::default()),
                 #[cfg(target_os = "linux")]
                 view: None,
                 controller,
@@ -101,12 +104,12 @@ impl Vst3Session {
         }
     }
 
-    /// The plugin's component, which is its processor and its controller too.
+    /// The plugin's component, which is its processor and controller too.
     pub fn component(&self) -> &ComPtr<IComponent> {
         &self.component
     }
 
-    /// The names of the groups of parameters.
+    /// The names of the parameter groups, by unit id.
     fn units(&self) -> BTreeMap<i32, String> {
         let Some(units) = self.controller.cast::<IUnitInfo>() else { return BTreeMap::new() };
         // SAFETY: as above; `info` is a plain C struct, written by the plugin.
@@ -114,18 +117,19 @@ impl Vst3Session {
             (0..units.getUnitCount())
                 .filter_map(|index| {
                     let mut info: UnitInfo = std::mem::zeroed();
-                    let known = units.getUnitInfo(index, &mut info) == kResultOk && info.id != kRootUnitId;
-                    known.then(|| (info.id, utf16(&info.name)))
+                    let is_group = units.getUnitInfo(index, &mut info) == kResultOk && info.id != kRootUnitId;
+                    is_group.then(|| (info.id, utf16(&info.name)))
                 })
                 .collect()
         }
     }
 
-    fn check(&self, result: i32, what: &str) -> Result<(), HostError> {
+    /// Turns a failed result into an error: the plugin "does not" do `action`.
+    fn check(&self, result: i32, action: &str) -> Result<(), HostError> {
         if result == kResultOk {
             Ok(())
         } else {
-            Err(HostError { bundle: self.bundle.clone(), what: format!("it does not {what}") })
+            Err(HostError { bundle: self.bundle.clone(), what: format!("the plugin does not {action}") })
         }
     }
 }
@@ -141,9 +145,9 @@ impl Session for Vst3Session {
                     (self.controller.getParameterInfo(index, &mut info) == kResultOk).then(|| Parameter {
                         id: info.id,
                         name: utf16(&info.title),
-                        read_only: info.flags & kIsReadOnly != 0,
-                        automatable: info.flags & kCanAutomate != 0,
-                        hidden: info.flags & kIsHidden != 0,
+                        is_read_only: info.flags & kIsReadOnly != 0,
+                        is_automatable: info.flags & kCanAutomate != 0,
+                        is_hidden: info.flags & kIsHidden != 0,
                         group: units.get(&info.unitId).cloned().unwrap_or_default(),
                         range: (0.0, 1.0),
                     })
@@ -159,7 +163,7 @@ impl Session for Vst3Session {
 
     fn text(&mut self, id: u32, value: f64) -> Option<String> {
         let mut text = [0; 128];
-        // SAFETY: as above; the string has the size the interface asks for.
+        // SAFETY: as above; the array has the size that the interface requires.
         let result = unsafe { self.controller.getParamStringByValue(id, value, &mut text) };
         (result == kResultOk).then(|| utf16(&text))
     }
@@ -173,19 +177,18 @@ impl Session for Vst3Session {
     }
 
     fn set_at(&mut self, id: u32, value: f64, frame: u32) {
-        self.to_set.push((id, value, frame));
+        self.pending_changes.push((id, value, frame));
     }
 
-    fn play(&mut self, playing: bool) {
-        self.playing = playing;
+    fn set_playing(&mut self, is_playing: bool) {
+        self.is_playing = is_playing;
     }
 
     fn set_offline(&mut self, offline: bool) {
-        if let Some(setup) = &mut self.running {
+        if let Some(setup) = &mut self.active_setup {
             setup.offline = offline;
             let mut setup = process_setup(*setup);
-            // SAFETY: as above. By VST3 this comes before a plugin is active; some hosts
-            // are late.
+            // SAFETY: as above. VST3 requires this call before activation; some hosts are late.
             unsafe { self.processor.setupProcessing(&mut setup) };
         }
     }
@@ -196,7 +199,7 @@ impl Session for Vst3Session {
             1 => SpeakerArr::kMono,
             2 => SpeakerArr::kStereo,
             channels => {
-                let what = format!("this host runs VST3 in mono and stereo only, not in {channels} channels");
+                let what = format!("this host runs a VST3 with 1 or 2 channels only, not with {channels}");
                 return Err(HostError { bundle: self.bundle.clone(), what });
             }
         };
@@ -205,24 +208,24 @@ impl Session for Vst3Session {
         // SAFETY: as above, in the order that VST3 prescribes.
         unsafe {
             let result = self.processor.setBusArrangements(inputs.as_mut_ptr(), 1, outputs.as_mut_ptr(), 1);
-            // A plugin may keep its own arrangement; then it has to be the same one.
-            let mut kept = 0;
-            self.processor.getBusArrangement(kInput as i32, 0, &mut kept);
-            if result != kResultOk && kept != arrangement {
-                self.check(result, "take this number of channels")?;
+            // A plugin may refuse and keep its arrangement, which must be the same one then.
+            let mut current = 0;
+            self.processor.getBusArrangement(kInput as i32, 0, &mut current);
+            if result != kResultOk && current != arrangement {
+                self.check(result, "support this number of channels")?;
             }
-            self.check(self.processor.setupProcessing(&mut process_setup), "take this sample rate and block size")?;
+            self.check(self.processor.setupProcessing(&mut process_setup), "support this sample rate and block size")?;
             self.component.activateBus(kAudio as i32, kInput as i32, 0, 1);
             self.component.activateBus(kAudio as i32, kOutput as i32, 0, 1);
             self.check(self.component.setActive(1), "activate")?;
             self.processor.setProcessing(1);
         }
-        self.running = Some(setup);
+        self.active_setup = Some(setup);
         Ok(())
     }
 
     fn stop(&mut self) {
-        if self.running.take().is_some() {
+        if self.active_setup.take().is_some() {
             // SAFETY: as above.
             unsafe {
                 self.processor.setProcessing(0);
@@ -231,12 +234,15 @@ impl Session for Vst3Session {
         }
     }
 
-    fn process(&mut self, input: &[Vec<f32>], output: &mut [Vec<f32>]) -> Result<Vec<Announcement>, HostError> {
-        let Some(setup) = self.running else {
-            return Err(HostError { bundle: self.bundle.clone(), what: "it is not running".into() });
+    fn process(&mut self, input: &[Vec<f32>], output: &mut [Vec<f32>]) -> Result<Vec<ParameterChange>, HostError> {
+        let Some(setup) = self.active_setup else {
+            return Err(HostError {
+                bundle: self.bundle.clone(),
+                what: "the plugin is not running; start it before processing".into(),
+            });
         };
         let frames = input.first().map_or(0, Vec::len);
-        // VST3's input buffers are not const; the plugin must not write to these.
+        // VST3's input buffers are not const, so the plugin gets a copy.
         let mut scratch = input.to_vec();
         let mut from: Vec<*mut f32> = scratch.iter_mut().map(Vec::as_mut_ptr).collect();
         let mut to: Vec<*mut f32> = output.iter_mut().map(Vec::as_mut_ptr).collect();
@@ -246,16 +252,16 @@ impl Session for Vst3Session {
             __field0: AudioBusBuffers__type0 { channelBuffers32: channels.as_mut_ptr() },
         };
         let (mut input_bus, mut output_bus) = (bus(&mut from), bus(&mut to));
-        let sent = ComWrapper::new(Changes::default());
-        self.to_set.drain(..).for_each(|(id, value, frame)| sent.set(id, value, frame));
-        let changes = |changes: &ComWrapper<Changes>| {
+        let input_changes = ComWrapper::new(ParameterChanges::default());
+        self.pending_changes.drain(..).for_each(|(id, value, frame)| input_changes.push(id, value, frame));
+        let pointer = |changes: &ComWrapper<ParameterChanges>| {
             changes.as_com_ref::<IParameterChanges>().map_or(ptr::null_mut(), |changes| changes.as_ptr())
         };
-        // SAFETY: a plain C struct for which all zeros are a value.
+        // SAFETY: a plain C struct, for which all zeros are valid.
         let mut context: ProcessContext = unsafe { std::mem::zeroed() };
         context.sampleRate = setup.sample_rate;
         context.projectTimeSamples = self.position;
-        context.state = if self.playing { kPlaying } else { 0 };
+        context.state = if self.is_playing { kPlaying } else { 0 };
         let mut data = ProcessData {
             processMode: (if setup.offline { kOffline } else { kRealtime }) as i32,
             symbolicSampleSize: kSample32 as i32,
@@ -264,42 +270,42 @@ impl Session for Vst3Session {
             numOutputs: 1,
             inputs: &mut input_bus,
             outputs: &mut output_bus,
-            inputParameterChanges: changes(&sent),
-            outputParameterChanges: changes(&self.told),
+            inputParameterChanges: pointer(&input_changes),
+            outputParameterChanges: pointer(&self.output_changes),
             inputEvents: ptr::null_mut(),
             outputEvents: ptr::null_mut(),
             processContext: &mut context,
         };
-        // SAFETY: everything `data` points to lives until the end of this function.
+        // SAFETY: everything that `data` points to lives until the end of this function.
         let result = unsafe {
-            (self.watch)(true);
+            (self.process_hook)(true);
             let result = self.processor.process(&mut data);
-            (self.watch)(false);
+            (self.process_hook)(false);
             result
         };
         self.check(result, "process")?;
         self.position += frames as i64;
-        let announcements = self.told.take();
-        for announcement in &announcements {
-            // A host passes outputs on to the controller.
+        let changes = self.output_changes.take();
+        for change in &changes {
+            // VST3 requires the host to forward output values to the controller.
             // SAFETY: as above.
-            unsafe { self.controller.setParamNormalized(announcement.id, announcement.value) };
-            self.handler.tell(Told::Value(*announcement));
+            unsafe { self.controller.setParamNormalized(change.id, change.value) };
+            self.handler.push(HostEvent::Value(*change));
         }
-        Ok(announcements)
+        Ok(changes)
     }
 
-    fn flush(&mut self) -> Result<Vec<Announcement>, HostError> {
-        // A block of no frames, which VST3 calls a flush.
+    fn flush(&mut self) -> Result<Vec<ParameterChange>, HostError> {
+        // In VST3 a block of 0 frames is a flush.
         self.process(&[Vec::new(), Vec::new()], &mut [Vec::new(), Vec::new()])
     }
 
-    fn told(&mut self) -> Vec<Told> {
-        self.handler.told()
+    fn take_events(&mut self) -> Vec<HostEvent> {
+        self.handler.take_events()
     }
 
-    fn watch(&mut self, watch: fn(bool)) {
-        self.watch = watch;
+    fn set_process_hook(&mut self, hook: fn(bool)) {
+        self.process_hook = hook;
     }
 
     fn save(&mut self) -> Option<Vec<u8>> {
@@ -311,8 +317,8 @@ impl Session for Vst3Session {
     }
 
     fn load(&mut self, state: &[u8]) -> bool {
-        let component = ComWrapper::new(Stream::of(state)).to_com_ptr::<IBStream>();
-        let controller = ComWrapper::new(Stream::of(state)).to_com_ptr::<IBStream>();
+        let component = ComWrapper::new(Stream::from_bytes(state)).to_com_ptr::<IBStream>();
+        let controller = ComWrapper::new(Stream::from_bytes(state)).to_com_ptr::<IBStream>();
         let (Some(component), Some(controller)) = (component, controller) else { return false };
         // SAFETY: as above.
         unsafe {
@@ -322,9 +328,9 @@ impl Session for Vst3Session {
         }
     }
 
-    fn set_handler(&mut self, there: bool) {
-        let handler = self.handler.as_com_ref::<IComponentHandler>().filter(|_| there);
-        // SAFETY: as above; the plugin takes a reference of its own.
+    fn set_component_handler(&mut self, is_set: bool) {
+        let handler = self.handler.as_com_ref::<IComponentHandler>().filter(|_| is_set);
+        // SAFETY: as above; the plugin adds its own reference.
         unsafe { self.controller.setComponentHandler(handler.map_or(ptr::null_mut(), |handler| handler.as_ptr())) };
     }
 
@@ -334,7 +340,7 @@ impl Session for Vst3Session {
 
     #[cfg(target_os = "linux")]
     fn open_window(&mut self, parent: u32, scale: f64) -> Result<Size, HostError> {
-        let opened = window::View::open(&self.controller, parent, scale);
+        let opened = window::EditorView::open(&self.controller, parent, scale);
         let (view, size) = opened.map_err(|what| HostError { bundle: self.bundle.clone(), what: what.into() })?;
         self.view = Some(view);
         Ok(size)
@@ -342,13 +348,16 @@ impl Session for Vst3Session {
 
     #[cfg(target_os = "linux")]
     fn resize_window(&mut self, size: Size) -> Result<Size, HostError> {
-        let taken = self.view.as_ref().ok_or("its window is not open").and_then(|view| view.resize(size));
-        taken.map_err(|what| HostError { bundle: self.bundle.clone(), what: what.into() })
+        let size = self.view.as_ref().ok_or("the editor window is not open").and_then(|view| view.resize(size));
+        size.map_err(|what| HostError { bundle: self.bundle.clone(), what: what.into() })
     }
 
     #[cfg(target_os = "linux")]
     fn hide_window(&mut self, _hidden: bool) -> Result<(), HostError> {
-        Err(HostError { bundle: self.bundle.clone(), what: "a VST3's window is open or closed, never hidden".into() })
+        Err(HostError {
+            bundle: self.bundle.clone(),
+            what: "a VST3's window cannot be hidden; close it instead".into(),
+        })
     }
 
     #[cfg(target_os = "linux")]
@@ -369,7 +378,7 @@ impl Drop for Vst3Session {
         self.stop();
         #[cfg(target_os = "linux")]
         self.close_window();
-        // SAFETY: as above; the last calls before the objects are released.
+        // SAFETY: as above; these are the last calls before the objects are released.
         unsafe {
             self.controller.setComponentHandler(ptr::null_mut());
             self.component.terminate();
@@ -377,7 +386,7 @@ impl Drop for Vst3Session {
     }
 }
 
-/// What a plugin is set up with.
+/// The setup as VST3's struct.
 fn process_setup(setup: Setup) -> ProcessSetup {
     ProcessSetup {
         processMode: (if setup.offline { kOffline } else { kRealtime }) as i32,
@@ -387,7 +396,7 @@ fn process_setup(setup: Setup) -> ProcessSetup {
     }
 }
 
-/// The text of a zero-terminated UTF-16 string.
+/// Decodes a zero-terminated UTF-16 string.
 fn utf16(text: &[u16]) -> String {
     let end = text.iter().position(|unit| *unit == 0).unwrap_or(text.len());
     String::from_utf16_lossy(&text[..end])

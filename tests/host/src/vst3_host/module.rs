@@ -1,6 +1,6 @@
-//! A VST3 bundle's library: found, loaded, entered, and left in the end.
+//! Loads the library of a VST3 bundle, and calls its entry and exit functions.
 
-use crate::HostError;
+use crate::session::HostError;
 use libloading::Library;
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
@@ -9,61 +9,62 @@ use vst3::Steinberg::Vst::IComponent;
 use vst3::Steinberg::{IPluginFactory, IPluginFactoryTrait, PClassInfo, kResultOk};
 use vst3::{ComPtr, Interface};
 
-/// A loaded library; dropping it leaves and unloads it.
+/// A loaded library; dropping it calls the exit function and unloads the library.
 pub struct Module {
     factory: Option<ComPtr<IPluginFactory>>,
     library: Option<Library>,
 }
 
-/// The names of a library's entry and exit on this system.
+/// The names of the entry and exit functions on this system.
 #[cfg(target_os = "windows")]
 const ENTRIES: (&[u8], &[u8]) = (b"InitDll\0", b"ExitDll\0");
 #[cfg(not(target_os = "windows"))]
 const ENTRIES: (&[u8], &[u8]) = (b"ModuleEntry\0", b"ModuleExit\0");
 
-/// Where the library lies within a bundle.
+/// The path of the library within a bundle; `None` on other systems than Linux and Windows.
 fn library_path(bundle: &Path) -> Option<PathBuf> {
     let name = bundle.file_stem()?.to_str()?;
     let architecture = std::env::consts::ARCH;
     let inside = match std::env::consts::OS {
         "linux" => format!("Contents/{architecture}-linux/{name}.so"),
         "windows" => format!("Contents/{architecture}-win/{name}.vst3"),
-        // macOS enters a bundle with a reference to it, which this host cannot make.
+        // On macOS the entry function takes a CFBundleRef, which this host cannot create.
         _ => return None,
     };
     Some(bundle.join(inside))
 }
 
 impl Module {
-    /// Loads and enters the library of a bundle.
+    /// Loads the library of a bundle and calls its entry function.
     ///
     /// # Errors
-    /// [`HostError`] where there is none for this system, or it refuses.
+    /// [`HostError`] if there is no library for this system, or it does not load.
     pub fn load(bundle: &Path) -> Result<Self, HostError> {
         let failed = |what: String| HostError { bundle: bundle.to_owned(), what };
         let path =
             library_path(bundle).ok_or_else(|| failed("this host loads VST3 on Linux and Windows only".into()))?;
         if !path.is_file() {
-            return Err(failed(format!("there is no {}", path.display())));
+            return Err(failed(format!("the library {} is missing; bundle the plugin again", path.display())));
         }
-        // SAFETY: the library is the caller's to trust, as with any host; its entry is
-        // called once and before anything else, with what VST3 prescribes for it.
+        // SAFETY: loading runs the library's code; the caller trusts it, as in any host. Its entry
+        // function is called once, before anything else, with the argument that VST3 prescribes.
         unsafe {
-            let (library, handle) = load(&path).map_err(|error| failed(error.to_string()))?;
+            let (library, handle) = load_library(&path).map_err(|error| failed(error.to_string()))?;
             if let Ok(enter) = library.get::<unsafe extern "C" fn(*mut c_void) -> bool>(ENTRIES.0)
                 && !enter(handle)
             {
-                return Err(failed("its entry refused".into()));
+                return Err(failed("the library's entry function failed".into()));
             }
             let factory = library
                 .get::<unsafe extern "system" fn() -> *mut IPluginFactory>(b"GetPluginFactory\0")
                 .map_err(|error| failed(error.to_string()))?;
-            let factory = ComPtr::from_raw(factory()).ok_or_else(|| failed("it has no plugin factory".into()))?;
+            let factory =
+                ComPtr::from_raw(factory()).ok_or_else(|| failed("the library has no plugin factory".into()))?;
             Ok(Self { factory: Some(factory), library: Some(library) })
         }
     }
 
-    /// An instance of the first audio effect, not initialised yet.
+    /// Creates an instance of the first audio effect, not initialised yet; `None` if there is none.
     pub fn create_component(&self) -> Option<ComPtr<IComponent>> {
         let factory = self.factory.as_ref()?;
         // SAFETY: the factory is alive, and `info` is a plain C struct that it writes.
@@ -88,10 +89,10 @@ impl Drop for Module {
     fn drop(&mut self) {
         self.factory = None;
         if let Some(library) = self.library.take() {
-            // SAFETY: nothing of the library is in use any more.
+            // SAFETY: nothing uses the library any more.
             unsafe {
-                if let Ok(leave) = library.get::<unsafe extern "C" fn() -> bool>(ENTRIES.1) {
-                    leave();
+                if let Ok(exit) = library.get::<unsafe extern "C" fn() -> bool>(ENTRIES.1) {
+                    exit();
                 }
             }
         }
@@ -103,15 +104,15 @@ fn is_audio_effect(info: &PClassInfo) -> bool {
     category == b"Audio Module Class"
 }
 
-/// Loads a library; gives it with what its entry wants to be called with, on Linux
-/// the system's handle to it.
+/// Loads a library, and returns it with the argument of its entry function: on Linux the
+/// system's handle of the library.
 ///
 /// # Safety
-/// As for any library: its initialisers run.
+/// The library's initialisers run.
 #[cfg(unix)]
-unsafe fn load(path: &Path) -> Result<(Library, *mut c_void), libloading::Error> {
+unsafe fn load_library(path: &Path) -> Result<(Library, *mut c_void), libloading::Error> {
     use libloading::os::unix;
-    // SAFETY: the caller's; the handle goes straight back into its owner.
+    // SAFETY: the caller's contract; the handle returns to an owner at once.
     unsafe {
         let handle = unix::Library::new(path)?.into_raw();
         Ok((unix::Library::from_raw(handle).into(), handle))
@@ -119,7 +120,7 @@ unsafe fn load(path: &Path) -> Result<(Library, *mut c_void), libloading::Error>
 }
 
 #[cfg(not(unix))]
-unsafe fn load(path: &Path) -> Result<(Library, *mut c_void), libloading::Error> {
-    // SAFETY: the caller's.
+unsafe fn load_library(path: &Path) -> Result<(Library, *mut c_void), libloading::Error> {
+    // SAFETY: the caller's contract.
     Ok((unsafe { Library::new(path)? }, ptr::null_mut()))
 }

@@ -1,6 +1,6 @@
-//! The objects that a VST3 host lends its plugin.
+//! The COM objects that a VST3 host provides to its plugin.
 
-use crate::{Announcement, Disturbances, Told};
+use crate::session::{Disturbances, HostEvent, ParameterChange};
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::ptr;
@@ -17,7 +17,7 @@ use vst3::Steinberg::{
 };
 use vst3::{Class, ComWrapper};
 
-/// Who the host is.
+/// The host context: the host's name.
 pub(super) struct HostApplication;
 
 impl Class for HostApplication {
@@ -40,45 +40,46 @@ impl IHostApplicationTrait for HostApplication {
     }
 }
 
-/// Keeps what the plugin asks of the host.
+/// Counts the plugin's requests and records its events.
 #[derive(Default)]
-pub(super) struct Handler {
+pub(super) struct ComponentHandler {
     dirty: Cell<u64>,
     edits: Cell<u64>,
     restarts: Cell<u64>,
     rescans: Cell<u64>,
-    told: RefCell<Vec<Told>>,
+    events: RefCell<Vec<HostEvent>>,
 }
 
-impl Handler {
+impl ComponentHandler {
+    /// The requests so far.
     pub(super) fn disturbances(&self) -> Disturbances {
         let [dirty, edits, restarts, rescans] =
             [&self.dirty, &self.edits, &self.restarts, &self.rescans].map(Cell::get);
         Disturbances { dirty, edits, restarts, rescans }
     }
 
-    /// Keeps something that was told.
-    pub(super) fn tell(&self, told: Told) {
-        self.told.borrow_mut().push(told);
+    /// Records an event.
+    pub(super) fn push(&self, event: HostEvent) {
+        self.events.borrow_mut().push(event);
     }
 
-    /// Gives what was told, and forgets it.
-    pub(super) fn told(&self) -> Vec<Told> {
-        self.told.take()
+    /// Takes the recorded events.
+    pub(super) fn take_events(&self) -> Vec<HostEvent> {
+        self.events.take()
     }
 
-    fn edit(&self, told: Told) -> tresult {
-        self.tell(told);
+    fn edit(&self, event: HostEvent) -> tresult {
+        self.push(event);
         self.edits.set(self.edits.get() + 1);
         kResultOk
     }
 }
 
-impl Class for Handler {
+impl Class for ComponentHandler {
     type Interfaces = (IComponentHandler, IComponentHandler2);
 }
 
-impl IComponentHandler2Trait for Handler {
+impl IComponentHandler2Trait for ComponentHandler {
     unsafe fn setDirty(&self, _state: TBool) -> tresult {
         self.dirty.set(self.dirty.get() + 1);
         kResultOk
@@ -94,36 +95,36 @@ impl IComponentHandler2Trait for Handler {
     }
 }
 
-impl IComponentHandlerTrait for Handler {
+impl IComponentHandlerTrait for ComponentHandler {
     unsafe fn beginEdit(&self, id: ParamID) -> tresult {
-        self.edit(Told::Begin { id })
+        self.edit(HostEvent::GestureBegin { id })
     }
     unsafe fn performEdit(&self, id: ParamID, value: ParamValue) -> tresult {
-        self.edit(Told::Edit { id, value })
+        self.edit(HostEvent::Edit { id, value })
     }
     unsafe fn endEdit(&self, id: ParamID) -> tresult {
-        self.edit(Told::End { id })
+        self.edit(HostEvent::GestureEnd { id })
     }
     unsafe fn restartComponent(&self, flags: int32) -> tresult {
-        // Values and titles that changed are looked at again, and nothing is restarted.
-        let looks = (kParamValuesChanged | kParamTitlesChanged) as int32;
-        let count = if flags & !looks == 0 { &self.rescans } else { &self.restarts };
+        // Changed values and titles need a rescan only, no restart.
+        let rescan_flags = (kParamValuesChanged | kParamTitlesChanged) as int32;
+        let count = if flags & !rescan_flags == 0 { &self.rescans } else { &self.restarts };
         count.set(count.get() + 1);
         kResultOk
     }
 }
 
 /// The changes of one parameter within a block.
-struct Queue {
+struct ParameterQueue {
     id: Cell<ParamID>,
     points: RefCell<Vec<(int32, ParamValue)>>,
 }
 
-impl Class for Queue {
+impl Class for ParameterQueue {
     type Interfaces = (IParamValueQueue,);
 }
 
-impl IParamValueQueueTrait for Queue {
+impl IParamValueQueueTrait for ParameterQueue {
     unsafe fn getParameterId(&self) -> ParamID {
         self.id.get()
     }
@@ -157,51 +158,51 @@ impl IParamValueQueueTrait for Queue {
     }
 }
 
-/// Queues, and points in each, that a block may fill without an allocation: a host
-/// must not spoil its plugin's audio thread.
-const QUEUES: usize = 128;
-const POINTS: usize = 16;
+/// The capacity of a block's changes, allocated beforehand: the plugin fills it on the audio thread,
+/// where the host must not allocate either.
+const MAX_QUEUES: usize = 128;
+const POINTS_PER_QUEUE: usize = 16;
 
-/// The changes of a block, either way.
-pub(super) struct Changes {
-    queues: Vec<ComWrapper<Queue>>,
+/// The parameter changes of a block, as input or output.
+pub(super) struct ParameterChanges {
+    queues: Vec<ComWrapper<ParameterQueue>>,
     used: Cell<usize>,
 }
 
-impl Default for Changes {
+impl Default for ParameterChanges {
     fn default() -> Self {
-        let queue = || Queue { id: Cell::new(0), points: RefCell::new(Vec::with_capacity(POINTS)) };
-        Self { queues: (0..QUEUES).map(|_| ComWrapper::new(queue())).collect(), used: Cell::new(0) }
+        let queue = || ParameterQueue { id: Cell::new(0), points: RefCell::new(Vec::with_capacity(POINTS_PER_QUEUE)) };
+        Self { queues: (0..MAX_QUEUES).map(|_| ComWrapper::new(queue())).collect(), used: Cell::new(0) }
     }
 }
 
-impl Changes {
+impl ParameterChanges {
     /// Adds a change at a frame of the block.
-    pub(super) fn set(&self, id: u32, value: f64, frame: u32) {
-        if let Some(place) = self.place(id) {
-            self.queues[place].points.borrow_mut().push((frame as int32, value));
+    pub(super) fn push(&self, id: u32, value: f64, frame: u32) {
+        if let Some(index) = self.queue_index(id) {
+            self.queues[index].points.borrow_mut().push((frame as int32, value));
         }
     }
 
-    /// Everything that was added, queue by queue; nothing is left.
-    pub(super) fn take(&self) -> Vec<Announcement> {
-        let mut all = Vec::new();
+    /// Takes all changes, queue by queue.
+    pub(super) fn take(&self) -> Vec<ParameterChange> {
+        let mut changes = Vec::new();
         for queue in &self.queues[..self.used.replace(0)] {
             let points = queue.points.borrow_mut().split_off(0);
-            all.extend(points.iter().map(|(frame, value)| Announcement {
+            changes.extend(points.iter().map(|(frame, value)| ParameterChange {
                 id: queue.id.get(),
                 frame: *frame as u32,
                 value: *value,
             }));
         }
-        all
+        changes
     }
 
-    /// The queue of a parameter, a new one if it has none; `None` when all are used.
-    fn place(&self, id: ParamID) -> Option<usize> {
+    /// The index of a parameter's queue, which is added if it is missing; `None` if all queues are used.
+    fn queue_index(&self, id: ParamID) -> Option<usize> {
         let used = self.used.get();
-        let known = self.queues[..used].iter().position(|queue| queue.id.get() == id);
-        known.or_else(|| {
+        let existing = self.queues[..used].iter().position(|queue| queue.id.get() == id);
+        existing.or_else(|| {
             self.queues.get(used)?.id.set(id);
             self.used.set(used + 1);
             Some(used)
@@ -214,11 +215,11 @@ impl Changes {
     }
 }
 
-impl Class for Changes {
+impl Class for ParameterChanges {
     type Interfaces = (IParameterChanges,);
 }
 
-impl IParameterChangesTrait for Changes {
+impl IParameterChangesTrait for ParameterChanges {
     unsafe fn getParameterCount(&self) -> int32 {
         self.used.get() as int32
     }
@@ -230,16 +231,16 @@ impl IParameterChangesTrait for Changes {
     unsafe fn addParameterData(&self, id: *const ParamID, index: *mut int32) -> *mut IParamValueQueue {
         // SAFETY: the caller's variable, by the interface's contract.
         let Some(id) = (unsafe { id.as_ref() }) else { return ptr::null_mut() };
-        let Some(place) = self.place(*id) else { return ptr::null_mut() };
+        let Some(queue) = self.queue_index(*id) else { return ptr::null_mut() };
         if !index.is_null() {
-            // SAFETY: likewise.
-            unsafe { index.write(place as int32) };
+            // SAFETY: as above.
+            unsafe { index.write(queue as int32) };
         }
-        self.pointer(place)
+        self.pointer(queue)
     }
 }
 
-/// A stream in memory.
+/// A byte stream in memory.
 #[derive(Default)]
 pub(super) struct Stream {
     bytes: RefCell<Vec<u8>>,
@@ -247,7 +248,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn of(bytes: &[u8]) -> Self {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
         Self { bytes: RefCell::new(bytes.to_vec()), position: Cell::new(0) }
     }
 

@@ -1,6 +1,6 @@
-//! The window of a VST3: its view, and the frame and the run loop that the host lends it.
+//! The editor window of a VST3, and the frame and run loop that the host provides for it.
 
-use crate::Size;
+use crate::session::Size;
 use std::cell::RefCell;
 use std::ptr;
 use std::time::{Duration, Instant};
@@ -15,14 +15,14 @@ use vst3::Steinberg::{
 };
 use vst3::{Class, ComPtr, ComRef, ComWrapper};
 
-/// A plugin's timer.
+/// A timer that the plugin registered.
 struct Timer {
     handler: ComPtr<ITimerHandler>,
-    every: Duration,
+    interval: Duration,
     due: Instant,
 }
 
-/// What a host lends a view: the say over its size, and timers.
+/// The host's frame of a view: resizes it on request, and runs its timers.
 #[derive(Default)]
 struct Frame {
     timers: RefCell<Vec<Timer>>,
@@ -34,7 +34,7 @@ impl Class for Frame {
 
 impl IPlugFrameTrait for Frame {
     unsafe fn resizeView(&self, view: *mut IPlugView, size: *mut ViewRect) -> tresult {
-        // SAFETY: the plugin's own view, and a size that lives as long as the call.
+        // SAFETY: the plugin passes its own view, and a size that outlives the call.
         unsafe { ComRef::from_raw(view).map_or(kInvalidArgument, |view| view.onSize(size)) }
     }
 }
@@ -49,10 +49,14 @@ impl IRunLoopTrait for Frame {
     }
 
     unsafe fn registerTimer(&self, handler: *mut ITimerHandler, milliseconds: TimerInterval) -> tresult {
-        // SAFETY: the plugin's handler, which is kept alive by a reference of our own.
+        // SAFETY: the plugin passes its handler; our own reference keeps it alive.
         let Some(handler) = (unsafe { ComRef::from_raw(handler) }) else { return kInvalidArgument };
-        let every = Duration::from_millis(milliseconds);
-        self.timers.borrow_mut().push(Timer { handler: handler.to_com_ptr(), every, due: Instant::now() + every });
+        let interval = Duration::from_millis(milliseconds);
+        self.timers.borrow_mut().push(Timer {
+            handler: handler.to_com_ptr(),
+            interval,
+            due: Instant::now() + interval,
+        });
         kResultOk
     }
 
@@ -62,60 +66,60 @@ impl IRunLoopTrait for Frame {
     }
 }
 
-/// An open window.
-pub(super) struct View {
+/// An open editor window, closed when dropped.
+pub(super) struct EditorView {
     view: ComPtr<IPlugView>,
     frame: ComWrapper<Frame>,
 }
 
-impl View {
-    /// Opens the window of a controller within an X11 window, which outlives it; gives the size
-    /// it wants.
+impl EditorView {
+    /// Opens the window of a controller inside an X11 window, which must outlive it. Returns the size
+    /// that the plugin requests.
     pub(super) fn open(
         controller: &ComPtr<IEditController>,
         parent: u32,
         scale: f64,
     ) -> Result<(Self, Size), &'static str> {
         let frame = ComWrapper::new(Frame::default());
-        let frame_pointer = frame.to_com_ptr::<IPlugFrame>().ok_or("no frame")?;
+        let frame_pointer = frame.to_com_ptr::<IPlugFrame>().ok_or("the host's frame has no IPlugFrame")?;
         // SAFETY: the plugin keeps the VST3 contract; the frame lives as long as the view, which
-        // is called from this thread only.
+        // this thread alone calls.
         unsafe {
-            let view = ComPtr::from_raw(controller.createView(kEditor)).ok_or("it has no window")?;
+            let view = ComPtr::from_raw(controller.createView(kEditor)).ok_or("the plugin has no editor window")?;
             if view.isPlatformTypeSupported(kPlatformTypeX11EmbedWindowID) != kResultOk {
-                return Err("it has no window for X11");
+                return Err("the plugin has no editor window for X11");
             }
             view.setFrame(frame_pointer.as_ptr());
             let opened = Self { view, frame };
             if let Some(scaled) = opened.view.cast::<IPlugViewContentScaleSupport>() {
                 scaled.setContentScaleFactor(scale as f32);
             }
-            let mut size = rectangle((0, 0));
+            let mut size = to_rect((0, 0));
             if opened.view.getSize(&mut size) != kResultOk {
-                return Err("its window has no size");
+                return Err("the editor window has no size");
             }
-            let size = extent(size);
+            let size = to_size(size);
             let parent = ptr::without_provenance_mut(parent as usize);
             if opened.view.attached(parent, kPlatformTypeX11EmbedWindowID) != kResultOk {
-                return Err("its window cannot be placed");
+                return Err("the editor window cannot be embedded");
             }
             Ok((opened, size))
         }
     }
 
-    /// Gives it another size; tells which one it took.
+    /// Resizes the window, and returns the size that the plugin chose.
     pub(super) fn resize(&self, size: Size) -> Result<Size, &'static str> {
-        let mut size = rectangle(size);
+        let mut size = to_rect(size);
         // SAFETY: as above.
         unsafe {
             if self.view.canResize() != kResultOk || self.view.checkSizeConstraint(&mut size) != kResultOk {
-                return Err("its window cannot be resized");
+                return Err("the editor window cannot be resized");
             }
             if self.view.onSize(&mut size) != kResultOk {
-                return Err("its window does not take the size");
+                return Err("the editor window rejects the size");
             }
         }
-        Ok(extent(size))
+        Ok(to_size(size))
     }
 
     /// Runs the timers that are due.
@@ -123,18 +127,18 @@ impl View {
         let now = Instant::now();
         let mut due = Vec::new();
         for timer in self.frame.timers.borrow_mut().iter_mut().filter(|timer| timer.due <= now) {
-            timer.due = now + timer.every;
+            timer.due = now + timer.interval;
             due.push(timer.handler.clone());
         }
-        // A timer may take itself away.
+        // The timers are not borrowed now, because a handler may unregister itself.
         for handler in due {
-            // SAFETY: as above; a reference of our own keeps it alive.
+            // SAFETY: as above; our own reference keeps it alive.
             unsafe { handler.onTimer() };
         }
     }
 }
 
-impl Drop for View {
+impl Drop for EditorView {
     fn drop(&mut self) {
         // SAFETY: as above, in the order that VST3 prescribes.
         unsafe {
@@ -144,10 +148,10 @@ impl Drop for View {
     }
 }
 
-fn rectangle((width, height): Size) -> ViewRect {
+fn to_rect((width, height): Size) -> ViewRect {
     ViewRect { left: 0, top: 0, right: width as i32, bottom: height as i32 }
 }
 
-fn extent(rectangle: ViewRect) -> Size {
+fn to_size(rectangle: ViewRect) -> Size {
     ((rectangle.right - rectangle.left).max(0) as u32, (rectangle.bottom - rectangle.top).max(0) as u32)
 }

@@ -1,4 +1,4 @@
-//! A host at the level of CLAP's C structs, which can do what a host must not.
+//! A host at the level of CLAP's C structs, which can violate CLAP's contract.
 
 use clap_sys::audio_buffer::clap_audio_buffer;
 use clap_sys::entry::clap_plugin_entry;
@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// The library, which stays loaded, and the address of its plugin factory.
+/// The library, which is never unloaded, and the address of its plugin factory.
 static LIBRARY: OnceLock<(libloading::Library, usize)> = OnceLock::new();
 
 /// The library's plugin factory.
@@ -27,46 +27,46 @@ fn factory() -> &'static clap_plugin_factory {
         let folder = std::env::var_os("TAGVANE_BUNDLES")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../bundles"), PathBuf::from);
         let path = folder.join("Tagvane.clap");
-        assert!(path.exists(), "run `cargo xtask test`, or `cargo xtask bundle` first");
+        assert!(path.exists(), "{} is missing; run `cargo xtask test`, or `cargo xtask bundle` first", path.display());
         let name = CString::new(path.to_str().unwrap()).unwrap();
-        // SAFETY: the library under test, whose one symbol has this type.
+        // SAFETY: this is the library under test; CLAP defines the symbol's type.
         unsafe {
-            let library = libloading::Library::new(&path).expect("it loads");
+            let library = libloading::Library::new(&path).expect("the library loads");
             let entry: &clap_plugin_entry = &**library.get::<*const clap_plugin_entry>(b"clap_entry\0").unwrap();
             assert!(entry.init.unwrap()(name.as_ptr()));
             let factory = entry.get_factory.unwrap()(CLAP_PLUGIN_FACTORY_ID.as_ptr()) as usize;
             (library, factory)
         }
     });
-    // SAFETY: what the entry gave; it lives as long as the library.
+    // SAFETY: the entry returned it; it lives as long as the library.
     unsafe { &*(*address as *const clap_plugin_factory) }
 }
 
-/// What the plugin asked for.
+/// The plugin's requests.
 #[derive(Default)]
-pub(crate) struct Asked {
+pub(crate) struct HostRequests {
     pub(crate) callback: AtomicBool,
     pub(crate) flush: AtomicBool,
     pub(crate) restart: AtomicBool,
 }
 
-unsafe fn asked<'a>(host: *const clap_host) -> &'a Asked {
-    // SAFETY: `host_data` is the `Asked` of a live `Plugin`.
-    unsafe { &*(*host).host_data.cast::<Asked>() }
+unsafe fn requests<'a>(host: *const clap_host) -> &'a HostRequests {
+    // SAFETY: `host_data` points to the `HostRequests` of a live `Plugin`.
+    unsafe { &*(*host).host_data.cast::<HostRequests>() }
 }
 
 unsafe extern "C" fn host_extension(_: *const clap_host, id: *const c_char) -> *const c_void {
     unsafe extern "C" fn rescan(_: *const clap_host, _: u32) {}
     unsafe extern "C" fn clear(_: *const clap_host, _: u32, _: u32) {}
     unsafe extern "C" fn flush(host: *const clap_host) {
-        // SAFETY: the host's own.
-        unsafe { asked(host) }.flush.store(true, Relaxed);
+        // SAFETY: the plugin passes the host that it was created with.
+        unsafe { requests(host) }.flush.store(true, Relaxed);
     }
     unsafe extern "C" fn dirty(_: *const clap_host) {}
     static PARAMS: clap_host_params =
         clap_host_params { rescan: Some(rescan), clear: Some(clear), request_flush: Some(flush) };
     static STATE: clap_host_state = clap_host_state { mark_dirty: Some(dirty) };
-    // SAFETY: a C string, as the plugin has to give.
+    // SAFETY: CLAP requires a C string.
     match unsafe { CStr::from_ptr(id) } {
         id if id == CLAP_EXT_PARAMS => (&raw const PARAMS).cast(),
         id if id == CLAP_EXT_STATE => (&raw const STATE).cast(),
@@ -74,17 +74,17 @@ unsafe extern "C" fn host_extension(_: *const clap_host, id: *const c_char) -> *
     }
 }
 
-/// The events of a call, each in memory of its own that is just as long as it says, so
-/// that AddressSanitizer sees a byte read too far.
+/// The input events of a call. Each has its own allocation of exactly its size, so that
+/// AddressSanitizer detects a read beyond it. `None` is a null pointer.
 #[derive(Default)]
-pub(crate) struct Sent(pub(crate) Vec<Option<Box<[u8]>>>);
+pub(crate) struct InputEvents(pub(crate) Vec<Option<Box<[u8]>>>);
 
-impl Sent {
-    /// Sends the first `size` bytes of an event, whose header says as much.
+impl InputEvents {
+    /// Adds the first `size` bytes of an event, and sets that size in its header.
     pub(crate) fn push<T: Copy>(&mut self, event: T, size: usize) {
         let mut bytes = vec![0_u8; size].into_boxed_slice();
         assert_eq!(bytes.as_ptr().align_offset(align_of::<T>()), 0, "allocations are aligned");
-        // SAFETY: `size` bytes of an event are copied to as many.
+        // SAFETY: `size` bytes of an event are copied to `size` allocated bytes.
         unsafe {
             std::ptr::copy_nonoverlapping((&raw const event).cast(), bytes.as_mut_ptr(), size);
             (*bytes.as_mut_ptr().cast::<clap_event_header>()).size = size as u32;
@@ -92,6 +92,7 @@ impl Sent {
         self.0.push(Some(bytes));
     }
 
+    /// Adds a parameter value.
     pub(crate) fn set(&mut self, time: u32, param_id: u32, value: f64) {
         let size = size_of::<clap_event_param_value>();
         self.push(parameter(time, param_id, value), size);
@@ -99,13 +100,13 @@ impl Sent {
 
     fn queue(&self) -> clap_input_events {
         unsafe extern "C" fn size(queue: *const clap_input_events) -> u32 {
-            // SAFETY: `ctx` is the `Sent` this queue was made of.
-            unsafe { &*(*queue).ctx.cast::<Sent>() }.0.len() as u32
+            // SAFETY: `ctx` points to the `InputEvents` that made this queue.
+            unsafe { &*(*queue).ctx.cast::<InputEvents>() }.0.len() as u32
         }
         unsafe extern "C" fn get(queue: *const clap_input_events, index: u32) -> *const clap_event_header {
-            // SAFETY: likewise.
-            let sent = unsafe { &*(*queue).ctx.cast::<Sent>() };
-            let event = sent.0.get(index as usize).and_then(Option::as_ref);
+            // SAFETY: as above.
+            let events = unsafe { &*(*queue).ctx.cast::<InputEvents>() };
+            let event = events.0.get(index as usize).and_then(Option::as_ref);
             event.map_or(std::ptr::null(), |event| event.as_ptr().cast())
         }
         clap_input_events { ctx: std::ptr::from_ref(self).cast_mut().cast(), size: Some(size), get: Some(get) }
@@ -122,58 +123,66 @@ pub(crate) fn parameter(time: u32, param_id: u32, value: f64) -> clap_event_para
     clap_event_param_value { header, param_id, cookie, note_id: -1, port_index: -1, channel: -1, key: -1, value }
 }
 
-pub(crate) fn transport(time: u32, playing: bool) -> clap_event_transport {
-    // SAFETY: all zeros are a value of this plain C struct.
+pub(crate) fn transport(time: u32, is_playing: bool) -> clap_event_transport {
+    // SAFETY: all zeros are valid in this plain C struct.
     let mut transport: clap_event_transport = unsafe { std::mem::zeroed() };
     transport.header = header(time, CLAP_EVENT_TRANSPORT);
     transport.header.size = size_of::<clap_event_transport>() as u32;
-    transport.flags = if playing { CLAP_TRANSPORT_IS_PLAYING } else { 0 };
+    transport.flags = if is_playing { CLAP_TRANSPORT_IS_PLAYING } else { 0 };
     transport
 }
 
-/// What the plugin tells, checked as it comes.
+/// Checks each event that the plugin sends.
 #[derive(Default)]
-pub(crate) struct Heard {
-    /// The slots in a gesture.
-    pub(crate) open: BTreeSet<u32>,
-    /// Events taken in all.
-    pub(crate) taken: u64,
-    /// Every so many events, one is not taken; 0 for never.
-    pub(crate) refuse: u64,
+pub(crate) struct ReceivedEvents {
+    /// The parameters with an open gesture.
+    pub(crate) open_gestures: BTreeSet<u32>,
+    /// The number of accepted events.
+    pub(crate) accepted: u64,
+    /// Refuses every n-th event; 0 refuses none.
+    pub(crate) refuse_every: u64,
     pushed: u64,
+    /// The frames of the current block.
     frames: u32,
-    last: u32,
+    /// The time of the block's last event.
+    last_time: u32,
 }
 
-impl Heard {
-    fn take(&mut self, event: &clap_event_header) -> bool {
+impl ReceivedEvents {
+    /// Checks an event, and returns whether it is accepted.
+    fn accept(&mut self, event: &clap_event_header) -> bool {
         self.pushed += 1;
-        if self.refuse > 0 && self.pushed.is_multiple_of(self.refuse) {
+        if self.refuse_every > 0 && self.pushed.is_multiple_of(self.refuse_every) {
             return false;
         }
-        self.taken += 1;
-        assert!(event.time < self.frames.max(1) && event.time >= self.last, "{event:?} of {}", self.frames);
-        self.last = event.time;
-        let of = std::ptr::from_ref(event);
-        // SAFETY: the plugin's event is of the type that its header tells.
+        self.accepted += 1;
+        let is_in_order = event.time < self.frames.max(1) && event.time >= self.last_time;
+        assert!(is_in_order, "{event:?} is out of order, or outside the block of {} frames", self.frames);
+        self.last_time = event.time;
+        let pointer = std::ptr::from_ref(event);
+        // SAFETY: the event has the type in its header.
         unsafe {
             match event.type_ {
                 CLAP_EVENT_PARAM_VALUE => {
-                    let event = &*of.cast::<clap_event_param_value>();
-                    assert!((0.0..=1.0).contains(&event.value), "{event:?}");
-                    assert!(!super::is_slot(event.param_id) || self.open.contains(&event.param_id), "{event:?}");
+                    let event = &*pointer.cast::<clap_event_param_value>();
+                    assert!((0.0..=1.0).contains(&event.value), "the value is outside 0..=1: {event:?}");
+                    let is_allowed = !super::is_slot(event.param_id) || self.open_gestures.contains(&event.param_id);
+                    assert!(is_allowed, "a slot moved outside a gesture: {event:?}");
                 }
                 CLAP_EVENT_PARAM_GESTURE_BEGIN => {
-                    assert!(self.open.insert((*of.cast::<clap_event_param_gesture>()).param_id), "begun twice");
+                    let id = (*pointer.cast::<clap_event_param_gesture>()).param_id;
+                    assert!(self.open_gestures.insert(id), "the gesture of {id:x} began twice");
                 }
                 CLAP_EVENT_PARAM_GESTURE_END => {
-                    assert!(self.open.remove(&(*of.cast::<clap_event_param_gesture>()).param_id), "ended twice");
+                    let id = (*pointer.cast::<clap_event_param_gesture>()).param_id;
+                    assert!(self.open_gestures.remove(&id), "the gesture of {id:x} ended without a beginning");
                 }
                 CLAP_EVENT_MIDI => {
-                    let data = (*of.cast::<clap_event_midi>()).data;
-                    assert!(data[0] & 0xf0 == 0xb0 && data[1] < 128 && data[2] < 128, "{data:?}");
+                    let data = (*pointer.cast::<clap_event_midi>()).data;
+                    let is_control_change = data[0] & 0xf0 == 0xb0 && data[1] < 128 && data[2] < 128;
+                    assert!(is_control_change, "not a control change: {data:?}");
                 }
-                other => panic!("an event of type {other}"),
+                other => panic!("an unexpected event of type {other}"),
             }
         }
         true
@@ -181,64 +190,66 @@ impl Heard {
 }
 
 unsafe extern "C" fn push(queue: *const clap_output_events, event: *const clap_event_header) -> bool {
-    // SAFETY: `ctx` is the cell of the call under way, which is on one thread.
-    unsafe { (*(*queue).ctx.cast::<RefCell<&mut Heard>>()).borrow_mut().take(&*event) }
+    // SAFETY: `ctx` points to the cell of the current call, which only its thread uses.
+    unsafe { (*(*queue).ctx.cast::<RefCell<&mut ReceivedEvents>>()).borrow_mut().accept(&*event) }
 }
 
-/// A block as a host hands it over.
+/// The arguments of a process call.
 pub(crate) struct Block {
     pub(crate) frames: u32,
     pub(crate) input: Vec<Vec<f32>>,
     pub(crate) output: Vec<Vec<f32>>,
-    /// The output's memory is the input's.
-    pub(crate) in_place: bool,
-    /// Whether the transport plays, if the host tells.
-    pub(crate) playing: Option<bool>,
-    pub(crate) sent: Sent,
-    /// Changes what is handed over at the last moment.
-    pub(crate) spoil: fn(&mut clap_process),
+    /// Whether input and output share their memory.
+    pub(crate) is_in_place: bool,
+    /// Whether the transport plays; `None` passes no transport.
+    pub(crate) is_playing: Option<bool>,
+    pub(crate) events: InputEvents,
+    /// Modifies the C struct right before the call.
+    pub(crate) corrupt: fn(&mut clap_process),
 }
 
 impl Block {
+    /// A block with a signal in each channel, no events and a playing transport.
     pub(crate) fn new(channels: usize, frames: u32) -> Self {
         let input: Vec<Vec<f32>> = (0..channels)
             .map(|channel| (0..frames).map(|frame| ((frame * 31 + channel as u32) % 97) as f32 / 97.0 - 0.5).collect())
             .collect();
         let output = vec![vec![7.0; frames as usize]; channels];
-        Self { frames, input, output, in_place: false, playing: Some(true), sent: Sent::default(), spoil: |_| () }
+        let events = InputEvents::default();
+        Self { frames, input, output, is_in_place: false, is_playing: Some(true), events, corrupt: |_| () }
     }
 }
 
 /// An instance, destroyed when dropped.
 pub(crate) struct Plugin {
     clap: *const clap_plugin,
-    pub(crate) asked: Box<Asked>,
+    pub(crate) requests: Box<HostRequests>,
     _host: Box<clap_host>,
 }
 
-// SAFETY: it is called as CLAP's thread rules say, or the test is about something else.
+// SAFETY: the tests follow CLAP's threading rules, except where they test a violation.
 unsafe impl Sync for Plugin {}
 
-// Each call below is the plugin's own function with what the test hands over; CLAP's
-// contract holds but for what a test breaks by intent.
+// Each call below passes the test's arguments to the plugin's own function. CLAP's contract holds,
+// except where a test violates it on purpose.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Plugin {
-    /// Made, but not initialised. A host that is called "Bare" has no extensions.
+    /// Creates an instance without initialising it. A host named "Bare" has no extensions.
     pub(crate) fn create(name: &'static CStr) -> Self {
         unsafe extern "C" fn no_extension(_: *const clap_host, _: *const c_char) -> *const c_void {
             std::ptr::null()
         }
         unsafe extern "C" fn restart(host: *const clap_host) {
-            unsafe { asked(host) }.restart.store(true, Relaxed);
+            unsafe { requests(host) }.restart.store(true, Relaxed);
         }
         unsafe extern "C" fn process(_: *const clap_host) {}
         unsafe extern "C" fn callback(host: *const clap_host) {
-            unsafe { asked(host) }.callback.store(true, Relaxed);
+            unsafe { requests(host) }.callback.store(true, Relaxed);
         }
-        let asked = Box::<Asked>::default();
+        let requests = Box::<HostRequests>::default();
         let host = Box::new(clap_host {
             clap_version: CLAP_VERSION,
-            host_data: std::ptr::from_ref(&*asked).cast_mut().cast(),
+            host_data: std::ptr::from_ref(&*requests).cast_mut().cast(),
             name: name.as_ptr(),
             vendor: c"Tagvane".as_ptr(),
             url: c"".as_ptr(),
@@ -250,16 +261,16 @@ impl Plugin {
         });
         let clap =
             unsafe { factory().create_plugin.unwrap()(factory(), &raw const *host, c"org.tagvane.tagvane".as_ptr()) };
-        assert!(!clap.is_null(), "no instance");
-        Self { clap, asked, _host: host }
+        assert!(!clap.is_null(), "the factory created no instance");
+        Self { clap, requests, _host: host }
     }
 
-    /// Made and initialised.
+    /// Creates and initialises an instance.
     pub(crate) fn new() -> Self {
         Self::in_host(c"Lifecycle")
     }
 
-    /// Made and initialised in a host of this name.
+    /// Creates and initialises an instance in a host of this name.
     pub(crate) fn in_host(name: &'static CStr) -> Self {
         let plugin = Self::create(name);
         assert!(unsafe { (*plugin.clap).init.unwrap()(plugin.clap) });
@@ -286,14 +297,14 @@ impl Plugin {
         unsafe { (*self.clap).reset.unwrap()(self.clap) }
     }
 
-    /// What it was asked to do on the main thread, if anything.
+    /// Calls the plugin on the main thread if it requested that.
     pub(crate) fn idle(&self) {
-        if self.asked.callback.swap(false, Relaxed) {
+        if self.requests.callback.swap(false, Relaxed) {
             unsafe { (*self.clap).on_main_thread.unwrap()(self.clap) }
         }
     }
 
-    pub(crate) fn process(&self, block: &mut Block, heard: &mut Heard) -> clap_process_status {
+    pub(crate) fn process(&self, block: &mut Block, received: &mut ReceivedEvents) -> clap_process_status {
         let port = |channels: &mut [*mut f32]| clap_audio_buffer {
             data32: channels.as_mut_ptr(),
             data64: std::ptr::null_mut(),
@@ -301,14 +312,14 @@ impl Plugin {
             latency: 0,
             constant_mask: 0,
         };
-        let mut from: Vec<*mut f32> = block.input.iter_mut().map(|channel| channel.as_mut_ptr()).collect();
-        let mut to: Vec<*mut f32> = block.output.iter_mut().map(|channel| channel.as_mut_ptr()).collect();
-        let input = port(&mut from);
-        let mut output = if block.in_place { input } else { port(&mut to) };
-        (heard.frames, heard.last) = (block.frames, 0);
-        let (sent, heard) = (block.sent.queue(), RefCell::new(heard));
-        let told = clap_output_events { ctx: (&raw const heard).cast_mut().cast(), try_push: Some(push) };
-        let transport = block.playing.map(|playing| transport(0, playing));
+        let mut inputs: Vec<*mut f32> = block.input.iter_mut().map(|channel| channel.as_mut_ptr()).collect();
+        let mut outputs: Vec<*mut f32> = block.output.iter_mut().map(|channel| channel.as_mut_ptr()).collect();
+        let input = port(&mut inputs);
+        let mut output = if block.is_in_place { input } else { port(&mut outputs) };
+        (received.frames, received.last_time) = (block.frames, 0);
+        let (in_events, received) = (block.events.queue(), RefCell::new(received));
+        let out_events = clap_output_events { ctx: (&raw const received).cast_mut().cast(), try_push: Some(push) };
+        let transport = block.is_playing.map(|playing| transport(0, playing));
         let mut call = clap_process {
             steady_time: -1,
             frames_count: block.frames,
@@ -317,36 +328,36 @@ impl Plugin {
             audio_outputs: &raw mut output,
             audio_inputs_count: 1,
             audio_outputs_count: 1,
-            in_events: &raw const sent,
-            out_events: &raw const told,
+            in_events: &raw const in_events,
+            out_events: &raw const out_events,
         };
-        (block.spoil)(&mut call);
+        (block.corrupt)(&mut call);
         unsafe { (*self.clap).process.unwrap()(self.clap, &raw const call) }
     }
 
-    /// Processes no block at all.
-    pub(crate) fn process_nothing(&self) -> clap_process_status {
+    /// Calls process with a null pointer.
+    pub(crate) fn process_null(&self) -> clap_process_status {
         unsafe { (*self.clap).process.unwrap()(self.clap, std::ptr::null()) }
     }
 
-    pub(crate) fn flush(&self, sent: &Sent, heard: &mut Heard) {
-        (heard.frames, heard.last) = (0, 0);
-        let (sent, heard) = (sent.queue(), RefCell::new(heard));
-        let told = clap_output_events { ctx: (&raw const heard).cast_mut().cast(), try_push: Some(push) };
-        unsafe { self.params().flush.unwrap()(self.clap, &raw const sent, &raw const told) }
+    pub(crate) fn flush(&self, events: &InputEvents, received: &mut ReceivedEvents) {
+        (received.frames, received.last_time) = (0, 0);
+        let (in_events, received) = (events.queue(), RefCell::new(received));
+        let out_events = clap_output_events { ctx: (&raw const received).cast_mut().cast(), try_push: Some(push) };
+        unsafe { self.params().flush.unwrap()(self.clap, &raw const in_events, &raw const out_events) }
     }
 
-    /// Flushes without queues.
-    pub(crate) fn flush_nothing(&self) {
+    /// Calls flush with null pointers.
+    pub(crate) fn flush_null(&self) {
         unsafe { self.params().flush.unwrap()(self.clap, std::ptr::null(), std::ptr::null()) }
     }
 
-    /// A table of the plugin's; null where it has none.
+    /// The function table of an extension; null if the plugin does not have it.
     pub(crate) fn extension<T>(&self, id: &CStr) -> *const T {
         unsafe { (*self.clap).get_extension.unwrap()(self.clap, id.as_ptr()).cast() }
     }
 
-    /// The plugin's C struct, for calls of its tables.
+    /// The plugin's C struct, for calls of extension functions.
     pub(crate) fn clap(&self) -> *const clap_plugin {
         self.clap
     }
@@ -369,24 +380,25 @@ impl Plugin {
         unsafe { self.params().get_value.unwrap()(self.clap, id, &mut value) }.then_some(value)
     }
 
-    /// A value's text in `size` bytes.
+    /// Formats a value into a buffer of `size` bytes.
     pub(crate) fn text(&self, id: u32, value: f64, size: u32) -> Option<String> {
         let mut text = vec![1; size as usize];
-        let given = unsafe { self.params().value_to_text.unwrap()(self.clap, id, value, text.as_mut_ptr(), size) };
-        given.then(|| unsafe { CStr::from_ptr(text.as_ptr()) }.to_string_lossy().into_owned())
+        let is_formatted =
+            unsafe { self.params().value_to_text.unwrap()(self.clap, id, value, text.as_mut_ptr(), size) };
+        is_formatted.then(|| unsafe { CStr::from_ptr(text.as_ptr()) }.to_string_lossy().into_owned())
     }
 
-    pub(crate) fn parsed(&self, id: u32, text: &CStr) -> Option<f64> {
+    pub(crate) fn parse(&self, id: u32, text: &CStr) -> Option<f64> {
         let mut value = f64::NAN;
         unsafe { self.params().text_to_value.unwrap()(self.clap, id, text.as_ptr(), &mut value) }.then_some(value)
     }
 
     pub(crate) fn save(&self) -> Vec<u8> {
         unsafe extern "C" fn write(stream: *const clap_ostream, bytes: *const c_void, size: u64) -> i64 {
-            // A host may take less than it is given.
+            // CLAP allows partial writes.
             let size = size.min(100);
-            let to = unsafe { &mut *(*stream).ctx.cast::<Vec<u8>>() };
-            to.extend_from_slice(unsafe { std::slice::from_raw_parts(bytes.cast(), size as usize) });
+            let saved = unsafe { &mut *(*stream).ctx.cast::<Vec<u8>>() };
+            saved.extend_from_slice(unsafe { std::slice::from_raw_parts(bytes.cast(), size as usize) });
             size as i64
         }
         let mut bytes = Vec::<u8>::new();
@@ -398,14 +410,15 @@ impl Plugin {
 
     pub(crate) fn load(&self, bytes: &[u8]) -> bool {
         unsafe extern "C" fn read(stream: *const clap_istream, bytes: *mut c_void, size: u64) -> i64 {
-            let from = unsafe { &mut *(*stream).ctx.cast::<&[u8]>() };
-            let (now, rest) = from.split_at(from.len().min(size.min(100) as usize));
-            unsafe { std::ptr::copy_nonoverlapping(now.as_ptr(), bytes.cast(), now.len()) };
-            *from = rest;
-            now.len() as i64
+            // CLAP allows partial reads.
+            let unread = unsafe { &mut *(*stream).ctx.cast::<&[u8]>() };
+            let (part, rest) = unread.split_at(unread.len().min(size.min(100) as usize));
+            unsafe { std::ptr::copy_nonoverlapping(part.as_ptr(), bytes.cast(), part.len()) };
+            *unread = rest;
+            part.len() as i64
         }
-        let mut from = bytes;
-        let stream = clap_istream { ctx: (&raw mut from).cast(), read: Some(read) };
+        let mut unread = bytes;
+        let stream = clap_istream { ctx: (&raw mut unread).cast(), read: Some(read) };
         let state = unsafe { &*self.extension::<clap_plugin_state>(CLAP_EXT_STATE) };
         unsafe { state.load.unwrap()(self.clap, &raw const stream) }
     }
@@ -413,7 +426,7 @@ impl Plugin {
 
 impl Drop for Plugin {
     fn drop(&mut self) {
-        // SAFETY: no call comes after this one.
+        // SAFETY: this is the last call.
         unsafe { (*self.clap).destroy.unwrap()(self.clap) }
     }
 }

@@ -1,21 +1,21 @@
-//! The CLAP in every legal order of calls, drawn at random, with the main thread and the
-//! audio thread at work at the same time; `illegal` has what a host must not do, `told` what a
-//! host is told that its C interface alone shows. With
-//! `cargo xtask test --sanitizer` all of it runs under AddressSanitizer.
+//! Calls the CLAP in random legal orders, on the main thread and the audio thread at the same
+//! time. `contract_violations` has calls that CLAP forbids, `c_interface` has behaviour that
+//! only the C interface shows. `cargo xtask test --sanitizer` runs all of them under
+//! AddressSanitizer.
 //!
-//! A seed that fails is run alone by TAGVANE_SEED=seed; TAGVANE_CASES says how many are run.
+//! TAGVANE_SEED=seed runs one seed alone; TAGVANE_CASES sets the number of seeds.
 #![allow(unsafe_code)]
 
+mod c_interface;
+mod contract_violations;
 mod host;
-mod illegal;
-mod told;
 
 use clap_sys::events::{CLAP_EVENT_MIDI, CLAP_EVENT_PARAM_MOD, clap_event_midi, clap_event_param_mod};
 use clap_sys::ext::audio_ports_config::{CLAP_EXT_AUDIO_PORTS_CONFIG, clap_plugin_audio_ports_config};
 use clap_sys::ext::remote_controls::{CLAP_EXT_REMOTE_CONTROLS, clap_plugin_remote_controls};
 use clap_sys::ext::render::{CLAP_EXT_RENDER, clap_plugin_render};
 use clap_sys::process::CLAP_PROCESS_ERROR;
-use host::{Block, Heard, Plugin, Sent, header, parameter};
+use host::{Block, InputEvents, Plugin, ReceivedEvents, header, parameter};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng, SeedableRng as _};
@@ -26,7 +26,7 @@ use std::time::Duration;
 const FIRST_SLOT: u32 = 0x534c_4f00;
 const WRITE: u32 = 0x5752_4954;
 
-/// How many orders of calls are tried.
+/// The number of random orders of calls.
 const CASES: u64 = 60;
 
 fn is_slot(id: u32) -> bool {
@@ -34,23 +34,25 @@ fn is_slot(id: u32) -> bool {
 }
 
 fn from_environment(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
+    std::env::var(name)
+        .ok()
+        .map(|value| value.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {value:?}")))
 }
 
 #[test]
-fn any_legal_order_of_calls_is_taken() {
+fn any_legal_order_of_calls_works() {
     let cases = from_environment("TAGVANE_CASES").unwrap_or(CASES);
-    let one = from_environment("TAGVANE_SEED");
-    let mut taken = 0;
-    for seed in one.map_or(0..cases, |seed| seed..seed + 1) {
-        // Not by a macro, whose output is lost where the process dies.
+    let only = from_environment("TAGVANE_SEED");
+    let mut accepted = 0;
+    for seed in only.map_or(0..cases, |seed| seed..seed + 1) {
+        // The test harness captures the output of `eprintln!`, which a crash would lose.
         let _ = writeln!(std::io::stderr(), "seed {seed}");
-        taken += walk(seed);
+        accepted += walk(seed);
     }
-    assert!(one.is_some() || taken > 1_000, "{taken} events were told in all: nothing was heard");
+    assert!(only.is_some() || accepted > 1_000, "the plugin sent only {accepted} events in all walks");
 }
 
-/// One instance from its creation to its end; gives how much it told.
+/// Runs one instance from creation to destruction, and returns the number of events that it sent.
 fn walk(seed: u64) -> u64 {
     let mut random = StdRng::seed_from_u64(seed);
     if random.random_bool(0.05) {
@@ -58,48 +60,52 @@ fn walk(seed: u64) -> u64 {
     }
     let is_bare = random.random_bool(0.25);
     let plugin = if is_bare { Plugin::in_host(c"Bare") } else { Plugin::new() };
-    let mut heard = Heard::default();
-    let ids: Vec<u32> = (0..plugin.count()).map(|index| plugin.info(index).expect("an info").id).collect();
+    let mut received = ReceivedEvents::default();
+    let ids: Vec<u32> =
+        (0..plugin.count()).map(|index| plugin.info(index).expect("the parameter has an info").id).collect();
     if random.random_bool(0.8) {
-        assert!(plugin.load(&wired(&plugin.save())));
+        assert!(plugin.load(&state_with_routing(&plugin.save())));
     }
     let mut channels = 2;
     for _ in 0..random.random_range(1..5) {
         for _ in 0..random.random_range(0..6) {
             main_call(&plugin, &ids, &mut random);
             if random.random_bool(0.3) {
-                let sent = events(&ids, 1, &mut random);
-                plugin.flush(&sent, &mut heard);
+                plugin.flush(&random_events(&ids, 1, &mut random), &mut received);
             }
-            channels = layout(&plugin, &mut random);
+            channels = select_layout(&plugin, &mut random);
         }
         let rate = *[8_000.0, 22_050.0, 44_100.0, 44_100.5, 48_000.0, 96_000.0, 768_000.0].choose(&mut random).unwrap();
         let longest = *[1, 32, 441, 512, 4_096, 16_384].choose(&mut random).unwrap();
         assert!(plugin.activate(rate, longest));
-        let mut audio = StdRng::seed_from_u64(random.random());
+        let mut audio_random = StdRng::seed_from_u64(random.random());
         std::thread::scope(|scope| {
-            let audio = scope.spawn(|| run(&plugin, &ids, channels, longest, &mut heard, &mut audio));
+            let audio =
+                scope.spawn(|| audio_thread(&plugin, &ids, channels, longest, &mut received, &mut audio_random));
             while !audio.is_finished() {
                 main_call(&plugin, &ids, &mut random);
                 std::thread::sleep(Duration::from_micros(random.random_range(0..500)));
             }
-            audio.join().expect("the audio thread");
+            audio.join().expect("the audio thread does not panic");
         });
         main_call(&plugin, &ids, &mut random);
         plugin.deactivate();
     }
     plugin.idle();
-    let is_asked = is_bare || plugin.asked.flush.load(Relaxed);
-    assert!(heard.open.is_empty() || is_asked, "a gesture hangs, and no flush is asked for");
-    heard.refuse = 0;
-    plugin.flush(&Sent::default(), &mut heard);
-    assert!(heard.open.is_empty(), "these hang: {:?}", heard.open);
-    assert!(!plugin.asked.restart.load(Relaxed), "it asked for a restart");
-    heard.taken
+    let has_requested_flush = is_bare || plugin.requests.flush.load(Relaxed);
+    assert!(
+        received.open_gestures.is_empty() || has_requested_flush,
+        "a gesture is open without a request for a flush"
+    );
+    received.refuse_every = 0;
+    plugin.flush(&InputEvents::default(), &mut received);
+    assert!(received.open_gestures.is_empty(), "these gestures never end: {:?}", received.open_gestures);
+    assert!(!plugin.requests.restart.load(Relaxed), "the plugin requested a restart");
+    received.accepted
 }
 
-/// A state with two slots that hear something, and OSC on.
-fn wired(state: &[u8]) -> Vec<u8> {
+/// A state with tags routed to two slots, and OSC on.
+fn state_with_routing(state: &[u8]) -> Vec<u8> {
     let mut json: serde_json::Value = serde_json::from_slice(&state[8..]).expect("JSON");
     let source = |tags: &[&str]| serde_json::json!({ "tags": tags, "how": "maximum" });
     let mut sources = vec![source(&["rock", "techno"]), source(&["guitar", "loud", "fast"])];
@@ -110,41 +116,41 @@ fn wired(state: &[u8]) -> Vec<u8> {
     [&(text.len() as u64).to_le_bytes()[..], &text].concat()
 }
 
-/// Selects a layout; gives its channels.
-fn layout(plugin: &Plugin, random: &mut StdRng) -> usize {
+/// Selects a random layout, and returns its number of channels.
+fn select_layout(plugin: &Plugin, random: &mut StdRng) -> usize {
     let table = plugin.extension::<clap_plugin_audio_ports_config>(CLAP_EXT_AUDIO_PORTS_CONFIG);
     let layouts = [2, 1, 4, 6, 8];
     let index = random.random_range(0..layouts.len());
-    // SAFETY: the plugin's own table, on the main thread, while it is inactive.
+    // SAFETY: the plugin's own function, on the main thread, while it is inactive.
     assert!(unsafe { (*table).select.unwrap()(plugin.clap(), index as u32) });
     layouts[index]
 }
 
-/// Something that a host may do on the main thread at any time.
+/// Makes a random call that CLAP allows on the main thread at any time.
 fn main_call(plugin: &Plugin, ids: &[u32], random: &mut StdRng) {
     let id = *ids.choose(random).unwrap();
     match random.random_range(0..9) {
         0 => {
             for index in 0..plugin.count() {
-                let info = plugin.info(index).expect("an info");
+                let info = plugin.info(index).expect("the parameter has an info");
                 assert_eq!(info.id, ids[index as usize]);
             }
         }
         1 => {
             for id in ids {
-                let value = plugin.value(*id).expect("a value");
+                let value = plugin.value(*id).expect("the parameter has a value");
                 assert!(value.is_finite(), "{id:x} is {value}");
             }
         }
         2 => drop(plugin.text(id, random.random_range(-0.5..1.5), random.random_range(0..40))),
-        3 => drop(plugin.parsed(id, [c"50 %", c"armed", c"", c"1e999", c"\xff", c"off"].choose(random).unwrap())),
+        3 => drop(plugin.parse(id, [c"50 %", c"armed", c"", c"1e999", c"\xff", c"off"].choose(random).unwrap())),
         4 => assert!(plugin.load(&plugin.save())),
         5 => {
-            // Whatever it makes of this: what it saves afterwards has to load.
+            // The plugin may accept or reject the damaged state; what it saves afterwards must load.
             let mut state = plugin.save();
             for _ in 0..random.random_range(1..20) {
-                let at = random.random_range(0..state.len());
-                state[at] = random.random();
+                let position = random.random_range(0..state.len());
+                state[position] = random.random();
             }
             state.truncate(random.random_range(0..=state.len()));
             plugin.load(&state);
@@ -152,12 +158,12 @@ fn main_call(plugin: &Plugin, ids: &[u32], random: &mut StdRng) {
         }
         6 => {
             let table = plugin.extension::<clap_plugin_render>(CLAP_EXT_RENDER);
-            // SAFETY: the plugin's own table, on the main thread.
+            // SAFETY: the plugin's own function, on the main thread.
             assert!(unsafe { (*table).set.unwrap()(plugin.clap(), i32::from(random.random_bool(0.3))) });
         }
         7 => {
             let table = plugin.extension::<clap_plugin_remote_controls>(CLAP_EXT_REMOTE_CONTROLS);
-            // SAFETY: likewise; the page is the test's.
+            // SAFETY: as above; the test owns the page.
             unsafe {
                 for index in 0..(*table).count.unwrap()(plugin.clap()) {
                     let mut page = std::mem::zeroed();
@@ -169,56 +175,63 @@ fn main_call(plugin: &Plugin, ids: &[u32], random: &mut StdRng) {
     }
 }
 
-/// The audio thread, from the activation on: starts, processes, flushes, resets, stops.
-fn run(plugin: &Plugin, ids: &[u32], channels: usize, longest: u32, heard: &mut Heard, random: &mut StdRng) {
-    let mut processing = false;
+/// The audio thread of an active plugin: starts, processes, flushes, resets and stops at random.
+fn audio_thread(
+    plugin: &Plugin,
+    ids: &[u32],
+    channels: usize,
+    longest: u32,
+    received: &mut ReceivedEvents,
+    random: &mut StdRng,
+) {
+    let mut is_processing = false;
     for _ in 0..random.random_range(0..80) {
-        if !processing {
+        if !is_processing {
             match random.random_range(0..4) {
-                0 => plugin.flush(&events(ids, 1, random), heard),
+                0 => plugin.flush(&random_events(ids, 1, random), received),
                 1 => plugin.reset(),
-                _ => processing = plugin.start(),
+                _ => is_processing = plugin.start(),
             }
             continue;
         }
-        heard.refuse = if random.random_bool(0.2) { random.random_range(1..20) } else { 0 };
+        received.refuse_every = if random.random_bool(0.2) { random.random_range(1..20) } else { 0 };
         match random.random_range(0..30) {
             0 => {
                 plugin.stop();
-                processing = false;
+                is_processing = false;
             }
             1 => plugin.reset(),
             _ => {
                 let frames = if random.random_bool(0.6) { longest } else { random.random_range(1..=longest) };
                 let mut block = Block::new(channels, frames);
-                block.in_place = random.random_bool(0.3);
-                block.playing = [None, Some(false), Some(true), Some(true), Some(true)][random.random_range(0..5)];
-                block.sent = events(ids, frames, random);
+                block.is_in_place = random.random_bool(0.3);
+                block.is_playing = [None, Some(false), Some(true), Some(true), Some(true)][random.random_range(0..5)];
+                block.events = random_events(ids, frames, random);
                 let before = block.input.clone();
-                assert_ne!(plugin.process(&mut block, heard), CLAP_PROCESS_ERROR);
-                let after = if block.in_place { &block.input } else { &block.output };
-                assert_eq!(*after, before, "the audio is another");
+                assert_ne!(plugin.process(&mut block, received), CLAP_PROCESS_ERROR);
+                let after = if block.is_in_place { &block.input } else { &block.output };
+                assert_eq!(*after, before, "the plugin changed the audio");
             }
         }
     }
-    if processing {
+    if is_processing {
         plugin.stop();
     }
 }
 
-/// Events in the order of their frames.
-fn events(ids: &[u32], frames: u32, random: &mut StdRng) -> Sent {
-    let (mut sent, mut time) = (Sent::default(), 0);
+/// Random events, in the order of their times.
+fn random_events(ids: &[u32], frames: u32, random: &mut StdRng) -> InputEvents {
+    let (mut events, mut time) = (InputEvents::default(), 0);
     for _ in 0..random.random_range(0..6) {
         time = random.random_range(time..frames.max(time + 1)).min(frames.saturating_sub(1));
         let id = *ids.choose(random).unwrap();
         match random.random_range(0..8) {
-            0 | 1 => sent.set(time, WRITE, f64::from(u8::from(random.random_bool(0.8)))),
-            2 => sent.set(time, FIRST_SLOT + random.random_range(0..8), random.random()),
+            0 | 1 => events.set(time, WRITE, f64::from(u8::from(random.random_bool(0.8)))),
+            2 => events.set(time, FIRST_SLOT + random.random_range(0..8), random.random()),
             3 => {
                 let midi =
                     clap_event_midi { header: header(time, CLAP_EVENT_MIDI), port_index: 0, data: [0x90, 60, 99] };
-                sent.push(midi, size_of::<clap_event_midi>());
+                events.push(midi, size_of::<clap_event_midi>());
             }
             4 => {
                 let value = parameter(time, id, random.random_range(-0.3..0.3));
@@ -232,11 +245,13 @@ fn events(ids: &[u32], frames: u32, random: &mut StdRng) -> Sent {
                     key: -1,
                     amount: value.value,
                 };
-                sent.push(modulation, size_of::<clap_event_param_mod>());
+                events.push(modulation, size_of::<clap_event_param_mod>());
             }
-            5 => sent.push(host::transport(time, random.random()), size_of::<clap_sys::events::clap_event_transport>()),
-            _ => sent.set(time, id, random.random()),
+            5 => {
+                events.push(host::transport(time, random.random()), size_of::<clap_sys::events::clap_event_transport>())
+            }
+            _ => events.set(time, id, random.random()),
         }
     }
-    sent
+    events
 }

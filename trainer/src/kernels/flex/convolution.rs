@@ -1,96 +1,96 @@
-//! Convolutions as products of matrices over copied columns.
+//! Convolutions by im2col and matrix products.
 
-use crate::kernels::StageKind;
+use crate::kernels::ConvBlockOptions;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::TensorMetadata as _;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
-/// Values of copied columns at a time: half a megabyte, which fits the second cache.
-const PIECE: usize = 128 * 1_024;
+/// Size of the im2col buffer, in values: half a megabyte, which fits the L2 cache.
+const CHUNK_VALUES: usize = 128 * 1_024;
 
-/// The sizes of a stage.
+/// The sizes of a convolution block.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sizes {
+pub(super) struct ConvSizes {
     pub(super) batch: usize,
     pub(super) channels: usize,
     pub(super) frames: usize,
     pub(super) filters: usize,
-    pub(super) length: usize,
+    pub(super) kernel_size: usize,
     /// Frames after the convolution.
-    pub(super) places: usize,
+    pub(super) out_frames: usize,
     /// Frames after the pooling.
-    pub(super) pooled: usize,
+    pub(super) pooled_frames: usize,
     pub(super) stride: usize,
     pub(super) padding: usize,
     pub(super) pool: usize,
 }
 
-impl Sizes {
-    pub(super) fn of(signal: &FlexTensor, weight: &FlexTensor, kind: StageKind) -> Self {
+impl ConvSizes {
+    pub(super) fn of(signal: &FlexTensor, weight: &FlexTensor, options: ConvBlockOptions) -> Self {
         let [batch, channels, frames] = signal.shape().dims();
-        let [filters, _, length] = weight.shape().dims();
-        let StageKind { stride, padding, pool, .. } = kind;
-        let places = (frames + 2 * padding - length) / stride + 1;
-        let pooled = places / pool;
-        Self { batch, channels, frames, filters, length, places, pooled, stride, padding, pool }
+        let [filters, _, kernel_size] = weight.shape().dims();
+        let ConvBlockOptions { stride, padding, pool, .. } = options;
+        let out_frames = (frames + 2 * padding - kernel_size) / stride + 1;
+        let pooled_frames = out_frames / pool;
+        Self { batch, channels, frames, filters, kernel_size, out_frames, pooled_frames, stride, padding, pool }
     }
 
-    /// Values of one column: what a filter sees at one place.
-    fn column(&self) -> usize {
-        self.channels * self.length
+    /// Length of an im2col column: the receptive field of a filter at one output frame.
+    fn column_len(&self) -> usize {
+        self.channels * self.kernel_size
     }
 
-    /// Items of a batch that one core takes.
-    fn share(&self) -> usize {
+    /// Items of a batch that one thread computes.
+    fn items_per_thread(&self) -> usize {
         self.batch.div_ceil(rayon::current_num_threads()).max(1)
     }
 
-    /// Columns at a time.
-    fn piece(&self) -> usize {
-        (PIECE / self.column()).max(16)
+    /// Columns in the im2col buffer.
+    fn columns_per_chunk(&self) -> usize {
+        (CHUNK_VALUES / self.column_len()).max(16)
     }
 
-    /// The columns `from..to` of some items, counted over all their places: for each,
-    /// the item, the place, and how many follow in the same item.
+    /// Splits the columns `from..to`, which are numbered through all items, at the items' ends. Yields
+    /// for each part its item, its first output frame and its number of output frames.
     fn runs(&self, from: usize, to: usize) -> impl Iterator<Item = (usize, usize, usize)> {
-        let places = self.places;
+        let out_frames = self.out_frames;
         let mut next = from;
         std::iter::from_fn(move || {
-            let (item, place) = (next / places, next % places);
-            let count = (places - place).min(to - next);
+            let (item, first) = (next / out_frames, next % out_frames);
+            let count = (out_frames - first).min(to - next);
             next += count;
-            (count > 0).then_some((item, place, count))
+            (count > 0).then_some((item, first, count))
         })
     }
 
-    /// The frames that offset `offset` of a filter sees from `place` on for `count`
-    /// places: how many of the places come too early, the first frame, and how many
-    /// places have a frame.
-    fn seen(&self, offset: usize, place: usize, count: usize) -> (usize, usize, usize) {
-        let first = (place * self.stride + offset) as isize - self.padding as isize;
+    /// Where tap `tap` of a filter lies inside the signal, for `count` output frames from
+    /// `out_frame` on: the number of output frames before that, the signal's frame under the first
+    /// one inside, and the number of those inside.
+    fn valid_frames(&self, tap: usize, out_frame: usize, count: usize) -> (usize, usize, usize) {
+        let first = (out_frame * self.stride + tap) as isize - self.padding as isize;
         let early = if first < 0 { (first.unsigned_abs()).div_ceil(self.stride).min(count) } else { 0 };
         let frame = (first + (early * self.stride) as isize).max(0) as usize;
-        let there = if frame < self.frames { (self.frames - 1 - frame) / self.stride + 1 } else { 0 };
-        (early, frame, there.min(count - early))
+        let inside = if frame < self.frames { (self.frames - 1 - frame) / self.stride + 1 } else { 0 };
+        (early, frame, inside.min(count - early))
     }
 
-    /// Copies columns into `[column, columns]`; outside of the signal there are zeros.
-    fn gather(&self, signal: &[f32], from: usize, to: usize, columns: &mut [f32]) {
+    /// Copies the columns `from..to` into a matrix `[column_len, columns]`, zero outside the signal.
+    fn im2col(&self, signal: &[f32], from: usize, to: usize, columns: &mut [f32]) {
         let width = to - from;
         let mut at = 0;
-        for (item, place, count) in self.runs(from, to) {
-            for row in 0..self.column() {
-                let (channel, offset) = (row / self.length, row % self.length);
+        for (item, out_frame, count) in self.runs(from, to) {
+            for row in 0..self.column_len() {
+                let (channel, tap) = (row / self.kernel_size, row % self.kernel_size);
                 let frames = &signal[(item * self.channels + channel) * self.frames..][..self.frames];
-                let (early, frame, there) = self.seen(offset, place, count);
+                let (early, frame, inside) = self.valid_frames(tap, out_frame, count);
                 let row = &mut columns[row * width + at..][..count];
                 row[..early].fill(0.0);
-                row[early + there..].fill(0.0);
-                let row = &mut row[early..early + there];
+                row[early + inside..].fill(0.0);
+                let row = &mut row[early..early + inside];
                 if self.stride == 1 {
-                    row.copy_from_slice(&frames[frame..frame + there]);
+                    row.copy_from_slice(&frames[frame..frame + inside]);
                 } else {
                     row.iter_mut()
                         .zip(frames[frame.min(self.frames)..].iter().step_by(self.stride))
@@ -101,18 +101,18 @@ impl Sizes {
         }
     }
 
-    /// Adds columns back to where [`gather`](Self::gather) took them from.
-    fn scatter(&self, columns: &[f32], from: usize, to: usize, signal: &mut [f32]) {
+    /// Adds columns to the frames that [`im2col`](Self::im2col) copied them from.
+    fn col2im(&self, columns: &[f32], from: usize, to: usize, signal: &mut [f32]) {
         let width = to - from;
         let mut at = 0;
-        for (item, place, count) in self.runs(from, to) {
-            for row in 0..self.column() {
-                let (channel, offset) = (row / self.length, row % self.length);
+        for (item, out_frame, count) in self.runs(from, to) {
+            for row in 0..self.column_len() {
+                let (channel, tap) = (row / self.kernel_size, row % self.kernel_size);
                 let frames = &mut signal[(item * self.channels + channel) * self.frames..][..self.frames];
-                let (early, frame, there) = self.seen(offset, place, count);
-                let row = &columns[row * width + at + early..][..there];
+                let (early, frame, inside) = self.valid_frames(tap, out_frame, count);
+                let row = &columns[row * width + at + early..][..inside];
                 if self.stride == 1 {
-                    frames[frame..frame + there].iter_mut().zip(row).for_each(|(to, from)| *to += from);
+                    frames[frame..frame + inside].iter_mut().zip(row).for_each(|(to, from)| *to += from);
                 } else {
                     let frames = frames[frame.min(self.frames)..].iter_mut().step_by(self.stride);
                     frames.zip(row).for_each(|(to, from)| *to += from);
@@ -122,101 +122,104 @@ impl Sizes {
         }
     }
 
-    /// Copies `[filters, columns]` to or from `[items, filters, places]`.
-    fn each_row(&self, from: usize, to: usize, mut copy: impl FnMut(usize, usize, usize)) {
+    /// Calls `copy` for each contiguous run of the columns `from..to` of each filter: with the run's
+    /// position in `[items, filters, out_frames]`, its position in `[filters, columns]`, its length.
+    fn for_each_run(&self, from: usize, to: usize, mut copy: impl FnMut(usize, usize, usize)) {
         let width = to - from;
         let mut at = 0;
-        for (item, place, count) in self.runs(from, to) {
+        for (item, out_frame, count) in self.runs(from, to) {
             for filter in 0..self.filters {
-                copy((item * self.filters + filter) * self.places + place, filter * width + at, count);
+                copy((item * self.filters + filter) * self.out_frames + out_frame, filter * width + at, count);
             }
             at += count;
         }
     }
 }
 
-/// The convolution of `signal` with `weight`, into `[batch, filters, places]`.
-pub(super) fn convolve(sizes: Sizes, signal: &[f32], weight: &[f32], bias: &[f32], sums: &mut [f32]) {
-    let share = sizes.share();
-    let signals = signal.par_chunks(share * sizes.channels * sizes.frames);
-    sums.par_chunks_mut(share * sizes.filters * sizes.places).zip(signals).for_each(|(sums, signal)| {
+/// The convolution of `signal` with `weight`, into `[batch, filters, out_frames]`.
+pub(super) fn convolve(sizes: ConvSizes, signal: &[f32], weight: &[f32], bias: &[f32], sums: &mut [f32]) {
+    let items = sizes.items_per_thread();
+    let signals = signal.par_chunks(items * sizes.channels * sizes.frames);
+    sums.par_chunks_mut(items * sizes.filters * sizes.out_frames).zip(signals).for_each(|(sums, signal)| {
         let all = sums.len() / sizes.filters;
-        let piece = sizes.piece().min(all);
-        let mut columns = vec![0.0; sizes.column() * piece];
-        let mut products = vec![0.0; sizes.filters * piece];
-        for from in (0..all).step_by(piece) {
-            let to = (from + piece).min(all);
+        let chunk = sizes.columns_per_chunk().min(all);
+        let mut columns = vec![0.0; sizes.column_len() * chunk];
+        let mut products = vec![0.0; sizes.filters * chunk];
+        for from in (0..all).step_by(chunk) {
+            let to = (from + chunk).min(all);
             let width = to - from;
-            sizes.gather(signal, from, to, &mut columns);
-            product(
-                matrix(weight, sizes.filters, sizes.column()),
-                matrix(&columns, sizes.column(), width),
+            sizes.im2col(signal, from, to, &mut columns);
+            gemm(
+                matrix(weight, sizes.filters, sizes.column_len()),
+                matrix(&columns, sizes.column_len(), width),
                 0.0,
                 matrix_mut(&mut products, sizes.filters, width),
             );
-            sizes.each_row(from, to, |place, column, count| {
-                let bias = bias[(place / sizes.places) % sizes.filters];
-                let sums = sums[place..place + count].iter_mut();
+            sizes.for_each_run(from, to, |position, column, count| {
+                let bias = bias[(position / sizes.out_frames) % sizes.filters];
+                let sums = sums[position..position + count].iter_mut();
                 sums.zip(&products[column..column + count]).for_each(|(sum, product)| *sum = product + bias);
             });
         }
     });
 }
 
-/// The gradients of a convolution's signal (where wanted), weights and biases, from
-/// that of its sums.
+/// The gradients of a convolution's signal (if needed), weights and biases from that of its output.
 pub(super) fn convolve_backward(
-    sizes: Sizes,
+    sizes: ConvSizes,
     signal: &[f32],
     weight: &[f32],
     gradient: &[f32],
-    back: bool,
+    needs_signal_gradient: bool,
 ) -> (Option<Vec<f32>>, Vec<f32>, Vec<f32>) {
-    let share = sizes.share();
+    let items = sizes.items_per_thread();
     let item = sizes.channels * sizes.frames;
-    let mut to_signal = vec![0.0; if back { signal.len() } else { 0 }];
-    // One empty place for each core's share where the signal's gradient is not wanted.
-    let shares = sizes.batch.div_ceil(share);
-    let to_signals: Vec<&mut [f32]> =
-        if back { to_signal.chunks_mut(share * item).collect() } else { (0..shares).map(|_| &mut [][..]).collect() };
-    let work = to_signals.into_par_iter().zip(signal.par_chunks(share * item));
-    let work = work.zip(gradient.par_chunks(share * sizes.filters * sizes.places));
+    let mut grad_signal = vec![0.0; if needs_signal_gradient { signal.len() } else { 0 }];
+    // Without a signal gradient, each thread gets an empty slice.
+    let chunks = sizes.batch.div_ceil(items);
+    let grad_signals: Vec<&mut [f32]> = if needs_signal_gradient {
+        grad_signal.chunks_mut(items * item).collect()
+    } else {
+        (0..chunks).map(|_| &mut [][..]).collect()
+    };
+    let work = grad_signals.into_par_iter().zip(signal.par_chunks(items * item));
+    let work = work.zip(gradient.par_chunks(items * sizes.filters * sizes.out_frames));
     let parts: Vec<(Vec<f32>, Vec<f32>)> = work
-        .map(|((to_signal, signal), gradient)| {
-            let mut to_weight = vec![0.0; sizes.filters * sizes.column()];
+        .map(|((grad_signal, signal), gradient)| {
+            let mut grad_weight = vec![0.0; sizes.filters * sizes.column_len()];
             let all = gradient.len() / sizes.filters;
-            let piece = sizes.piece().min(all);
-            let mut columns = vec![0.0; sizes.column() * piece];
-            let mut gradients = vec![0.0; sizes.filters * piece];
-            for from in (0..all).step_by(piece) {
-                let to = (from + piece).min(all);
+            let chunk = sizes.columns_per_chunk().min(all);
+            let mut columns = vec![0.0; sizes.column_len() * chunk];
+            let mut gradients = vec![0.0; sizes.filters * chunk];
+            for from in (0..all).step_by(chunk) {
+                let to = (from + chunk).min(all);
                 let width = to - from;
-                sizes.each_row(from, to, |place, column, count| {
-                    gradients[column..column + count].copy_from_slice(&gradient[place..place + count]);
+                sizes.for_each_run(from, to, |position, column, count| {
+                    gradients[column..column + count].copy_from_slice(&gradient[position..position + count]);
                 });
-                sizes.gather(signal, from, to, &mut columns);
+                sizes.im2col(signal, from, to, &mut columns);
                 let gradients = matrix(&gradients, sizes.filters, width);
-                product(
+                gemm(
                     gradients,
-                    matrix(&columns, sizes.column(), width).reversed_axes(),
+                    matrix(&columns, sizes.column_len(), width).reversed_axes(),
                     1.0,
-                    matrix_mut(&mut to_weight, sizes.filters, sizes.column()),
+                    matrix_mut(&mut grad_weight, sizes.filters, sizes.column_len()),
                 );
-                if back {
-                    product(
-                        matrix(weight, sizes.filters, sizes.column()).reversed_axes(),
+                if needs_signal_gradient {
+                    gemm(
+                        matrix(weight, sizes.filters, sizes.column_len()).reversed_axes(),
                         gradients,
                         0.0,
-                        matrix_mut(&mut columns, sizes.column(), width),
+                        matrix_mut(&mut columns, sizes.column_len(), width),
                     );
-                    sizes.scatter(&columns, from, to, to_signal);
+                    sizes.col2im(&columns, from, to, grad_signal);
                 }
             }
-            let mut to_bias = vec![0.0; sizes.filters];
-            for (row, gradient) in gradient.chunks_exact(sizes.places).enumerate() {
-                to_bias[row % sizes.filters] += gradient.iter().sum::<f32>();
+            let mut grad_bias = vec![0.0; sizes.filters];
+            for (row, gradient) in gradient.chunks_exact(sizes.out_frames).enumerate() {
+                grad_bias[row % sizes.filters] += gradient.iter().sum::<f32>();
             }
-            (to_weight, to_bias)
+            (grad_weight, grad_bias)
         })
         .collect();
     let sum = |mut sum: (Vec<f32>, Vec<f32>), part: (Vec<f32>, Vec<f32>)| {
@@ -224,8 +227,8 @@ pub(super) fn convolve_backward(
         sum.1.iter_mut().zip(part.1).for_each(|(sum, part)| *sum += part);
         sum
     };
-    let (to_weight, to_bias) = parts.into_iter().reduce(sum).unwrap_or_default();
-    (back.then_some(to_signal), to_weight, to_bias)
+    let (grad_weight, grad_bias) = parts.into_iter().reduce(sum).unwrap_or_default();
+    (needs_signal_gradient.then_some(grad_signal), grad_weight, grad_bias)
 }
 
 fn matrix(values: &[f32], rows: usize, columns: usize) -> ArrayView2<'_, f32> {
@@ -238,7 +241,7 @@ fn matrix_mut(values: &mut [f32], rows: usize, columns: usize) -> ArrayViewMut2<
     view.unwrap_or_else(|_| unreachable!("the slice has the matrix's size"))
 }
 
-/// `to = a b + keep to`.
-fn product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, keep: f32, mut to: ArrayViewMut2<'_, f32>) {
-    general_mat_mul(1.0, &a, &b, keep, &mut to);
+/// `c = a b + beta c`.
+fn gemm(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, beta: f32, mut c: ArrayViewMut2<'_, f32>) {
+    general_mat_mul(1.0, &a, &b, beta, &mut c);
 }

@@ -1,217 +1,229 @@
 //! Exact sliding inference for the m^n networks.
 //!
-//! A window that ends a hop later has most frames of every layer in common with the
-//! one before. Zero padding, which every layer has at both ends of the window, reaches
-//! only a frame or two from there; all others depend on the sound alone, wherever the
-//! window stands. So a step computes, layer by layer, the frames that are new and those
-//! at the two ends, and keeps the rest in a ring. Where a hop has become a single
-//! frame, the frames of the whole window are put together and the last layers run as
-//! they do in a full window.
+//! Two windows that are a hop apart have most frames of every layer in common. The zero padding at both
+//! ends of a window affects only a frame or two of each layer; all other frames depend on the samples
+//! alone, wherever the window is. So a step computes, layer by layer, the new frames and those at both
+//! ends, and keeps the others in a ring. Once a hop is a single frame, the frames of the whole window
+//! are joined, and the last layers run on them as in a full window.
 //!
-//! In rows of frames (frame, then channel) a filter that is as long as its pooling
-//! needs no copies of the sound at each of its places: the frames under a filter at
-//! frame 0, m, 2m, … are one run of numbers after another, and so from frame 1 and
-//! from frame 2. A layer is m such runs times its weights, and their maximum.
-//!
-//! ARCHITECTURE.md draws it.
+//! Frames are stored by frame, then by channel. A filter that is as long as its pooling then needs no
+//! copy of the input for each of its positions (no im2col): the frames under the filter at positions
+//! 0, m, 2m, … are contiguous, and so are those at 1, m + 1, …. A layer is m matrix products, one for
+//! each position within a pool, and their maximum.
 
-mod chain;
-mod layer;
+mod frame_ring;
+mod layer_runner;
+mod layers;
+mod matmul;
 mod plan;
-mod product;
-mod ring;
 
-use super::check::MAX_ELEMENTS;
-use super::output::Output;
-use chain::{Layer, chain};
-use layer::{Part, Runner};
-use plan::{Step, plan};
-use ring::Ring;
+use super::output::TagOutput;
+use super::validation::MAX_ELEMENTS;
+use frame_ring::FrameRing;
+use layer_runner::{InputSpan, LayerRunner};
+use layers::{Layer, read_layers};
+use plan::{LayerPlan, plan};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::{TractError, TractResult};
 
-/// The longest hop that is chosen where none is asked for, in seconds: about ten
-/// updates a second.
-const LONGEST_HOP: f64 = 0.15;
+/// The longest hop that is chosen if none is given, in seconds.
+const MAX_HOP: f64 = 0.15;
 
-/// How an m^n network answers a window that moves by hops: shared by all who listen
-/// with it.
-pub(super) struct Sliding {
+/// An m^n network, prepared for windows that advance by hops. All streams of a model share it.
+pub(super) struct SlidingNetwork {
+    /// In samples.
     window: usize,
+    /// In samples.
     hop: usize,
-    /// The first layer, which turns samples into frames.
-    first: Runner,
-    /// Layers that are computed for what is new and for the ends, with what every frame
-    /// out of them is in silence.
-    steps: Vec<(Step, Runner, Vec<f32>)>,
-    /// Layers that are computed for the whole window.
-    whole: Vec<Runner>,
+    /// The first layer, from samples to frames.
+    first: LayerRunner,
+    /// The layers that are computed incrementally.
+    incremental: Vec<IncrementalLayer>,
+    /// The layers after them, which are computed for the whole window.
+    whole: Vec<LayerRunner>,
 }
 
-/// What a layer gave in one step.
-struct Given {
-    /// At the window's start, new, at its end.
-    frames: Vec<f32>,
-    /// Numbers before the new.
-    start: usize,
-    /// Numbers before the end.
-    end: usize,
+/// A layer that is computed for the new frames and for both ends of the window.
+struct IncrementalLayer {
+    plan: LayerPlan,
+    runner: LayerRunner,
+    /// Its output frame for silence.
+    silent_frame: Vec<f32>,
 }
 
-impl Given {
-    fn new(layer: &Runner, frames: Vec<f32>, start: usize, new: usize) -> Self {
-        let (start, end) = (start * layer.filters(), (start + new) * layer.filters());
-        Self { frames, start, end }
+/// The output of a layer in one step: frames at the start of the window, new frames, frames at its end.
+struct LayerOutput {
+    values: Vec<f32>,
+    /// The index of the first value of the new frames.
+    new_start: usize,
+    /// The index of the first value of the frames at the end.
+    end_start: usize,
+}
+
+impl LayerOutput {
+    /// `start` and `new` are numbers of frames.
+    fn new(layer: &LayerRunner, values: Vec<f32>, start: usize, new: usize) -> Self {
+        let (new_start, end_start) = (start * layer.filters(), (start + new) * layer.filters());
+        Self { values, new_start, end_start }
     }
 
-    fn start(&self) -> &[f32] {
-        &self.frames[..self.start]
+    fn start_frames(&self) -> &[f32] {
+        &self.values[..self.new_start]
     }
 
     fn new_frames(&self) -> &[f32] {
-        &self.frames[self.start..self.end]
+        &self.values[self.new_start..self.end_start]
     }
 
-    fn end(&self) -> &[f32] {
-        &self.frames[self.end..]
+    fn end_frames(&self) -> &[f32] {
+        &self.values[self.end_start..]
     }
 }
 
-/// What one listener keeps between two steps.
-pub(super) struct Frames {
-    /// What each step keeps, between the ends.
-    rings: Vec<Ring>,
-    /// What the last of them gave; `None` before the first time.
-    given: Option<Given>,
+/// The frames that a stream keeps between two steps.
+pub(super) struct FrameState {
+    /// The frames of each incremental layer between the ends of the window.
+    rings: Vec<FrameRing>,
+    /// The output of the last incremental layer; `None` before the first step.
+    output: Option<LayerOutput>,
 }
 
-impl Sliding {
-    /// Takes a model apart that is an m^n network with the output `output`; `None` for
-    /// any other. Of the hops that its layers allow, it takes `hop`, or if none is given
-    /// the longest up to 150 ms.
-    pub(super) fn of(
+impl SlidingNetwork {
+    /// Prepares a model, or returns `None` if it is no m^n network with the output `output` or does not
+    /// support the hop. Without a `hop` it chooses the longest one up to [`MAX_HOP`]; `rate` is the
+    /// model's sample rate in hertz.
+    pub(super) fn from_proto(
         model: &ModelProto,
-        output: &Output,
+        output: &TagOutput,
         window: usize,
         rate: u32,
         hop: Option<usize>,
     ) -> Option<Self> {
-        let layers = chain(model, output, window)?;
-        let longest = (f64::from(rate) * LONGEST_HOP) as usize;
-        // A frame of the first layer, of the second, … lasts so many samples.
+        let layers = read_layers(model, output, window)?;
+        let max_hop = (f64::from(rate) * MAX_HOP) as usize;
+        // The hops that layers allow: the samples of one frame of the first layer, the second, ….
         let strides = layers.iter().scan(1, |stride, layer| {
-            *stride *= layer.length;
+            *stride *= layer.kernel_size;
             Some(*stride)
         });
-        let wanted = |stride: &usize| hop.map_or(*stride <= longest, |hop| *stride == hop);
-        let hops: Vec<usize> = strides.filter(wanted).collect();
-        let (hop, steps) =
-            hops.into_iter().rev().map(|hop| (hop, plan(&layers, window, hop))).find(|(_, steps)| !steps.is_empty())?;
-        if numbers(&layers, window, &steps) > MAX_ELEMENTS {
+        let is_wanted = |stride: &usize| hop.map_or(*stride <= max_hop, |hop| *stride == hop);
+        let hops: Vec<usize> = strides.filter(is_wanted).collect();
+        let (hop, plans) =
+            hops.into_iter().rev().map(|hop| (hop, plan(&layers, window, hop))).find(|(_, plans)| !plans.is_empty())?;
+        if max_elements(&layers, window, &plans) > MAX_ELEMENTS {
             return None;
         }
-        Self::prepare(&layers, window, hop, steps).ok()
+        Self::prepare(&layers, window, hop, plans).ok()
     }
 
-    fn prepare(layers: &[Layer], window: usize, hop: usize, plan: Vec<Step>) -> TractResult<Self> {
-        let (whole, rest) = (&layers[1 + plan.len()..], &layers[1..]);
-        let first = Runner::new(&layers[0], plan[0].from_start + plan[0].from_end)?;
-        let mut quiet = layers[0].answer_to(&[0.0]);
-        let mut steps = Vec::new();
-        for (step, layer) in plan.into_iter().zip(rest) {
-            quiet = layer.answer_to(&quiet);
-            steps.push((step, Runner::new(layer, step.start + step.new + step.end)?, quiet.clone()));
+    fn prepare(layers: &[Layer], window: usize, hop: usize, plans: Vec<LayerPlan>) -> TractResult<Self> {
+        let (whole, rest) = (&layers[1 + plans.len()..], &layers[1..]);
+        let first = LayerRunner::new(&layers[0], plans[0].start_inputs + plans[0].end_inputs)?;
+        let mut silent_frame = layers[0].output_for_constant(&[0.0]);
+        let mut incremental = Vec::new();
+        for (plan, layer) in plans.into_iter().zip(rest) {
+            silent_frame = layer.output_for_constant(&silent_frame);
+            let runner = LayerRunner::new(layer, plan.start_frames + plan.new_frames + plan.end_frames)?;
+            incremental.push(IncrementalLayer { plan, runner, silent_frame: silent_frame.clone() });
         }
-        let mut frames = layers[..=steps.len()].iter().fold(window, |frames, layer| frames / layer.length);
+        let mut frames = layers[..=incremental.len()].iter().fold(window, |frames, layer| frames / layer.kernel_size);
         let whole = whole.iter().map(|layer| {
-            frames /= layer.length;
-            Runner::new(layer, frames)
+            frames /= layer.kernel_size;
+            LayerRunner::new(layer, frames)
         });
         let whole = whole.collect::<TractResult<_>>()?;
-        Ok(Self { window, hop, first, steps, whole })
+        Ok(Self { window, hop, first, incremental, whole })
     }
 
-    /// Samples from one window to the next.
+    /// The hop between two windows, in samples.
     pub(super) fn hop(&self) -> usize {
         self.hop
     }
 
-    /// How many tags it answers with.
+    /// The number of tags.
     pub(super) fn tags(&self) -> usize {
-        self.whole.last().map_or(0, Runner::filters)
+        self.whole.last().map_or(0, LayerRunner::filters)
     }
 
-    /// Frames as they are after a window of digital silence.
-    pub(super) fn quiet(&self) -> Frames {
-        let ring = |(step, _, quiet): &(Step, Runner, Vec<f32>)| Ring::new(step.ring(), quiet);
-        Frames { rings: self.steps.iter().map(ring).collect(), given: None }
+    /// The state after a window of digital silence.
+    pub(super) fn silent_state(&self) -> FrameState {
+        let ring = |layer: &IncrementalLayer| FrameRing::new(layer.plan.ring_len(), &layer.silent_frame);
+        FrameState { rings: self.incremental.iter().map(ring).collect(), output: None }
     }
 
-    /// Goes on by a hop: `samples` are what was heard last, a whole window of them or,
-    /// before so many were heard, a multiple of the hop.
-    pub(super) fn step(&self, frames: &mut Frames, samples: &[f32]) -> TractResult<()> {
-        // What is missing at the start is silence; nothing that it reaches will be asked
-        // for.
+    /// Advances the state by a hop. `samples` are the latest samples: a whole window, or a multiple of
+    /// the hop before there are as many.
+    pub(super) fn step(&self, state: &mut FrameState, samples: &[f32]) -> TractResult<()> {
+        // Before the first whole window its start is silence; no prediction depends on it.
         let silence = vec![0.0; self.window - samples.len()];
-        let heard = |from: usize, to: usize| {
+        let samples_in = |from: usize, to: usize| {
             let split = |at: usize| (at.min(silence.len()), at.max(silence.len()) - silence.len());
             let ((silent_from, from), (silent_to, to)) = (split(from), split(to));
             vec![&silence[silent_from..silent_to], &samples[from..to]]
         };
-        let (next, ..) = &self.steps[0];
-        let length = self.first.length;
-        let at_start = Part { runs: heard(0, next.from_start * length), count: next.from_start };
-        let at_end = Part { runs: heard(self.window - next.from_end * length, self.window), count: next.from_end };
-        let mut given = Given::new(&self.first, self.first.run(&[at_start, at_end])?, next.from_start, 0);
+        let next = &self.incremental[0].plan;
+        let kernel_size = self.first.kernel_size;
+        let at_start =
+            InputSpan { slices: samples_in(0, next.start_inputs * kernel_size), output_frames: next.start_inputs };
+        let at_end = InputSpan {
+            slices: samples_in(self.window - next.end_inputs * kernel_size, self.window),
+            output_frames: next.end_inputs,
+        };
+        let values = self.first.run(&[at_start, at_end])?;
+        let mut input = LayerOutput::new(&self.first, values, next.start_inputs, 0);
 
-        let mut last: Option<(&Step, &Ring)> = None;
-        for ((step, layer, _), ring) in self.steps.iter().zip(&mut frames.rings) {
-            let (mut at_start, mut at_end) = (vec![&layer.before[..], given.start()], Vec::new());
-            if let Some((last, kept)) = last {
-                at_start.extend(kept.runs(0..step.from_start.saturating_sub(last.start), last.spacing));
-                at_end = kept.runs(last.kept + last.end - step.from_end..last.kept, last.spacing);
+        // The plan and the ring of the layer that made `input`.
+        let mut previous: Option<(&LayerPlan, &FrameRing)> = None;
+        for (IncrementalLayer { plan, runner, .. }, ring) in self.incremental.iter().zip(&mut state.rings) {
+            let (mut at_start, mut at_end) = (vec![&runner.padding_before[..], input.start_frames()], Vec::new());
+            if let Some((previous, kept)) = previous {
+                let start_kept = plan.start_inputs.saturating_sub(previous.start_frames);
+                let end_kept = previous.kept_frames + previous.end_frames - plan.end_inputs;
+                at_start.extend(kept.slices(0..start_kept, previous.spacing));
+                at_end = kept.slices(end_kept..previous.kept_frames, previous.spacing);
             }
-            at_end.extend([given.end(), &layer.after]);
-            let at_start = Part { runs: at_start, count: step.start };
-            let at_end = Part { runs: at_end, count: step.new + step.end };
-            given = Given::new(layer, layer.run(&[at_start, at_end])?, step.start, step.new);
-            ring.push(given.new_frames());
-            last = Some((step, ring));
+            at_end.extend([input.end_frames(), &runner.padding_after]);
+            let at_start = InputSpan { slices: at_start, output_frames: plan.start_frames };
+            let at_end = InputSpan { slices: at_end, output_frames: plan.new_frames + plan.end_frames };
+            let values = runner.run(&[at_start, at_end])?;
+            input = LayerOutput::new(runner, values, plan.start_frames, plan.new_frames);
+            ring.push(input.new_frames());
+            previous = Some((plan, ring));
         }
-        frames.given = Some(given);
+        state.output = Some(input);
         Ok(())
     }
 
-    /// The logit of every tag, of the window that the last step ended.
+    /// The logit of each tag for the window that ends with the last step.
     ///
     /// # Errors
-    /// Where there was no step since the start or since silence.
-    pub(super) fn logits(&self, frames: &Frames) -> TractResult<Vec<f32>> {
-        let given = frames.given.as_ref().ok_or_else(|| TractError::msg("nothing was heard yet"))?;
-        let mut runs = vec![given.start()];
-        if let (Some((step, ..)), Some(ring)) = (self.steps.last(), frames.rings.last()) {
-            runs.extend(ring.runs(0..step.kept, step.spacing));
+    /// If there was no step since the state was silent.
+    pub(super) fn logits(&self, state: &FrameState) -> TractResult<Vec<f32>> {
+        let output = state.output.as_ref().ok_or_else(|| TractError::msg("no hop was pushed since the last reset"))?;
+        let mut slices = vec![output.start_frames()];
+        if let (Some(IncrementalLayer { plan, .. }), Some(ring)) = (self.incremental.last(), state.rings.last()) {
+            slices.extend(ring.slices(0..plan.kept_frames, plan.spacing));
         }
-        runs.push(given.end());
-        let mut signal = runs.concat();
-        for layer in &self.whole {
-            let runs = vec![&layer.before[..], &signal, &layer.after];
-            signal = layer.run(&[Part { runs, count: layer.count }])?;
+        slices.push(output.end_frames());
+        let mut frames = slices.concat();
+        for runner in &self.whole {
+            let slices = vec![&runner.padding_before[..], &frames, &runner.padding_after];
+            frames = runner.run(&[InputSpan { slices, output_frames: runner.output_frames }])?;
         }
-        Ok(signal)
+        Ok(frames)
     }
 }
 
-/// Numbers that a listener keeps and that its layers' rows hold, at most: a file may ask
-/// for more than there is.
-fn numbers(layers: &[Layer], window: usize, steps: &[Step]) -> u64 {
+/// An upper bound of the floats that a state and the inputs of the layers hold, so that a file cannot
+/// allocate more than [`MAX_ELEMENTS`].
+fn max_elements(layers: &[Layer], window: usize, plans: &[LayerPlan]) -> u64 {
     let product =
         |factors: &[usize]| factors.iter().fold(1_u64, |product, &factor| product.saturating_mul(factor as u64));
     let mut frames = window;
-    let rows = layers.iter().map(|layer| {
-        frames /= layer.length;
-        product(&[frames, layer.places(), layer.length, layer.channels])
+    let inputs = layers.iter().map(|layer| {
+        frames /= layer.kernel_size;
+        product(&[frames, layer.pool_size(), layer.kernel_size, layer.channels])
     });
-    let kept = steps.iter().zip(&layers[1..]).map(|(step, layer)| product(&[step.ring(), layer.filters()]));
-    rows.chain(kept).fold(0, u64::saturating_add)
+    let rings = plans.iter().zip(&layers[1..]).map(|(plan, layer)| product(&[plan.ring_len(), layer.filters()]));
+    inputs.chain(rings).fold(0, u64::saturating_add)
 }

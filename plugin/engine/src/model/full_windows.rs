@@ -1,0 +1,60 @@
+//! Inference by full windows, for any tagger.
+
+use super::{MAX_TAGS, ModelError, compute_limits, one_line, validation};
+use std::sync::Arc;
+use tract_onnx::pb::ModelProto;
+use tract_onnx::prelude::*;
+
+/// tract's plan of a graph, for one window at a time.
+pub(super) struct FullWindowPlan {
+    plan: Arc<TypedRunnableModel>,
+    /// The shape of the input.
+    shape: TVec<usize>,
+    tags: usize,
+}
+
+impl FullWindowPlan {
+    /// Plans a graph whose input has the shape `shape` and whose tags are the output called `output`.
+    ///
+    /// # Errors
+    /// [`ModelError::Refused`] if the graph exceeds a limit, tract does not support it, or the output
+    /// has another shape than `[1, tags]`.
+    pub(super) fn new(mut proto: ModelProto, shape: &[usize], output: &str) -> Result<Self, ModelError> {
+        let refused = |error: TractError| ModelError::Refused(one_line(&error));
+        let graph = proto.graph.as_mut().ok_or(ModelError::NotOnnx)?;
+        validation::prune(graph, output)?;
+        let mut model = tract_onnx::onnx().parse(&proto, None).map_err(refused)?.model;
+        let fact = InferenceFact::dt_shape(f32::datum_type(), shape);
+        model.set_input_fact(0, fact).map_err(refused)?;
+        compute_limits::check_constants(&model)?;
+        let typed = model.into_typed().map_err(refused)?;
+        compute_limits::check_work(&typed)?;
+        let tags = output_width(&typed)?;
+        let plan = typed.into_optimized().and_then(|model| model.into_runnable()).map_err(refused)?;
+        Ok(Self { plan, shape: shape.into(), tags })
+    }
+
+    /// The number of tags.
+    pub(super) fn tags(&self) -> usize {
+        self.tags
+    }
+
+    /// The output for one window: a probability or a logit of each tag.
+    pub(super) fn run(&self, window: &[f32]) -> TractResult<Vec<f32>> {
+        let input = Tensor::from_shape(&self.shape, window)?;
+        let output = self.plan.run(tvec!(input.into_tvalue()))?;
+        let values = output[0].to_plain_array_view::<f32>()?;
+        Ok(values.iter().copied().collect())
+    }
+}
+
+/// The number of tags in the output of a graph.
+fn output_width(model: &TypedModel) -> Result<usize, ModelError> {
+    let output = model.output_fact(0).map_err(|error| ModelError::Refused(one_line(&error)))?;
+    match output.shape.as_concrete() {
+        Some([1, tags]) if output.datum_type == f32::datum_type() && (1..=MAX_TAGS).contains(tags) => Ok(*tags),
+        _ => Err(ModelError::Refused(format!(
+            "its output is not a float tensor of shape [batch, tags] with at most {MAX_TAGS} tags"
+        ))),
+    }
+}

@@ -1,0 +1,56 @@
+//! Where a model comes from, and which one an instance asks for.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelSource {
+    /// An ONNX file in memory.
+    Bytes {
+        /// The name of the model for a person.
+        name: Cow<'static, str>,
+        /// The ONNX file.
+        bytes: &'static [u8],
+    },
+    /// An ONNX file on disk.
+    File(PathBuf),
+}
+
+/// A model that an instance asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelRequest {
+    /// Where it is.
+    pub source: ModelSource,
+    /// The SHA-256 that the file had when it was chosen, in hexadecimal digits, if known. It finds a
+    /// model whose file is gone in another instance of this process, and shows that a file was replaced.
+    pub hash: Option<String>,
+    /// The model to use if this one cannot be used; without it the current model stays.
+    pub fallback: Option<ModelSource>,
+}
+
+impl From<ModelSource> for ModelRequest {
+    fn from(source: ModelSource) -> Self {
+        Self { source, hash: None, fallback: None }
+    }
+}
+
+impl ModelSource {
+    /// The name of the model for a person: of a file, its name without the folders.
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Bytes { name, .. } => Cow::Borrowed(name),
+            Self::File(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy(),
+        }
+    }
+}
+
+impl fmt::Display for ModelSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes { name, .. } => f.write_str(name),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}

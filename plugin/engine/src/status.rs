@@ -1,0 +1,65 @@
+//! Which model an engine runs, and what there is to say about it.
+
+use crate::model::{InferenceMode, Metadata};
+use crate::source::ModelSource;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The state of an engine's model.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Status {
+    /// The first model is being loaded; all tags stay at zero.
+    Loading {
+        /// The tags of the model, as far as its file shows them before it is loaded.
+        tags: Vec<String>,
+    },
+    /// A model is loaded.
+    Ready {
+        /// Its tags, in the order of the board.
+        tags: Vec<String>,
+        /// Which of the tags the model declares to be weak in.
+        weak: Vec<bool>,
+        /// The name of the model for a person.
+        name: String,
+        /// The length of its window.
+        window: Duration,
+        /// The time between two windows.
+        hop: Duration,
+        /// How it is run.
+        inference: InferenceMode,
+        /// Its sample rate, in hertz.
+        sample_rate: u32,
+        /// Whether the sample rate is assumed, because the file has none.
+        is_sample_rate_assumed: bool,
+    },
+    /// No model can be used, and why, in one sentence; all tags stay at zero.
+    Failed(String),
+}
+
+/// The loaded model.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ModelInfo {
+    /// Where it was loaded from; `None` without a model.
+    pub source: Option<ModelSource>,
+    /// The SHA-256 of its file, in hexadecimal digits.
+    pub hash: String,
+    /// The metadata of its file.
+    pub metadata: Arc<Metadata>,
+    /// What went wrong with the model that was last asked for, in one sentence, although a model runs.
+    pub notice: Option<String>,
+}
+
+impl Status {
+    /// Whether the model declares to be weak in this tag.
+    pub fn is_weak(&self, tag: usize) -> bool {
+        matches!(self, Self::Ready { weak, .. } if weak.get(tag) == Some(&true))
+    }
+
+    /// The names of the tags, as far as they are known.
+    pub fn tags(&self) -> &[String] {
+        match self {
+            Self::Ready { tags, .. } | Self::Loading { tags } => tags,
+            Self::Failed(_) => &[],
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Which tag drives which slot: by names, as the user and the project have it, and resolved to indices
+//! for the audio thread.
+
+use crate::constants::{PUBLISHED, SLOTS};
+use crate::osc::OscSettings;
+use serde::{Deserialize, Serialize};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize};
+
+/// The most tags in the source of a slot.
+pub const MAX_SOURCE_TAGS: usize = 16;
+
+/// What a project stores of the outputs besides their parameters. It names the tags, so that the
+/// routing also applies to another model with the same tags.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Routing {
+    /// The source of each slot.
+    pub sources: [Source; SLOTS],
+    /// The tags of a large model that the host sees; of a model with at most [`PUBLISHED`] tags it sees
+    /// all.
+    pub published: Vec<String>,
+    /// The OSC output.
+    pub osc: OscSettings,
+}
+
+/// The source of a slot; a slot without tags is not used.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Source {
+    /// The names of the tags. Tags that the model does not have are ignored, and so are those after the
+    /// first [`MAX_SOURCE_TAGS`] that it has.
+    pub tags: Vec<String>,
+    /// How several tags are combined.
+    #[serde(rename = "how")]
+    pub combine: Combine,
+}
+
+/// How several tags give one value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Combine {
+    /// Their maximum.
+    #[default]
+    Maximum,
+    /// Their mean.
+    Mean,
+}
+
+impl Source {
+    /// The name for a person; `None` without tags.
+    pub fn name(&self) -> Option<String> {
+        match (&*self.tags, self.combine) {
+            ([], _) => None,
+            ([tag], _) => Some(tag.clone()),
+            (tags, Combine::Maximum) => Some(format!("max of {}", tags.join(", "))),
+            (tags, Combine::Mean) => Some(format!("mean of {}", tags.join(", "))),
+        }
+    }
+}
+
+/// A [`Routing`] with the indices of a model's tags in the place of their names.
+///
+/// The audio thread reads it while another thread may write it: for one tick it can be part old and part
+/// new.
+pub(crate) struct ResolvedRouting {
+    /// Counts how often the tags were renumbered.
+    tags_version: AtomicU64,
+    tag_count: AtomicUsize,
+    /// One more than the tag at each published index; 0 for none.
+    published: [AtomicU16; PUBLISHED],
+    sources: [ResolvedSource; SLOTS],
+}
+
+#[derive(Default)]
+struct ResolvedSource {
+    is_mean: AtomicBool,
+    /// The number of valid `tags`.
+    count: AtomicU8,
+    tags: [AtomicU16; MAX_SOURCE_TAGS],
+}
+
+impl ResolvedRouting {
+    pub(crate) fn new() -> Self {
+        Self {
+            tags_version: AtomicU64::new(0),
+            tag_count: AtomicUsize::new(0),
+            published: [const { AtomicU16::new(0) }; PUBLISHED],
+            sources: Default::default(),
+        }
+    }
+
+    /// Resolves a routing for a model whose tags have these names.
+    pub(crate) fn resolve(&self, routing: &Routing, names: &[String]) {
+        let tags = published_tags(routing, names).map(Some).chain(std::iter::repeat(None));
+        for (published, tag) in self.published.iter().zip(tags) {
+            published.store(tag.map_or(0, |tag| tag as u16 + 1), Relaxed);
+        }
+        for (resolved, source) in self.sources.iter().zip(&routing.sources) {
+            let tags = source.tags.iter().filter_map(|tag| names.iter().position(|name| name == tag));
+            let mut count = 0;
+            for (resolved, tag) in resolved.tags.iter().zip(tags) {
+                resolved.store(tag as u16, Relaxed);
+                count += 1;
+            }
+            resolved.is_mean.store(source.combine == Combine::Mean, Relaxed);
+            resolved.count.store(count, Relaxed);
+        }
+    }
+
+    /// The indices belong to other tags from now on, `tag_count` in all.
+    pub(crate) fn renumber(&self, tag_count: usize) {
+        self.tag_count.store(tag_count, Relaxed);
+        self.tags_version.fetch_add(1, Release);
+    }
+
+    /// A number that changes when the tags are renumbered.
+    pub(crate) fn tags_version(&self) -> u64 {
+        self.tags_version.load(Acquire)
+    }
+
+    /// The number of tags of the model.
+    pub(crate) fn tag_count(&self) -> usize {
+        self.tag_count.load(Relaxed)
+    }
+
+    /// The tag at a published index.
+    pub(crate) fn published_tag(&self, index: usize) -> Option<usize> {
+        usize::from(self.published.get(index)?.load(Relaxed)).checked_sub(1)
+    }
+
+    /// The value of a slot's source for the values of all tags; `None` if the slot is not used.
+    pub(crate) fn source_value(&self, slot: usize, tags: &[f32]) -> Option<f32> {
+        let source = &self.sources[slot];
+        let count = usize::from(source.count.load(Relaxed));
+        let values =
+            source.tags[..count].iter().map(|tag| tags.get(usize::from(tag.load(Relaxed))).copied().unwrap_or(0.0));
+        match count {
+            0 => None,
+            _ if source.is_mean.load(Relaxed) => Some(values.sum::<f32>() / count as f32),
+            _ => Some(values.fold(0.0, f32::max)),
+        }
+    }
+}
+
+/// The indices of the tags that the host sees, in its order.
+pub(crate) fn published_tags<'a>(routing: &'a Routing, names: &'a [String]) -> Box<dyn Iterator<Item = usize> + 'a> {
+    if names.len() <= PUBLISHED {
+        return Box::new(0..names.len());
+    }
+    let chosen: Vec<usize> =
+        routing.published.iter().filter_map(|tag| names.iter().position(|name| name == tag)).take(PUBLISHED).collect();
+    if chosen.is_empty() { Box::new(0..PUBLISHED) } else { Box::new(chosen.into_iter()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|tag| format!("tag {tag}")).collect()
+    }
+
+    fn source(tags: &[&str], combine: Combine) -> Source {
+        Source { tags: tags.iter().map(|tag| (*tag).to_owned()).collect(), combine }
+    }
+
+    #[test]
+    fn a_source_is_one_tag_a_maximum_or_a_mean() {
+        let resolved = ResolvedRouting::new();
+        let mut routing = Routing::default();
+        routing.sources[0] = source(&["tag 2"], Combine::Maximum);
+        routing.sources[1] = source(&["tag 0", "tag 2", "unknown"], Combine::Maximum);
+        routing.sources[2] = source(&["tag 0", "tag 2"], Combine::Mean);
+        routing.sources[3] = source(&["unknown"], Combine::Mean);
+        resolved.resolve(&routing, &names(3));
+        let values: Vec<Option<f32>> = (0..5).map(|slot| resolved.source_value(slot, &[0.2, 0.9, 0.6])).collect();
+        assert_eq!(values, [Some(0.6), Some(0.6), Some(0.4), None, None]);
+    }
+
+    #[test]
+    fn a_small_model_publishes_all_tags_and_a_large_one_the_chosen_ones() {
+        let resolved = ResolvedRouting::new();
+        let mut routing =
+            Routing { published: vec!["tag 70".into(), "gone".into(), "tag 3".into()], ..Routing::default() };
+        let published = |routing: &Routing, count| {
+            resolved.resolve(routing, &names(count));
+            (0..PUBLISHED).map_while(|index| resolved.published_tag(index)).collect::<Vec<_>>()
+        };
+        assert_eq!(published(&routing, 5), [0, 1, 2, 3, 4]);
+        assert_eq!(published(&routing, 100), [70, 3]);
+        routing.published.clear();
+        assert_eq!(published(&routing, 100), (0..PUBLISHED).collect::<Vec<_>>());
+        routing.published = names(90);
+        assert_eq!(published(&routing, 100).len(), PUBLISHED);
+    }
+
+    #[test]
+    fn tags_beyond_the_maximum_are_ignored() {
+        let resolved = ResolvedRouting::new();
+        let mut routing = Routing::default();
+        routing.sources[7] = Source { tags: names(40), combine: Combine::Maximum };
+        resolved.resolve(&routing, &names(40));
+        let tags: Vec<f32> = (0..40).map(|tag| tag as f32 / 100.0).collect();
+        assert_eq!(resolved.source_value(7, &tags), Some(0.15));
+    }
+}

@@ -1,0 +1,218 @@
+//! Groups of tags and synonyms, for the two shipped vocabularies.
+
+/// The subject of a tag, in the order of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Group {
+    Instruments,
+    Voices,
+    Style,
+    Mood,
+    Decades,
+    Other,
+}
+
+impl Group {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Instruments, Self::Voices, Self::Style, Self::Mood, Self::Decades, Self::Other];
+
+    /// The heading.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Instruments => "Instruments",
+            Self::Voices => "Voices",
+            Self::Style => "Style",
+            Self::Mood => "Mood and tempo",
+            Self::Decades => "Decades",
+            Self::Other => "Other",
+        }
+    }
+
+    /// The group of a tag by its name; `Other` for an unknown tag.
+    pub(crate) fn of(tag: &str) -> Self {
+        let tag = tag.to_lowercase();
+        let groups = [
+            (Self::Instruments, INSTRUMENTS),
+            (Self::Voices, VOICES),
+            (Self::Style, STYLES),
+            (Self::Mood, MOODS),
+            (Self::Decades, DECADES),
+        ];
+        groups.into_iter().find(|(_, tags)| tags.contains(&tag.as_str())).map_or(Self::Other, |(group, _)| group)
+    }
+}
+
+const INSTRUMENTS: &[&str] = &[
+    "guitar",
+    "strings",
+    "drums",
+    "piano",
+    "violin",
+    "synth",
+    "harpsichord",
+    "flute",
+    "sitar",
+    "solo",
+    "harp",
+    "cello",
+    "instrumental",
+    "acoustic",
+];
+
+const VOICES: &[&str] = &[
+    "vocal",
+    "vocals",
+    "voice",
+    "singing",
+    "female",
+    "woman",
+    "female vocal",
+    "female voice",
+    "female vocalist",
+    "female vocalists",
+    "male",
+    "man",
+    "male vocal",
+    "male voice",
+    "male vocalists",
+    "no vocal",
+    "no vocals",
+    "no voice",
+    "choir",
+    "choral",
+    "opera",
+];
+
+const STYLES: &[&str] = &[
+    "classical",
+    "classic",
+    "techno",
+    "electronic",
+    "electronica",
+    "electro",
+    "house",
+    "rock",
+    "indian",
+    "pop",
+    "new age",
+    "dance",
+    "country",
+    "metal",
+    "heavy metal",
+    "alternative",
+    "alternative rock",
+    "indie",
+    "indie rock",
+    "indie pop",
+    "jazz",
+    "soul",
+    "classic rock",
+    "hard rock",
+    "progressive rock",
+    "folk",
+    "punk",
+    "blues",
+    "experimental",
+    "hip-hop",
+    "funk",
+    "rnb",
+    "ambient",
+];
+
+const MOODS: &[&str] = &[
+    "slow",
+    "fast",
+    "beat",
+    "beats",
+    "loud",
+    "quiet",
+    "soft",
+    "weird",
+    "beautiful",
+    "chillout",
+    "chill",
+    "mellow",
+    "party",
+    "easy listening",
+    "sexy",
+    "catchy",
+    "sad",
+    "happy",
+];
+
+const DECADES: &[&str] = &["60s", "70s", "80s", "90s", "00s", "oldies"];
+
+/// Tags with the same meaning; the first is the name of all.
+const SYNONYMS: [&[&str]; 9] = [
+    &["no vocals", "no vocal", "no voice"],
+    &["vocals", "vocal", "voice", "singing"],
+    &["female voice", "female vocal", "female", "woman"],
+    &["male voice", "male vocal", "male", "man"],
+    &["female vocalists", "female vocalist"],
+    &["choir", "choral"],
+    &["classical", "classic"],
+    &["beat", "beats"],
+    &["chillout", "chill"],
+];
+
+/// The names of the rows and the indices of the tags in each: one tag per row, or, if `fold` is set, all
+/// synonyms in the row of the first of them.
+pub(crate) fn fold_synonyms(tags: &[String], fold: bool) -> Vec<(String, Vec<usize>)> {
+    let mut rows: Vec<(String, Vec<usize>)> = Vec::new();
+    let mut is_in_row = vec![false; tags.len()];
+    for (tag, name) in tags.iter().enumerate() {
+        if std::mem::replace(&mut is_in_row[tag], true) {
+            continue;
+        }
+        let mut members = vec![tag];
+        let synonyms = SYNONYMS.iter().find(|synonyms| synonyms.contains(&name.as_str())).filter(|_| fold);
+        for synonym in synonyms.into_iter().flat_map(|synonyms| synonyms.iter()) {
+            for (other, _) in tags.iter().enumerate().filter(|(_, tag)| tag == synonym) {
+                if !std::mem::replace(&mut is_in_row[other], true) {
+                    members.push(other);
+                }
+            }
+        }
+        let name = match synonyms {
+            Some(synonyms) if members.len() > 1 => {
+                synonyms.iter().find(|synonym| tags.iter().any(|tag| tag == *synonym))
+            }
+            _ => None,
+        }
+        .map_or_else(|| name.clone(), |synonym| (*synonym).to_owned());
+        rows.push((name, members));
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::SHIPPED_MODELS;
+
+    #[test]
+    fn every_tag_of_the_shipped_models_has_a_group() {
+        for model in &SHIPPED_MODELS {
+            for tag in model.metadata().tags {
+                assert_ne!(Group::of(&tag), Group::Other, "{}: {tag}", model.name);
+            }
+        }
+    }
+
+    #[test]
+    fn folding_keeps_every_tag_exactly_once() {
+        for model in &SHIPPED_MODELS {
+            let tags = model.metadata().tags;
+            for fold in [false, true] {
+                let rows = fold_synonyms(&tags, fold);
+                let mut members: Vec<usize> = rows.into_iter().flat_map(|(_, tags)| tags).collect();
+                members.sort_unstable();
+                assert_eq!(members, (0..tags.len()).collect::<Vec<_>>(), "{}", model.name);
+            }
+            assert_eq!(fold_synonyms(&tags, false).len(), tags.len());
+            assert!(fold_synonyms(&tags, true).len() < tags.len());
+        }
+        let tags = ["rock", "no voice", "no vocal"].map(str::to_owned);
+        let folded = fold_synonyms(&tags, true);
+        assert_eq!(folded, [("rock".to_owned(), vec![0]), ("no vocal".to_owned(), vec![1, 2])]);
+    }
+}

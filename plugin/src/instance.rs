@@ -1,0 +1,143 @@
+//! What nice-plug's plugin, the shell and the editor share of an instance.
+
+use crate::params::{Controls, ModelChoice, inference_mode};
+use crate::window::{Repaint, WindowSize, WindowThreads};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tagvane_engine::{Engine, EngineObserver, Status, StreamTime};
+use tagvane_outputs::{OutputProcessor, Outputs, Routing};
+
+/// The parts of an instance; a clone shares them.
+#[derive(Clone)]
+pub(crate) struct Instance {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) outputs: Arc<Outputs>,
+    pub(crate) controls: Arc<Controls>,
+    /// Locked for the length of a call by the thread that acts as the audio thread, which never waits
+    /// for the lock.
+    pub(crate) processor: Arc<Mutex<OutputProcessor>>,
+    /// Whether the user has changed saved state that is not a parameter since the host was last told.
+    pub(crate) is_dirty: Arc<AtomicBool>,
+    /// The number of channels, in and out, while the instance is active; otherwise 0.
+    pub(crate) channels: Arc<AtomicU32>,
+    /// The highest absolute input sample since the last [`take_peak`](Self::take_peak), as the bits of
+    /// an `f32`.
+    peak: Arc<AtomicU32>,
+    /// What to tell the user about the project that was loaded last, in one sentence.
+    project_notice: Arc<Mutex<Option<String>>>,
+    /// Asks the window to draw.
+    pub(crate) repaint: Repaint,
+    pub(crate) window_size: WindowSize,
+    pub(crate) window_threads: WindowThreads,
+}
+
+/// Passes the engine's callbacks to the outputs and asks the window to draw.
+struct InstanceObserver {
+    outputs: Arc<Outputs>,
+    repaint: Repaint,
+}
+
+impl EngineObserver for InstanceObserver {
+    fn on_status(&self, status: &Status) {
+        self.outputs.on_status(status);
+        self.repaint.request();
+    }
+
+    fn on_prediction(&self, time: StreamTime, probabilities: &[f32]) {
+        self.outputs.on_prediction(time, probabilities);
+        self.repaint.request();
+    }
+}
+
+impl Instance {
+    /// A new instance, which loads its model in the background.
+    pub(crate) fn new() -> Self {
+        let outputs = Arc::new(Outputs::new());
+        let repaint = Repaint::default();
+        let observer = InstanceObserver { outputs: Arc::clone(&outputs), repaint: repaint.clone() };
+        let engine =
+            Arc::new(Engine::with_observer(ModelChoice::Default.request(), inference_mode(), Arc::new(observer)));
+        let controls = Arc::new(Controls::new(Arc::clone(&engine), Arc::clone(&outputs)));
+        let processor = OutputProcessor::new(Arc::clone(&outputs)).expect("new outputs have no processor yet");
+        let processor = Arc::new(Mutex::new(processor));
+        let (is_dirty, channels, peak, project_notice, window_size, window_threads) = Default::default();
+        Self {
+            engine,
+            outputs,
+            controls,
+            processor,
+            is_dirty,
+            channels,
+            peak,
+            project_notice,
+            repaint,
+            window_size,
+            window_threads,
+        }
+    }
+
+    /// Records the peak of a block on the audio thread.
+    pub(crate) fn record_peak(&self, peak: f32) {
+        // The bits of numbers that are not negative have the order of the numbers.
+        self.peak.fetch_max(peak.abs().to_bits(), Ordering::Relaxed);
+    }
+
+    /// The highest peak since the last call, in full scale.
+    pub(crate) fn take_peak(&self) -> f32 {
+        f32::from_bits(self.peak.swap(0, Ordering::Relaxed))
+    }
+
+    /// Sets what to tell the user about the project that has just been loaded.
+    pub(crate) fn set_project_notice(&self, notice: Option<String>) {
+        if let Some(notice) = &notice {
+            tracing::warn!("{notice}");
+        }
+        *self.project_notice.lock().unwrap_or_else(PoisonError::into_inner) = notice;
+        self.repaint.request();
+    }
+
+    /// What to tell the user about the project and the model, in sentences.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        let project = self.project_notice.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        project.into_iter().chain(self.engine.board().model_info().notice).collect()
+    }
+
+    /// Loads the model that the user chooses and marks the project as changed.
+    pub(crate) fn choose_model(&self, choice: ModelChoice) {
+        if self.controls.model.choose(choice) {
+            self.is_dirty.store(true, Ordering::Release);
+        }
+    }
+
+    /// Edits the routing for the user and marks the project as changed, if the routing is another one
+    /// then.
+    pub(crate) fn edit_routing<T>(&self, edit: impl FnOnce(&mut Routing) -> T) {
+        let before = self.outputs.routing();
+        let mut routing = before.clone();
+        edit(&mut routing);
+        if routing != before {
+            self.outputs.set_routing(routing);
+            self.is_dirty.store(true, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::SHIPPED_MODELS;
+
+    #[test]
+    fn a_project_becomes_dirty_only_when_the_user_changes_it() {
+        let instance = Instance::new();
+        instance.edit_routing(|routing| routing.sources[0].tags.clear());
+        assert!(!instance.is_dirty.load(Ordering::Acquire), "the routing is the same");
+        instance.edit_routing(|routing| routing.sources[0].tags.push("rock".into()));
+        assert!(instance.is_dirty.swap(false, Ordering::AcqRel));
+        assert_eq!(instance.outputs.routing().sources[0].tags, ["rock"]);
+        instance.choose_model(ModelChoice::Default);
+        assert!(!instance.is_dirty.load(Ordering::Acquire), "the model is the same");
+        instance.choose_model(ModelChoice::Shipped { shipped: SHIPPED_MODELS[0].name.into() });
+        assert!(instance.is_dirty.load(Ordering::Acquire));
+    }
+}

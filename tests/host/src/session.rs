@@ -1,0 +1,205 @@
+//! What a host sees of a plugin, independent of the format.
+
+use std::path::PathBuf;
+
+/// Why a bundle cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {what}", bundle.display())]
+pub struct HostError {
+    /// The bundle.
+    pub bundle: PathBuf,
+    /// What went wrong, as a clause that follows the path.
+    pub what: String,
+}
+
+/// The configuration that a plugin is started with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setup {
+    /// Frames per second.
+    pub sample_rate: f64,
+    /// The maximum number of frames in a block.
+    pub longest_block: usize,
+    /// The number of input channels, and of output channels.
+    pub channels: usize,
+    /// Whether the host renders offline (a bounce) instead of in real time.
+    pub offline: bool,
+}
+
+/// A parameter as the plugin lists it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// Its id, unique within the plugin.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// Whether the host may only read it: an output.
+    pub is_read_only: bool,
+    /// Whether a host may automate it.
+    pub is_automatable: bool,
+    /// Whether a host should not show it.
+    pub is_hidden: bool,
+    /// Its group: CLAP's module, VST3's unit.
+    pub group: String,
+    /// Its minimum and maximum: 0 and 1 in a VST3.
+    pub range: (f64, f64),
+}
+
+/// A parameter value that the plugin sent to the host.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ParameterChange {
+    /// The parameter's id.
+    pub id: u32,
+    /// The frame within the block.
+    pub frame: u32,
+    /// The value, in 0..=1 for every output of Tagvane.
+    pub value: f64,
+}
+
+/// An event that the plugin sent to the host.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum HostEvent {
+    /// A parameter has another value.
+    Value(ParameterChange),
+    /// A gesture on a parameter begins.
+    GestureBegin {
+        /// The parameter's id.
+        id: u32,
+    },
+    /// A point of a gesture: VST3's `performEdit`. In a CLAP it is a [`HostEvent::Value`].
+    Edit {
+        /// The parameter's id.
+        id: u32,
+        /// The value, in 0..=1.
+        value: f64,
+    },
+    /// A gesture on a parameter ends.
+    GestureEnd {
+        /// The parameter's id.
+        id: u32,
+    },
+    /// A MIDI message (CLAP).
+    Midi {
+        /// The frame within the block.
+        frame: u32,
+        /// Its three bytes.
+        data: [u8; 3],
+    },
+}
+
+/// Counts of the plugin's requests that have visible effects in a host: a project marked as
+/// changed, an undo step, a reloaded parameter list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Disturbances {
+    /// Times it marked the project as changed.
+    pub dirty: u64,
+    /// Times it requested a restart.
+    pub restarts: u64,
+    /// Edits, and beginnings and ends of gestures.
+    pub edits: u64,
+    /// Times it requested a rescan of its parameters' names or values.
+    pub rescans: u64,
+}
+
+/// Width and height of a window, in pixels.
+pub type Size = (u32, u32);
+
+/// One loaded plugin, stopped or running, in either format.
+pub trait Session {
+    /// Lists the parameters, in the plugin's order.
+    fn parameters(&mut self) -> Vec<Parameter>;
+
+    /// Reads a parameter's value; `None` if the plugin does not know the id.
+    fn value(&mut self, id: u32) -> Option<f64>;
+
+    /// Formats a value of a parameter as the plugin displays it.
+    fn text(&mut self, id: u32, value: f64) -> Option<String>;
+
+    /// Parses a text as a value of a parameter.
+    fn parse(&mut self, id: u32, text: &str) -> Option<f64>;
+
+    /// Sets a parameter with the next block.
+    fn set(&mut self, id: u32, value: f64) {
+        self.set_at(id, value, 0);
+    }
+
+    /// Sets a parameter at a frame of the next block.
+    fn set_at(&mut self, id: u32, value: f64, frame: u32);
+
+    /// Starts or stops the transport, which is stopped at first.
+    fn set_playing(&mut self, is_playing: bool);
+
+    /// Switches between offline and real-time rendering while the plugin is active, as some
+    /// hosts do although the formats ask for it earlier.
+    fn set_offline(&mut self, offline: bool);
+
+    /// Activates the plugin and starts processing; a running plugin is stopped first.
+    ///
+    /// # Errors
+    /// [`HostError`] if the plugin rejects the setup.
+    fn start(&mut self, setup: Setup) -> Result<(), HostError>;
+
+    /// Stops processing and deactivates the plugin.
+    fn stop(&mut self);
+
+    /// Processes one block: `input` and `output` have the setup's number of channels, all of
+    /// the same length. Returns the parameter values that the plugin sent.
+    ///
+    /// # Errors
+    /// [`HostError`] if the plugin fails or is not running.
+    fn process(&mut self, input: &[Vec<f32>], output: &mut [Vec<f32>]) -> Result<Vec<ParameterChange>, HostError>;
+
+    /// Calls `hook(true)` right before and `hook(false)` right after each call of the
+    /// plugin's process function, on the same thread.
+    fn set_process_hook(&mut self, hook: fn(bool));
+
+    /// Exchanges parameter events without audio: sends what was set, and returns the values
+    /// that the plugin sent.
+    ///
+    /// # Errors
+    /// [`HostError`] if the plugin fails, or the format does not allow a flush in this state.
+    fn flush(&mut self) -> Result<Vec<ParameterChange>, HostError>;
+
+    /// Takes the events that the plugin sent since the last call, in their order.
+    fn take_events(&mut self) -> Vec<HostEvent>;
+
+    /// Saves the plugin's state.
+    fn save(&mut self) -> Option<Vec<u8>>;
+
+    /// Loads a state, and returns whether the plugin accepted it.
+    fn load(&mut self, state: &[u8]) -> bool;
+
+    /// Sets or removes a VST3's component handler. Does nothing for a CLAP, which has none.
+    fn set_component_handler(&mut self, _is_set: bool) {}
+
+    /// The plugin's requests so far.
+    fn disturbances(&self) -> Disturbances;
+
+    /// Opens the plugin's window inside the X11 window `parent`, which must outlive it, on a
+    /// screen with the scale factor `scale`. Returns the size that the plugin requests.
+    ///
+    /// # Errors
+    /// [`HostError`] if the plugin cannot open a window.
+    #[cfg(target_os = "linux")]
+    fn open_window(&mut self, parent: u32, scale: f64) -> Result<Size, HostError>;
+
+    /// Resizes the window, and returns the size that the plugin chose.
+    ///
+    /// # Errors
+    /// [`HostError`] if the window cannot be resized, or is not open.
+    #[cfg(target_os = "linux")]
+    fn resize_window(&mut self, size: Size) -> Result<Size, HostError>;
+
+    /// Hides the open window, or shows it again.
+    ///
+    /// # Errors
+    /// [`HostError`] if it is not open, or the format has no such call.
+    #[cfg(target_os = "linux")]
+    fn hide_window(&mut self, hidden: bool) -> Result<(), HostError>;
+
+    /// Closes the window, if it is open.
+    #[cfg(target_os = "linux")]
+    fn close_window(&mut self);
+
+    /// Runs the main-thread callbacks and timers that the plugin requested; call it often.
+    fn idle(&mut self);
+}

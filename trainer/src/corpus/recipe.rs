@@ -1,0 +1,32 @@
+//! The recipe for a cache: what the section `[recipe]` of a package list says.
+
+use serde::{Deserialize, Serialize};
+
+/// How to fill a cache from a corpus.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Maximum number of labelled segments per recording.
+    pub segments: usize,
+    /// Augmented copies of each training recording.
+    pub copies: usize,
+    /// Whether voices are mixed into a third of the augmented copies.
+    pub voices: bool,
+    /// Number of rendered pieces.
+    pub pieces: usize,
+    /// Length of a piece in seconds.
+    pub seconds: f64,
+    /// Seed of segments, augmentation and pieces.
+    pub seed: u64,
+    /// Seed for training recordings instead of `seed`. Another value gives a different training set from the same music
+    /// with unchanged held-out segments.
+    #[serde(default, rename = "learnt_seed", skip_serializing_if = "Option::is_none")]
+    pub train_seed: Option<u64>,
+    /// Whether the pseudo-labels of training recordings are computed in half precision, which needs OpenVINO and a
+    /// processor with bfloat16. Held-out recordings are always labelled in single precision.
+    #[serde(default, rename = "half")]
+    pub half_precision: bool,
+    /// The packages that are held out for validation and test; their recordings are not augmented.
+    #[serde(rename = "measured")]
+    pub held_out: Vec<String>,
+}

@@ -1,0 +1,115 @@
+//! 1-D convolution over time with batch normalisation, ReLU and max pooling.
+
+use crate::architecture::ConvBlock;
+use crate::kernels::{ConvBlockInputs, ConvBlockOptions, NetworkBackend};
+use burn::module::{Initializer, Module};
+use burn::nn::conv::{Conv1d, Conv1dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig1d};
+use burn::tensor::activation::relu;
+use burn::tensor::module::max_pool1d;
+use burn::tensor::{Tensor, TensorPrimitive, backend::Backend};
+
+/// He initialisation by fan-in (He et al. 2015).
+pub(super) const HE_NORMAL: Initializer =
+    Initializer::KaimingNormal { gain: std::f64::consts::SQRT_2, fan_out_only: false };
+
+/// A [`ConvBlock`] and its weights.
+//
+// Checkpoints store the fields of a module by name: renaming one makes old checkpoints unreadable.
+#[derive(Module, Debug)]
+pub(crate) struct ConvBlockLayer<B: Backend> {
+    pub(crate) convolution: Conv1d<B>,
+    pub(crate) norm: Option<BatchNorm<B>>,
+    pub(crate) rectify: bool,
+    pub(crate) pool: usize,
+    pub(crate) padding: (usize, usize),
+}
+
+impl<B: NetworkBackend> ConvBlockLayer<B> {
+    pub(crate) fn new(block: &ConvBlock, device: &B::Device) -> Self {
+        let convolution = Conv1dConfig::new(block.in_channels, block.filters, block.kernel_size)
+            .with_stride(block.stride)
+            .with_padding(PaddingConfig1d::Valid)
+            .with_initializer(HE_NORMAL)
+            .init(device);
+        Self {
+            convolution,
+            norm: block.has_norm.then(|| BatchNormConfig::new(block.filters).init(device)),
+            rectify: block.has_relu,
+            pool: block.pool,
+            padding: block.padding,
+        }
+    }
+
+    /// Whether it can be trained on a bfloat16 signal.
+    pub(crate) fn supports_half(&self) -> bool {
+        B::SUPPORTS_HALF && self.norm.is_some() && self.convolution.bias.is_some()
+    }
+
+    pub(crate) fn forward(&self, signal: Tensor<B, 3>) -> Tensor<B, 3> {
+        match (&self.norm, &self.convolution.bias) {
+            (Some(norm), Some(bias)) => self.forward_fused(signal, norm, bias.val()),
+            _ => self.forward_composed(signal),
+        }
+    }
+
+    /// The block composed of burn's own modules.
+    fn forward_composed(&self, signal: Tensor<B, 3>) -> Tensor<B, 3> {
+        let mut signal = self.convolution.forward(zero_pad(signal, self.padding));
+        if let Some(norm) = &self.norm {
+            signal = norm.forward(signal);
+        }
+        if self.rectify {
+            signal = relu(signal);
+        }
+        if self.pool > 1 {
+            signal = max_pool1d(signal, self.pool, self.pool, 0, 1, false);
+        }
+        signal
+    }
+
+    /// The block as one fused operation, where the backend has a kernel for it.
+    fn forward_fused(&self, signal: Tensor<B, 3>, norm: &BatchNorm<B>, bias: Tensor<B, 1>) -> Tensor<B, 3> {
+        let (before, after) = self.padding;
+        // Kernels pad symmetrically, so asymmetric padding is added here.
+        let (padded, padding) =
+            if before == after { (signal.clone(), before) } else { (zero_pad(signal.clone(), self.padding), 0) };
+        let options = ConvBlockOptions {
+            stride: self.convolution.stride,
+            padding,
+            epsilon: norm.epsilon,
+            has_relu: self.rectify,
+            pool: self.pool,
+        };
+        let training = B::ad_enabled(&signal.device());
+        let inputs = ConvBlockInputs {
+            signal: padded.into_primitive().tensor(),
+            weight: self.convolution.weight.val().into_primitive().tensor(),
+            bias: bias.into_primitive().tensor(),
+            gamma: norm.gamma.val().into_primitive().tensor(),
+            beta: norm.beta.val().into_primitive().tensor(),
+        };
+        if !training {
+            let [mean, variance] =
+                [&norm.running_mean, &norm.running_var].map(|state| state.value().into_primitive().tensor());
+            return match B::eval_conv_block(inputs, mean, variance, options) {
+                Some(signal) => Tensor::from_primitive(TensorPrimitive::Float(signal)),
+                None => self.forward_composed(signal),
+            };
+        }
+        let Some(output) = B::train_conv_block(inputs, options) else { return self.forward_composed(signal) };
+        let momentum = norm.momentum;
+        let updated = |old: Tensor<B, 1>, new| {
+            let new = Tensor::from_primitive(TensorPrimitive::Float(new));
+            old.mul_scalar(1.0 - momentum).add(new.mul_scalar(momentum)).detach()
+        };
+        norm.running_mean.update(updated(norm.running_mean.value_sync(), output.mean));
+        norm.running_var.update(updated(norm.running_var.value_sync(), output.variance));
+        Tensor::from_primitive(TensorPrimitive::Float(output.signal))
+    }
+}
+
+/// Adds zero frames before and after the signal.
+pub(super) fn zero_pad<B: Backend>(signal: Tensor<B, 3>, (before, after): (usize, usize)) -> Tensor<B, 3> {
+    if before + after == 0 { signal } else { signal.pad((before, after, 0, 0), 0.0) }
+}

@@ -1,0 +1,139 @@
+//! The initial network of a run: random weights, or those of exported models to fine-tune.
+
+use super::config::Config;
+use crate::data::{DataLoader, Example, Split, to_tensors, vocabularies};
+use crate::error::{Result, TrainerError};
+use crate::export::from_onnx;
+use crate::export::graph::values;
+use crate::kernels::NetworkBackend;
+use crate::network::Network;
+use burn::module::{AutodiffModule as _, Module as _, Param};
+use burn::nn::Linear;
+use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder as _};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Tensor, TensorData};
+use std::path::Path;
+use tagvane_engine::{InferenceMode, Model};
+
+/// Windows over which batch normalisation is recalibrated.
+const RECALIBRATION_WINDOWS: usize = 46;
+
+/// The initial network of a run: with random weights, or fine-tuned from the models in `init_from`.
+///
+/// # Errors
+/// [`TrainerError`] if a model cannot be loaded, has another architecture, or does not share its
+/// filters with the others.
+pub(super) fn initial_network<B: AutodiffBackend + NetworkBackend>(
+    config: &Config,
+    training: &Split,
+    device: &B::Device,
+) -> Result<Network<B>>
+where
+    B::InnerBackend: NetworkBackend,
+{
+    let tags = &training.cache.info.tags;
+    let random = Network::<B>::new(&config.architecture.plan(tags.len())?, device);
+    let sources: Vec<SourceModel<'_, B::InnerBackend>> =
+        config.training.init_from.iter().map(|path| SourceModel::open(path, config, device)).collect::<Result<_>>()?;
+    let Some(first) = sources.first() else { return Ok(random) };
+
+    let windows = sample_windows::<B::InnerBackend>(training, device)?;
+    let embedding =
+        |source: &SourceModel<'_, B::InnerBackend>| values(source.network.forward(windows.clone()).embedding);
+    let expected = embedding(first);
+    for other in &sources[1..] {
+        let difference = embedding(other).iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        if difference > 1e-3 {
+            let what = format!(
+                "its filters are not those of {}; name models that were exported from one run",
+                first.path.display()
+            );
+            return Err(TrainerError::content(other.path, what));
+        }
+    }
+
+    let mut network = first.network.clone();
+    network.tags = random.valid().tags;
+    let count = copy_tag_weights(&mut network.tags, tags, &sources);
+    network.recalibrate_batch_norm(windows);
+    println!("initialised from {}: {count} of {} tags are known", join_paths(&sources), tags.len());
+
+    // Through a record, so that the weights require gradients as in the random network.
+    let failed = |error: burn::record::RecorderError| TrainerError::Request(error.to_string());
+    let recorder = BinBytesRecorder::<FullPrecisionSettings>::default();
+    let record = recorder.record(network.into_record(), ()).map_err(failed)?;
+    Ok(random.load_record(recorder.load(record, device).map_err(failed)?))
+}
+
+/// An exported model to fine-tune.
+struct SourceModel<'a, B: Backend> {
+    path: &'a Path,
+    tags: Vec<String>,
+    network: Network<B>,
+}
+
+impl<'a, B: NetworkBackend> SourceModel<'a, B> {
+    fn open(path: &'a Path, config: &Config, device: &B::Device) -> Result<Self> {
+        let wrong = |what: String| TrainerError::content(path, what);
+        let model = Model::open(path, InferenceMode::FullWindows).map_err(|error| wrong(error.to_string()))?;
+        let tags = model.tags().to_vec();
+        let bytes = std::fs::read(path).map_err(TrainerError::file(path))?;
+        let network =
+            from_onnx(&bytes, &config.architecture, tags.len(), device).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { path, tags, network })
+    }
+
+    /// The index of a tag among the model's outputs.
+    fn tag_index(&self, tag: &str) -> Option<usize> {
+        self.tags.iter().position(|own| own == tag)
+    }
+}
+
+fn join_paths<B: Backend>(sources: &[SourceModel<'_, B>]) -> String {
+    sources.iter().map(|source| source.path.display().to_string()).collect::<Vec<_>>().join(" and ")
+}
+
+/// Windows spread evenly over the training set, `[rows, window]`.
+fn sample_windows<B: Backend>(training: &Split, device: &B::Device) -> Result<Tensor<B, 2>> {
+    let Split { cache, examples, window } = training;
+    let step = examples.len().div_ceil(RECALIBRATION_WINDOWS).max(1);
+    let sample: Vec<Example> = examples.iter().copied().step_by(step).collect();
+    std::thread::scope(|scope| {
+        let batches = DataLoader::sequential(cache, &sample, *window, sample.len()).spawn(scope);
+        let batch = batches.recv().map_err(|_| {
+            TrainerError::Request("the training set has no windows to recalibrate batch normalisation with".into())
+        })??;
+        Ok(to_tensors(&batch, device).0)
+    })
+}
+
+/// Copies the output weights of `tags` from the models that have them, and returns the number of those
+/// tags. All tags of a vocabulary come from one model: the one that has most of them.
+fn copy_tag_weights<B: NetworkBackend>(
+    layer: &mut Linear<B>,
+    tags: &[String],
+    sources: &[SourceModel<'_, B>],
+) -> usize {
+    let [inputs, outputs] = layer.weight.dims();
+    let bias = |layer: &Linear<B>| layer.bias.as_ref().map_or_else(Vec::new, |bias| values(bias.val()));
+    let (mut weights, mut biases) = (values(layer.weight.val()), bias(layer));
+    let mut count = 0;
+    for (range, names) in vocabularies::split(tags) {
+        let shared_tags =
+            |source: &&SourceModel<'_, B>| names.iter().filter(|tag| source.tag_index(tag).is_some()).count();
+        // `max_by_key` returns the last maximum; reversed, a tie goes to the first model.
+        let Some(best) = sources.iter().rev().max_by_key(shared_tags) else { continue };
+        let (source_weights, source_biases) = (values(best.network.tags.weight.val()), bias(&best.network.tags));
+        for (to, from) in range.zip(&names).filter_map(|(to, tag)| Some((to, best.tag_index(tag)?))) {
+            for row in 0..inputs {
+                weights[row * outputs + to] = source_weights[row * best.tags.len() + from];
+            }
+            biases[to] = source_biases[from];
+            count += 1;
+        }
+    }
+    let device = layer.weight.val().device();
+    layer.weight = Param::from_tensor(Tensor::from_data(TensorData::new(weights, [inputs, outputs]), &device));
+    layer.bias = Some(Param::from_tensor(Tensor::from_data(TensorData::new(biases, [outputs]), &device)));
+    count
+}

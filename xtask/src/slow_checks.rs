@@ -1,0 +1,136 @@
+//! The slow checks, each behind a flag of `test`.
+
+use crate::paths::{CLIP, root, target_folder};
+use crate::{bundle, python, run, system};
+use anyhow::{Context as _, Result, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The programs that the checks in hosts need, and their Debian packages.
+const HOST_PROGRAMS: &[(&str, &str)] = &[
+    ("ardour", "ardour"),
+    ("qtractor", "qtractor"),
+    ("jackd", "jackd2"),
+    ("Xvfb", "xvfb"),
+    ("xdotool", "xdotool"),
+    ("import", "imagemagick"),
+    ("cc", "gcc"),
+];
+
+/// The target of instrumented builds. With a target, cargo builds build scripts without the flags.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Records a slot's automation and plays it back in Ardour and qtractor, on a virtual screen.
+///
+/// # Errors
+/// If a host is missing and cannot be installed, or a check fails.
+pub(crate) fn hosts() -> Result<()> {
+    ensure!(cfg!(target_os = "linux"), "--hosts works on Linux only");
+    let missing =
+        HOST_PROGRAMS.iter().filter(|(program, _)| !system::has_program(program)).map(|(_, package)| *package);
+    system::install(&missing.collect::<Vec<_>>())?;
+    let (bundles, python) = (bundle::bundle()?, python::environment()?);
+    for (host, bundle) in [("ardour", "Tagvane.vst3"), ("qtractor", "Tagvane.clap")] {
+        println!("== {host}");
+        let mut script = Command::new(&python);
+        script.arg(root().join("tests/hosts").join(host).with_extension("py"));
+        script.arg(bundles.join(bundle)).arg(root().join(CLIP)).arg(target_folder()?.join("hosts").join(host));
+        run::command(&mut script)?;
+    }
+    Ok(())
+}
+
+/// Runs the tests `lifecycle` and `vst3_calls` with the plugin and the host built with
+/// AddressSanitizer, in their own target folder.
+///
+/// # Errors
+/// If the toolchain has no sanitizer for this machine, or a test fails.
+pub(crate) fn sanitizer() -> Result<()> {
+    ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "--sanitizer works on x86-64 Linux only");
+    let folder = target_folder()?.join("sanitizer");
+    let bundles = create_folder(folder.join("bundles"))?;
+    let cargo = |arguments: &[&str]| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(arguments).args(["--release", "--target", TARGET]).env("CARGO_TARGET_DIR", &folder);
+        // The flag below is unstable, and the stable compiler accepts it with RUSTC_BOOTSTRAP.
+        cargo.env("RUSTC_BOOTSTRAP", "1").env("TAGVANE_BUNDLES", &bundles);
+        // The library uses the sanitizer's functions of the program that loads it.
+        cargo.env("RUSTFLAGS", "-Zsanitizer=address -Clink-arg=-Wl,--export-dynamic");
+        run::command(&mut cargo)
+    };
+    cargo(&["build", "--package", "tagvane", "--lib"])?;
+    let library = folder.join(TARGET).join("release/libtagvane.so");
+    let inside = create_folder(bundles.join("Tagvane.vst3/Contents/x86_64-linux"))?;
+    for bundle in [bundles.join("Tagvane.clap"), inside.join("Tagvane.so")] {
+        fs::copy(&library, bundle).with_context(|| format!("{} cannot be copied into a bundle", library.display()))?;
+    }
+    cargo(&["test", "--package", "tagvane-host", "--test", "lifecycle", "--test", "vst3_calls"])
+}
+
+/// The instrumentation for libFuzzer: counters of the edges of the program and of the bundle that it
+/// loads.
+const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Clink-dead-code -Ccodegen-units=1 -Clink-arg=-Wl,--export-dynamic";
+
+/// The fuzz targets, each with its time limit per input in seconds and its maximum size of an input in
+/// bytes.
+const FUZZ_TARGETS: &[(&str, u32, u32)] =
+    &[("model", 10, 65_536), ("state", 10, 66_000), ("trainer", 10, 65_536), ("routing", 2, 16_384)];
+
+/// Fuzzes each target for `minutes`, starting from the corpus in the repository and from earlier runs.
+///
+/// # Errors
+/// If a target cannot be built, or an input makes it fail: libFuzzer prints the path of that input.
+pub(crate) fn fuzz(minutes: u32) -> Result<()> {
+    ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "--fuzz works on x86-64 Linux only");
+    let (fuzz, folder) = (root().join("tests/fuzz"), target_folder()?.join("fuzz"));
+    let build = |workspace: &Path, arguments: &[&str]| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--release", "--target", TARGET]).args(arguments);
+        cargo.arg("--manifest-path").arg(workspace.join("Cargo.toml"));
+        run::command(cargo.env("CARGO_TARGET_DIR", &folder).env("RUSTFLAGS", COVERAGE))
+    };
+    build(root(), &["--package", "tagvane", "--lib"])?;
+    build(&fuzz, &[])?;
+    let built = folder.join(TARGET).join("release");
+    let bundles = create_folder(folder.join("bundles"))?;
+    let bundle = bundles.join("Tagvane.clap");
+    fs::copy(built.join("libtagvane.so"), &bundle)
+        .with_context(|| format!("{} cannot be written", bundle.display()))?;
+    for (target, seconds, length) in FUZZ_TARGETS {
+        println!("== {target}");
+        let corpus = fuzz.join("corpus").join(target);
+        let [found_inputs, seeds, failures] =
+            ["corpus", "seeds", "found"].map(|name| create_folder(folder.join(name).join(target)));
+        let (found_inputs, seeds, failures) = (found_inputs?, seeds?, failures?);
+        let mut fuzzer = Command::new(built.join(target));
+        fuzzer.arg(format!("-max_total_time={}", 60 * minutes)).arg(format!("-timeout={seconds}"));
+        fuzzer.arg(format!("-max_len={length}")).args(["-rss_limit_mb=512", "-print_final_stats=1"]);
+        fuzzer.arg(format!("-artifact_prefix={}/", failures.display())).args([&found_inputs, &corpus, &seeds]);
+        // The plugin logs an error for each damaged state.
+        fuzzer.env("NICE_LOG", "/dev/null");
+        run::command(fuzzer.env("TAGVANE_BUNDLES", &bundles).env("TAGVANE_SEEDS", &seeds))?;
+    }
+    Ok(())
+}
+
+/// Creates a folder if it is missing, and returns its path.
+fn create_folder(path: PathBuf) -> Result<PathBuf> {
+    fs::create_dir_all(&path).with_context(|| format!("the folder {} cannot be created", path.display()))?;
+    Ok(path)
+}
+
+/// Calls both bundles in random orders for an hour.
+///
+/// # Errors
+/// If the tests cannot be built, or one fails.
+pub(crate) fn soak() -> Result<()> {
+    ensure!(cfg!(target_os = "linux"), "--soak works on Linux only");
+    system::ensure_screen()?;
+    run::cargo(&["build", "--release", "--workspace", "--all-targets"])?;
+    let mut tests = Command::new(env!("CARGO"));
+    tests.args(["test", "--release", "--workspace", "--test", "any_order", "--", "--nocapture"]);
+    run::command(tests.env("TAGVANE_BUNDLES", bundle::pack()?).env("TAGVANE_MINUTES", "60"))
+}
