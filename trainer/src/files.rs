@@ -1,6 +1,7 @@
 //! Atomic writes, reading of JSON and TOML, hashes, and finding files.
 
 use crate::error::{Result, TrainerError};
+use crate::renamed;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::Write as _;
@@ -85,6 +86,9 @@ pub fn read_toml<T: serde::de::DeserializeOwned>(path: &Path, overrides: &[Strin
     let mut table: toml::Table = toml::from_str(&text).map_err(wrong)?;
     for text in overrides {
         apply_override(&mut table, text)?;
+    }
+    if let Some(what) = renamed::refuse_key(&table) {
+        return Err(TrainerError::content(path, what));
     }
     // Parsed from text, because errors then show the line.
     let text = if overrides.is_empty() { text } else { table.to_string() };

@@ -19,6 +19,7 @@ pub mod musicnn;
 pub mod network;
 pub mod parallel;
 pub mod prepare;
+pub mod renamed;
 pub mod render;
 pub mod report;
 mod reproducible;

@@ -7,6 +7,7 @@ mod commands;
 use clap::{Parser, Subcommand};
 use commands::{bench, corpus, evaluate, export, filters, models, prepare, report, tag, teachers, train};
 use std::process::ExitCode;
+use tagvane_trainer::renamed;
 
 /// Trains, evaluates and exports the music taggers that Tagvane runs
 #[derive(Parser)]
@@ -45,6 +46,11 @@ enum Command {
 
 fn main() -> ExitCode {
     sigpipe::reset();
+    let arguments: Vec<String> = std::env::args_os().map(|text| text.to_string_lossy().into_owned()).collect();
+    if let Some(what) = renamed::refuse_argument(arguments.get(1..).unwrap_or_default()) {
+        eprintln!("error: {what}");
+        return ExitCode::from(2);
+    }
     let done = match Arguments::parse().command {
         Command::Models(arguments) => models::run(&arguments),
         Command::Corpus(arguments) => corpus::run(&arguments),

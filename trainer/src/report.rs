@@ -15,7 +15,8 @@ pub const EVALUATION: &str = "evaluation.json";
 #[derive(Debug, Deserialize)]
 struct Evaluation {
     clips: usize,
-    tags_counted: usize,
+    #[serde(alias = "tags_counted")]
+    tags_averaged: usize,
     roc_auc: Option<f64>,
     average_precision: Option<f64>,
 }
@@ -133,9 +134,9 @@ fn table_row(entry: &CatalogueEntry, runs: &[&EvaluatedRun]) -> String {
         (Some(fewest), Some(most)) if fewest != most => format!("{fewest} to {most}"),
         (fewest, _) => fewest.unwrap_or(0).to_string(),
     };
-    let Evaluation { clips, tags_counted, .. } = &runs[0].evaluation;
+    let Evaluation { clips, tags_averaged, .. } = &runs[0].evaluation;
     format!(
-        "| {} | {widths} | {published} | {} | {range} | {} | {} | {epochs} | {clips}, {tags_counted} |",
+        "| {} | {widths} | {published} | {} | {range} | {} | {} | {epochs} | {clips}, {tags_averaged} |",
         entry.name,
         mean(&aucs),
         mean(&precisions),

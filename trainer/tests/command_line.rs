@@ -65,7 +65,7 @@ fn magnatagatune_is_prepared_trained_evaluated_exported_and_reported() {
     let weak: Vec<&str> =
         figures["tags"].as_array().unwrap().iter().filter(weak).map(|tag| tag["tag"].as_str().unwrap()).collect();
     assert!(weak.contains(&"opera"), "no clip has it: {weak:?}");
-    succeed(folder, "export --run runs/a --out weak.onnx --weak-by figures.json");
+    succeed(folder, "export --run runs/a --out weak.onnx --weak-tags-from figures.json");
     assert_eq!(Model::open(&folder.join("weak.onnx"), InferenceMode::Sliding).unwrap().metadata().weak_tags, weak);
     // The exported file has the same metrics as the run.
     succeed(folder, "evaluate --onnx model.onnx --cache cache --json exported.json");
@@ -89,7 +89,10 @@ fn magnatagatune_is_prepared_trained_evaluated_exported_and_reported() {
         ("evaluate --run runs/z --cache cache", "no epoch"),
         ("evaluate --run runs/a --cache cache --group z", "the cache has"),
         ("export --run runs --out x.onnx", "no epoch"),
-        ("export --run runs/a --out x.onnx --weak-by tags.csv", "evaluate --json"),
+        ("export --run runs/a --out x.onnx --weak-tags-from tags.csv", "evaluate --json"),
+        ("evaluate --run runs/a --cache cache --positive-from=0.3", "is now called --threshold"),
+        ("prepare taught --audio mp3 --cache other", "prepare pseudo-labelled"),
+        ("train run.toml --cache cache --run runs/b --set evaluation.least_positives=2", "now called min_positives"),
         ("report cache", "trained and evaluated"),
         ("models 3^99", "3^99"),
         ("prepare folder --audio nowhere --cache other", "nowhere"),

@@ -55,14 +55,8 @@ fn package(folder: &Path, name: &str, files: &[(&str, Vec<u8>)]) -> Package {
     let file = packages.join(format!("{name}_1%3a2-3_all.deb"));
     let built = Command::new("dpkg-deb").arg("--build").arg(&tree).arg(&file).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let leave_out = vec!["/stems/".into()];
-    Package {
-        name: name.into(),
-        version: "1:2-3".into(),
-        sha256: sha256_file(&file).unwrap(),
-        leave_out,
-        renders: false,
-    }
+    let exclude = vec!["/stems/".into()];
+    Package { name: name.into(), version: "1:2-3".into(), sha256: sha256_file(&file).unwrap(), exclude, renders: false }
 }
 
 fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
@@ -113,7 +107,7 @@ fn effects_stems_duplicates_and_damaged_files_are_left_out() {
         "second-data",
         &[("usr/share/second/pak.pk3", archive), ("usr/share/second/song again.wav", song)],
     );
-    let list = PackageList { shortest: 20.0, recipe: None, packages: vec![first, second] };
+    let list = PackageList { min_seconds: 20.0, recipe: None, packages: vec![first, second] };
     let corpus = folder.path().join("corpus");
     let recordings = gather(&list, &corpus, 2).unwrap();
     assert_eq!(left_out(&recordings, "first/song.wav"), None);
@@ -139,7 +133,7 @@ fn a_package_with_another_hash_or_a_truncated_one_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let mut wanted = package(folder.path(), "music", &[("usr/share/song.wav", melody(30, 5, 1.0))]);
     let corpus = folder.path().join("corpus");
-    let mut list = PackageList { shortest: 20.0, recipe: None, packages: vec![wanted.clone()] };
+    let mut list = PackageList { min_seconds: 20.0, recipe: None, packages: vec![wanted.clone()] };
     list.packages[0].sha256 = "0".repeat(64);
     let error = gather(&list, &corpus, 1).unwrap_err().to_string();
     assert!(error.contains("music_1%3a2-3_all.deb") && error.contains("SHA-256"), "{error}");
@@ -148,7 +142,7 @@ fn a_package_with_another_hash_or_a_truncated_one_is_rejected() {
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
     wanted.sha256 = sha256_file(&file).unwrap();
-    let list = PackageList { shortest: 20.0, recipe: None, packages: vec![wanted] };
+    let list = PackageList { min_seconds: 20.0, recipe: None, packages: vec![wanted] };
     let error = gather(&list, &corpus, 1).unwrap_err().to_string();
     assert!(error.contains("not a whole one"), "{error}");
     assert!(!corpus.join("music/music").exists());
@@ -176,7 +170,7 @@ fn a_recipe_fills_a_cache_and_does_not_augment_held_out_packages() {
         half_precision: true,
         held_out: vec!["held-out-music".into()],
     };
-    let list = PackageList { shortest: 20.0, recipe: Some(recipe), packages };
+    let list = PackageList { min_seconds: 20.0, recipe: Some(recipe), packages };
     let corpus = folder.path().join("corpus");
     let recordings = gather(&list, &corpus, 1).unwrap();
 

@@ -189,7 +189,12 @@ fn extensions() -> Vec<CatalogueEntry> {
     entries
 }
 
-/// The network of a name.
+/// The network of a name, such as `3^9-59049`.
+///
+/// ```
+/// let entry = tagvane_trainer::architecture::catalogue::find("3^9-59049").unwrap();
+/// assert_eq!((entry.architecture.window(), entry.magnatagatune), (59_049, Some(0.9055)));
+/// ```
 pub fn find(name: &str) -> Option<CatalogueEntry> {
     entries().into_iter().find(|entry| entry.name == name)
 }

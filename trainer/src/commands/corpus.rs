@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let (Some(cache), Some(wheel)) = (&arguments.cache, &arguments.wheel) else { return Ok(()) };
     let teachers = musicnn::convert(wheel, &arguments.corpus.join("teachers"))?;
     let (cache, jobs) = (cache.clone(), arguments.jobs);
-    let options = PrepareOptions { cache, shard: Shard::WHOLE, min_seconds: list.shortest, max_seconds: None, jobs };
+    let options = PrepareOptions { cache, shard: Shard::WHOLE, min_seconds: list.min_seconds, max_seconds: None, jobs };
     print_summary(fill_cache(&list, &arguments.corpus, &recordings, &teachers, &options)?);
     Ok(())
 }

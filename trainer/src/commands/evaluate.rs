@@ -15,7 +15,7 @@ use tagvane_trainer::training::checkpoint;
 use tagvane_trainer::{Result, TrainerError, report};
 
 #[derive(Args)]
-#[command(group(ArgGroup::new("what").required(true).args(["run", "onnx", "said", "predictions"])))]
+#[command(group(ArgGroup::new("what").required(true).args(["run", "onnx", "pseudo_labels", "predictions"])))]
 pub(crate) struct Arguments {
     /// Evaluate the best epoch of this run
     #[arg(long, requires = "cache")]
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// Evaluate the pseudo-labels of this other cache of the same recordings, for example those of rendered pieces with
     /// known ground truth
     #[arg(long, requires = "cache")]
-    said: Option<PathBuf>,
+    pseudo_labels: Option<PathBuf>,
     /// Evaluate the predictions in this CSV file: the clip in the first column, then one column per tag
     #[arg(long, requires = "labels")]
     predictions: Option<PathBuf>,
@@ -44,10 +44,10 @@ pub(crate) struct Arguments {
     recordings: bool,
     /// Minimum label that makes a clip a positive of a tag [default: the run's, or 0.5]
     #[arg(long)]
-    positive_from: Option<f32>,
+    threshold: Option<f32>,
     /// Minimum number of positives for a tag to enter the macro averages [default: the run's, or 1]
     #[arg(long)]
-    least_positives: Option<usize>,
+    min_positives: Option<usize>,
     /// Write the metrics of every tag as CSV
     #[arg(long)]
     csv: Option<PathBuf>,
@@ -64,8 +64,8 @@ pub(crate) struct Arguments {
 impl Arguments {
     fn metric_config(&self, default: MetricConfig) -> MetricConfig {
         MetricConfig {
-            threshold: self.positive_from.unwrap_or(default.threshold),
-            min_positives: self.least_positives.unwrap_or(default.min_positives),
+            threshold: self.threshold.unwrap_or(default.threshold),
+            min_positives: self.min_positives.unwrap_or(default.min_positives),
         }
     }
 
@@ -96,8 +96,8 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let scores = match (&arguments.run, &arguments.onnx, &arguments.predictions, &arguments.cache) {
-        (_, _, _, Some(cache)) if arguments.said.is_some() => {
-            let pseudo_labelled = Cache::open(arguments.said.as_deref().unwrap_or(cache), |_| true)?;
+        (_, _, _, Some(cache)) if arguments.pseudo_labels.is_some() => {
+            let pseudo_labelled = Cache::open(arguments.pseudo_labels.as_deref().unwrap_or(cache), |_| true)?;
             let is_wanted =
                 |group: &str| arguments.groups.is_empty() || arguments.groups.iter().any(|other| other == group);
             evaluate_pseudo_labels(
@@ -123,7 +123,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             }
             scores
         }
-        _ => return Err(TrainerError::Request("give what to evaluate: --run, --onnx, --said or --predictions".into())),
+        _ => {
+            return Err(TrainerError::Request(
+                "give what to evaluate: --run, --onnx, --pseudo-labels or --predictions".into(),
+            ));
+        }
     };
     print(&scores);
     // `report` reads this file, so it must be about the run's own test groups.

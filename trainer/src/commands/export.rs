@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     vocabulary: Option<String>,
     /// Metrics written by `evaluate --json`, whose weak tags are stored in the file and marked by the plugin
     #[arg(long)]
-    weak_by: Option<PathBuf>,
+    weak_tags_from: Option<PathBuf>,
     /// Epoch to export [default: the best]
     #[arg(long)]
     epoch: Option<usize>,
@@ -37,8 +37,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn export_on<B: NetworkBackend>(arguments: &Arguments, devices: &[B::Device]) -> Result<()> {
     let (mut state, mut network) = load_run::<B>(&arguments.run, arguments.epoch, &devices[0])?;
-    let mut weak = arguments.weak_by.as_deref().map(read_weak_tags).transpose()?.unwrap_or_default();
-    if let (Some(path), Some(tag)) = (&arguments.weak_by, weak.iter().find(|tag| !state.tags.contains(tag))) {
+    let mut weak = arguments.weak_tags_from.as_deref().map(read_weak_tags).transpose()?.unwrap_or_default();
+    if let (Some(path), Some(tag)) = (&arguments.weak_tags_from, weak.iter().find(|tag| !state.tags.contains(tag))) {
         return Err(TrainerError::content(path, format!("the run has no tag \"{tag}\"; give the metrics of this run")));
     }
     if let Some(name) = &arguments.vocabulary {

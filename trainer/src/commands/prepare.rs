@@ -46,7 +46,7 @@ pub(crate) enum Dataset {
         csv: Option<PathBuf>,
         /// Minimum length of a recording in seconds; shorter ones are skipped
         #[arg(long, default_value_t = 3.0)]
-        shortest: f64,
+        min_seconds: f64,
         /// Fraction of the recordings that is held out for validation
         #[arg(long, default_value_t = 0.1)]
         validation: f64,
@@ -57,7 +57,7 @@ pub(crate) enum Dataset {
         common: Common,
     },
     /// Any recordings, with pseudo-labels of teachers: ONNX taggers for audio at 16 kHz
-    #[command(name = "taught")]
+    #[command(name = "pseudo-labelled")]
     PseudoLabelled(PseudoLabelled),
     /// Randomly generated pieces, played by sound fonts
     Rendered(Rendered),
@@ -77,7 +77,7 @@ pub(crate) struct PseudoLabelled {
     window: usize,
     /// Minimum length of a recording in seconds; shorter ones are skipped
     #[arg(long, default_value_t = 20.0)]
-    shortest: f64,
+    min_seconds: f64,
     /// Skip files whose path contains this; may be repeated
     #[arg(long)]
     exclude: Vec<String>,
@@ -87,9 +87,9 @@ pub(crate) struct PseudoLabelled {
     /// Number of augmented copies of each recording, which replace the recording itself: speed, equaliser,
     /// reverberation, codec, another recording mixed in
     #[arg(long)]
-    varied: Option<usize>,
+    augmented_copies: Option<usize>,
     /// Mix a voice into a third of the augmented copies; needs espeak-ng and festival
-    #[arg(long, requires = "varied")]
+    #[arg(long, requires = "augmented_copies")]
     voices: bool,
     /// Seed of the segments and the augmentation
     #[arg(long, default_value_t = 1)]
@@ -168,7 +168,7 @@ pub(crate) fn run(dataset: Dataset) -> Result<()> {
             let options = common.cache.options(million_song::SECONDS, Some(million_song::SECONDS))?;
             prepare_sources(&options, to_strings(&MILLION_SONG), &sources, dataset_labels)
         }
-        Dataset::Folder { csv, shortest, validation, test, common } => {
+        Dataset::Folder { csv, min_seconds, validation, test, common } => {
             if !(validation >= 0.0 && test >= 0.0 && validation + test < 1.0) {
                 return Err(TrainerError::Request(
                     "--validation and --test must leave something to train on; give smaller fractions".into(),
@@ -180,7 +180,7 @@ pub(crate) fn run(dataset: Dataset) -> Result<()> {
                 None => folder::from_folders(&common.audio, hold_out)?,
             };
             println!("{} tags: {}", tags.len(), tags.join(", "));
-            prepare_sources(&common.cache.options(shortest, None)?, tags, &sources, dataset_labels)
+            prepare_sources(&common.cache.options(min_seconds, None)?, tags, &sources, dataset_labels)
         }
         Dataset::PseudoLabelled(arguments) => prepare_pseudo_labelled(&arguments),
         Dataset::Rendered(arguments) => prepare_rendered(&arguments),
@@ -190,17 +190,27 @@ pub(crate) fn run(dataset: Dataset) -> Result<()> {
 }
 
 fn prepare_pseudo_labelled(arguments: &PseudoLabelled) -> Result<PrepareSummary> {
-    let PseudoLabelled { teachers, segments, window, shortest, exclude, recordings, varied, voices, seed, common } =
-        arguments;
+    let PseudoLabelled {
+        teachers,
+        segments,
+        window,
+        min_seconds,
+        exclude,
+        recordings,
+        augmented_copies,
+        voices,
+        seed,
+        common,
+    } = arguments;
     let teachers = Teachers::open(teachers, *window, *segments)?;
     let mut sources = teachers::sources(&common.audio, exclude)?;
     if let Some(list) = recordings {
         let included = corpus::included_paths(list)?;
         sources.retain(|source| included.contains(&source.name));
     }
-    let options = common.cache.options(*shortest, None)?;
+    let options = common.cache.options(*min_seconds, None)?;
     let label = |source: &Source, samples: &[f32]| teachers.pseudo_label(source, samples, *seed, Precision::Single);
-    let Some(count) = varied else { return prepare_sources(&options, teachers.tags(), &sources, label) };
+    let Some(count) = augmented_copies else { return prepare_sources(&options, teachers.tags(), &sources, label) };
     let voices = voices.then(Voices::find).transpose()?;
     let copies = AugmentedCopies::new(&options, &sources, voices.as_ref(), *seed);
     let samples = |source: &Source| copies.samples(source);

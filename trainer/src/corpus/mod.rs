@@ -55,7 +55,7 @@ pub fn gather(list: &PackageList, folder: &Path, jobs: usize) -> Result<Vec<Reco
         if !result.exists() {
             let file = package.fetch(&folder.join("packages"))?;
             unpack::unpack(&file, &music.join(&package.name))?;
-            files::write_json(&result, &select::fingerprint_package(package, &music, list.shortest, jobs)?)?;
+            files::write_json(&result, &select::fingerprint_package(package, &music, list.min_seconds, jobs)?)?;
         }
         all.extend(files::read_json::<Vec<Fingerprinted>>(&result)?);
         bar.inc(1);

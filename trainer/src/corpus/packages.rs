@@ -12,7 +12,7 @@ use std::process::Command;
 #[serde(deny_unknown_fields)]
 pub struct PackageList {
     /// Minimum length of a recording in seconds; shorter ones are effects and jingles.
-    pub shortest: f64,
+    pub min_seconds: f64,
     /// How to fill a cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<Recipe>,
@@ -33,7 +33,7 @@ pub struct Package {
     pub sha256: String,
     /// Recordings whose path contains one of these are left out, for example stems and ambience.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub leave_out: Vec<String>,
+    pub exclude: Vec<String>,
     /// Whether the package has sound fonts or scores instead of recordings.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renders: bool,

@@ -20,13 +20,12 @@ pub struct Recipe {
     pub seed: u64,
     /// Seed for training recordings instead of `seed`. Another value gives a different training set from the same music
     /// with unchanged held-out segments.
-    #[serde(default, rename = "learnt_seed", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_seed: Option<u64>,
     /// Whether the pseudo-labels of training recordings are computed in half precision, which needs OpenVINO and a
     /// processor with bfloat16. Held-out recordings are always labelled in single precision.
-    #[serde(default, rename = "half")]
+    #[serde(default)]
     pub half_precision: bool,
     /// The packages that are held out for validation and test; their recordings are not augmented.
-    #[serde(rename = "measured")]
     pub held_out: Vec<String>,
 }

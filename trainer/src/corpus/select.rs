@@ -49,7 +49,7 @@ pub(super) fn fingerprint_package(
             fingerprint: Vec::new(),
         };
         let recording = &mut fingerprinted.recording;
-        if let Some(word) = package.leave_out.iter().find(|word| recording.path.contains(word.as_str())) {
+        if let Some(word) = package.exclude.iter().find(|word| recording.path.contains(word.as_str())) {
             recording.left_out = Some(format!("the list leaves out {word}"));
             return Ok(fingerprinted);
         }

@@ -11,6 +11,14 @@ fn tied_ranks(scores: &[f32]) -> Vec<Vec<usize>> {
 
 /// Area under the ROC curve: the probability that a positive scores higher than a negative, with ties counted as
 /// half. `None` without positives or without negatives.
+///
+/// ```
+/// # use tagvane_trainer::evaluation::metrics::roc_auc;
+/// let scores = [0.9, 0.6, 0.6, 0.1];
+/// // Of four pairs of a positive and a negative, three are in order and one is tied.
+/// assert_eq!(roc_auc(&scores, &[true, true, false, false]), Some(0.875));
+/// assert_eq!(roc_auc(&scores, &[true; 4]), None);
+/// ```
 pub fn roc_auc(scores: &[f32], positive: &[bool]) -> Option<f64> {
     let positives = positive.iter().filter(|is| **is).count() as f64;
     let negatives = positive.len() as f64 - positives;
@@ -27,6 +35,13 @@ pub fn roc_auc(scores: &[f32], positive: &[bool]) -> Option<f64> {
 }
 
 /// Average precision: the precision at each threshold, weighted by the increase in recall. `None` without positives.
+///
+/// ```
+/// # use tagvane_trainer::evaluation::metrics::average_precision;
+/// // Half of the positives at precision 1, the other half at 2/3.
+/// let figure = average_precision(&[0.9, 0.6, 0.5, 0.1], &[true, false, true, false]).unwrap();
+/// assert!((figure - 5.0 / 6.0).abs() < 1e-12);
+/// ```
 pub fn average_precision(scores: &[f32], positive: &[bool]) -> Option<f64> {
     let positives = positive.iter().filter(|is| **is).count() as f64;
     if positives == 0.0 {

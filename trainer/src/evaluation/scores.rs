@@ -15,10 +15,12 @@ const PRESENT: f32 = 0.1;
 #[serde(deny_unknown_fields, default)]
 pub struct MetricConfig {
     /// A label of at least this makes a clip a positive of the tag.
-    #[serde(rename = "positive_from")]
+    // Checkpoints of earlier versions call it `positive_from`.
+    #[serde(alias = "positive_from")]
     pub threshold: f32,
     /// Tags with fewer positives are left out of macro averages.
-    #[serde(rename = "least_positives")]
+    // Likewise `least_positives`.
+    #[serde(alias = "least_positives")]
     pub min_positives: usize,
 }
 
@@ -53,7 +55,6 @@ pub struct TagScore {
     /// `None` where probabilities or labels are constant.
     pub rank_correlation: Option<f64>,
     /// Clips labelled 0.1 or more.
-    #[serde(rename = "heard")]
     pub present: usize,
     /// Mean label.
     pub mean_label: f64,

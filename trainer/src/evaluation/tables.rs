@@ -71,9 +71,9 @@ pub fn write_csv(path: &Path, scores: &Scores) -> Result<()> {
 pub fn write_json(path: &Path, scores: &Scores) -> Result<()> {
     let figures = json!({
         "clips": scores.clips(),
-        "positive_from": scores.metric_config.threshold,
-        "least_positives": scores.metric_config.min_positives,
-        "tags_counted": scores.averaged_tags().len(),
+        "threshold": scores.metric_config.threshold,
+        "min_positives": scores.metric_config.min_positives,
+        "tags_averaged": scores.averaged_tags().len(),
         "roc_auc": scores.macro_roc_auc(),
         "average_precision": scores.macro_average_precision(),
         "mean_error": scores.macro_error(),

@@ -57,7 +57,7 @@ pub struct Training {
     /// Exported models of the same architecture to fine-tune, instead of random weights: one, or
     /// several that were exported from one run. Tags of the cache that none of them has start from
     /// random weights.
-    // Checkpoints of earlier versions call it `begin_with`; `Config::read` refuses that name in TOML.
+    // Checkpoints of earlier versions call it `begin_with`.
     #[serde(default, skip_serializing_if = "Vec::is_empty", alias = "begin_with")]
     pub init_from: Vec<PathBuf>,
     /// Seed of the weights, the shuffling, the augmentation and the dropout.
@@ -112,11 +112,6 @@ impl Config {
     /// # Errors
     /// [`TrainerError`], which names the file and the line or value.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
-        let table: toml::Table = files::read_toml(path, overrides)?;
-        if table.get("training").is_some_and(|training| training.get("begin_with").is_some()) {
-            let what = "in [training], begin_with is now called init_from; rename the key";
-            return Err(TrainerError::content(path, what));
-        }
         let config: Self = files::read_toml(path, overrides)?;
         config.check().map_err(|what| TrainerError::content(path, what))?;
         Ok(config)
@@ -240,15 +235,19 @@ schedule = { kind = "plateau", learning_rate = 0.01, factor = 5.0, patience = 3,
         }
     }
 
-    /// `init_from` used to be called `begin_with`; checkpoints of such runs have to stay readable.
+    /// Checkpoints of earlier versions have to stay readable.
     #[test]
-    fn the_old_name_of_init_from_is_refused_in_toml_and_read_from_checkpoints() {
+    fn former_keys_are_refused_in_toml_and_read_from_checkpoints() {
         let error = read(TEXT, &["training.begin_with=[\"first.onnx\"]"]).unwrap_err().to_string();
         assert!(error.contains("begin_with is now called init_from"), "{error}");
         let config = read(TEXT, &["training.init_from=[\"first.onnx\"]"]).unwrap();
-        let json = serde_json::to_string(&config).unwrap();
-        assert!(json.contains("\"init_from\""), "{json}");
-        let old = json.replace("\"init_from\"", "\"begin_with\"");
-        assert_eq!(serde_json::from_str::<Config>(&old).unwrap(), config);
+        let mut json = serde_json::to_string(&config).unwrap();
+        for (now, former) in
+            [("init_from", "begin_with"), ("threshold", "positive_from"), ("min_positives", "least_positives")]
+        {
+            assert!(json.contains(&format!("\"{now}\"")), "{json}");
+            json = json.replace(&format!("\"{now}\""), &format!("\"{former}\""));
+        }
+        assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), config);
     }
 }
