@@ -39,7 +39,7 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// The SHA-256 of `bytes`, as 64 hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
-    to_hex(&Sha256::digest(bytes))
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 /// The SHA-256 of the file at `path`, as 64 hexadecimal digits; the file is streamed.
@@ -50,11 +50,7 @@ pub fn sha256_file(path: &Path) -> Result<String> {
     let mut hasher = Sha256::new();
     let mut file = File::open(path).map_err(TrainerError::file(path))?;
     std::io::copy(&mut file, &mut hasher).map_err(TrainerError::file(path))?;
-    Ok(to_hex(&hasher.finalize()))
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(format!("{:x}", hasher.finalize()))
 }
 
 /// Reads the JSON file at `path`.

@@ -10,9 +10,9 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// The models that instances of this process use, by the SHA-256 of their files.
+/// The models that instances of this process use, by the SHA-256 of their files in hexadecimal digits.
 #[derive(Default)]
-pub(crate) struct ModelCache(HashMap<([u8; 32], InferenceMode), WeakModel>);
+pub(crate) struct ModelCache(HashMap<(String, InferenceMode), WeakModel>);
 
 /// A model, the SHA-256 of its file, and a notice about it.
 struct Loaded {
@@ -42,12 +42,11 @@ impl ModelCache {
                 Err(error) => return self.find_by_hash(source, hash, inference).ok_or(error),
             },
         };
-        let digest: [u8; 32] = Sha256::digest(bytes).into();
-        let actual_hash = hexadecimal(&digest);
+        let actual_hash = format!("{:x}", Sha256::digest(bytes));
         let notice = hash
             .filter(|hash| **hash != actual_hash)
             .map(|_| format!("{source}: this is another file than the project was saved with"));
-        let key = (digest, inference);
+        let key = (actual_hash.clone(), inference);
         if let Some(model) = self.0.get(&key).and_then(WeakModel::upgrade) {
             return Ok(Loaded { model, hash: actual_hash, notice });
         }
@@ -58,16 +57,11 @@ impl ModelCache {
 
     /// The model with this hash, if an instance uses it: the substitute for a file that cannot be read.
     fn find_by_hash(&self, source: &ModelSource, hash: Option<&str>, inference: InferenceMode) -> Option<Loaded> {
-        let matches =
-            |(digest, mode): &([u8; 32], InferenceMode)| *mode == inference && Some(&*hexadecimal(digest)) == hash;
-        let model = self.0.iter().find(|(key, _)| matches(key))?.1.upgrade()?;
+        let hash = hash?.to_owned();
+        let model = self.0.get(&(hash.clone(), inference))?.upgrade()?;
         let notice = format!("{source}: the file cannot be read; the same model from another instance is used instead");
-        Some(Loaded { model, hash: hash.unwrap_or_default().into(), notice: Some(notice) })
+        Some(Loaded { model, hash, notice: Some(notice) })
     }
-}
-
-fn hexadecimal(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Loads the model that an instance asks for, and repeats that until it has asked for no other model

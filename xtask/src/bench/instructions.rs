@@ -39,7 +39,7 @@ pub(super) fn count(program: &Path, networks: &[(&str, &Path)], accept: bool) ->
         measured.insert(format!("step, {name}"), per_run(step)?);
     }
     let block = |runs: usize| instructions(program, &["block".as_ref(), runs.to_string().as_ref()]);
-    measured.insert("block, heard and taken".into(), per_run(block)?);
+    measured.insert("audio block".into(), per_run(block)?);
 
     let path = root().join(BASELINE);
     let baseline: BTreeMap<String, f64> = match std::fs::read(&path) {
