@@ -5,7 +5,7 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
-use support::low_and_high;
+use support::{SMALL_NETWORK, low_and_high};
 
 /// Runs a command of the trainer; returns its standard output, or its standard error if it fails.
 fn trainer(folder: &Path, line: &str) -> Result<String, String> {
@@ -28,16 +28,7 @@ fn best_loss(folder: &Path, run: &str) -> f64 {
     log.lines().skip(1).map(|row| row.split(',').nth(3).unwrap().parse().unwrap()).fold(f64::INFINITY, f64::min)
 }
 
-const CONFIG: &str = "
-[architecture]
-kind = \"sample-level\"
-m = 3
-n = 5
-window = 2187
-widths = [8, 8, 8, 16, 16, 16]
-[groups]
-validation = [\"validation\"]
-test = [\"test\"]
+const TRAINING: &str = "
 [training]
 batch = 12
 seed = 5
@@ -53,7 +44,7 @@ fn a_fine_tuned_run_starts_with_the_loss_of_its_source_model() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let run = |line: &str| trainer(folder, line);
-    std::fs::write(folder.join("run.toml"), CONFIG).unwrap();
+    std::fs::write(folder.join("run.toml"), format!("{SMALL_NETWORK}{TRAINING}")).unwrap();
     low_and_high(folder, "high");
     run("prepare folder --csv list.csv --audio audio --cache cache").unwrap();
     run("train run.toml --cache cache --run first").unwrap();

@@ -6,7 +6,7 @@ mod support;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use support::low_and_high;
+use support::{SMALL_NETWORK, low_and_high};
 
 fn trainer() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
@@ -42,16 +42,7 @@ fn resuming_after_kills_gives_the_same_losses() {
     prepare.args(["prepare", "folder", "--csv"]).arg(folder.join("list.csv"));
     prepare.arg("--audio").arg(folder.join("audio")).arg("--cache").arg(folder.join("cache"));
     assert!(prepare.status().unwrap().success());
-    let config = "
-[architecture]
-kind = \"sample-level\"
-m = 3
-n = 5
-window = 2187
-widths = [8, 8, 8, 16, 16, 16]
-[groups]
-validation = [\"validation\"]
-test = [\"test\"]
+    let training = "
 [training]
 batch = 6
 accumulate = 2
@@ -61,7 +52,7 @@ optimiser = { kind = \"sgd\", momentum = 0.9 }
 schedule = { kind = \"plateau\", learning_rate = 0.05, factor = 5.0, patience = 1, drops = 2, epochs = 5 }
 augmentation = { shift = 50, gain = [0.5, 1.5], noise = 0.01 }
 ";
-    std::fs::write(folder.join("run.toml"), config).unwrap();
+    std::fs::write(folder.join("run.toml"), format!("{SMALL_NETWORK}{training}")).unwrap();
     assert!(start(folder, "whole").wait().unwrap().success());
 
     // Kills the run after each new checkpoint until it finishes.

@@ -2,6 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
+/// The first sections of a configuration for the data set of [`low_and_high`]: a small network, and the groups.
+pub(crate) const SMALL_NETWORK: &str = "
+[architecture]
+kind = \"sample-level\"
+m = 3
+n = 5
+window = 2187
+widths = [8, 8, 8, 16, 16, 16]
+[groups]
+validation = [\"validation\"]
+test = [\"test\"]
+";
+
 /// Writes a sine tone as a WAV file; the extension of `path` may be another one.
 pub(crate) fn tone(path: &Path, hertz: f32, seconds: f32) {
     const RATE: u32 = 16_000;

@@ -54,15 +54,20 @@ impl Vst3Instance {
 
     /// Sets the handler of clap-wrapper: the host's, or the stand-in for `None`.
     fn set_handler(&self, handler: Option<ComPtr<IComponentHandler>>) -> tresult {
-        let stand_in = self.stand_in.as_com_ref::<IComponentHandler>();
-        let raw = match &handler {
-            Some(handler) => handler.as_ptr(),
-            None => stand_in.map_or(ptr::null_mut(), |stand_in| stand_in.as_ptr()),
-        };
+        let raw = handler.as_ref().map_or_else(|| self.stand_in_pointer(), ComPtr::as_ptr);
         // SAFETY: the controller and the handler are live; clap-wrapper takes a reference of its own.
         let result = unsafe { self.controller.setComponentHandler(raw) };
         *self.handler.lock().unwrap_or_else(PoisonError::into_inner) = handler;
         result
+    }
+
+    /// The host's handler, if it has set one.
+    fn handler(&self) -> Option<ComPtr<IComponentHandler>> {
+        self.handler.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn stand_in_pointer(&self) -> *mut IComponentHandler {
+        self.stand_in.as_com_ref().map_or(ptr::null_mut(), |stand_in| stand_in.as_ptr())
     }
 
     /// Passes the changes that the stand-in has stored on to the host's handler, if there is one.
@@ -70,8 +75,7 @@ impl Vst3Instance {
     /// # Safety
     /// This is the main thread, in a call in which a host expects callbacks.
     unsafe fn report_changes(&self) {
-        let handler = self.handler.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(handler) = handler {
+        if let Some(handler) = self.handler() {
             // SAFETY: the handler is the host's, and this is the main thread by the caller.
             unsafe { self.stand_in.report_changes(&handler) };
         }
@@ -196,13 +200,11 @@ impl IPluginBaseTrait for Vst3Instance {
     unsafe fn initialize(&self, context: *mut FUnknown) -> tresult {
         // SAFETY: by the contract; the stand-in replaces a null context.
         unsafe {
-            let stand_in = self.stand_in.as_com_ref::<IComponentHandler>();
-            let stand_in = stand_in.map_or(ptr::null_mut(), |stand_in| stand_in.as_ptr().cast());
-            let result = self.component.initialize(if context.is_null() { stand_in } else { context });
+            let context = if context.is_null() { self.stand_in_pointer().cast() } else { context };
+            let result = self.component.initialize(context);
             if result == kResultOk {
                 self.is_initialized.store(true, Ordering::Release);
-                let handler = self.handler.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                self.set_handler(handler);
+                self.set_handler(self.handler());
             }
             result
         }

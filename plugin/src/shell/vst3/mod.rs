@@ -103,7 +103,6 @@ impl IPluginFactoryTrait for Factory {
             }
             let component = ComPtr::from_raw(component.cast::<IComponent>());
             let Some(unknown) = component.and_then(Vst3Instance::create) else { return kNoInterface };
-            let unknown: ComPtr<FUnknown> = unknown;
             let raw = unknown.as_ptr();
             ((*(*raw).vtbl).queryInterface)(raw, iid.cast::<TUID>(), object)
         }
