@@ -4,7 +4,7 @@ use tagvane_outputs::GestureMode;
 
 /// The quirks of a host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Host {
+pub(crate) struct HostQuirks {
     /// clap-wrapper loads the CLAP as a VST3 into the real host.
     pub(crate) is_vst3: bool,
     /// The host takes an output value for an edit of the user. Tags are not announced to it unless the
@@ -17,7 +17,7 @@ pub(crate) struct Host {
     records_last_value_only: bool,
 }
 
-impl Host {
+impl HostQuirks {
     /// The host that reports `name` as its name.
     pub(crate) fn from_name(name: &str) -> Self {
         let name = name.to_ascii_lowercase();
@@ -48,14 +48,14 @@ mod tests {
 
     #[test]
     fn quirks_follow_from_the_host_name() {
-        let vst3 = Host::from_name("Ardour (CLAP-as-VST3)");
-        assert_eq!(vst3, Host { is_vst3: true, ..Host::default() });
+        let vst3 = HostQuirks::from_name("Ardour (CLAP-as-VST3)");
+        assert_eq!(vst3, HostQuirks { is_vst3: true, ..HostQuirks::default() });
         assert_eq!(vst3.gesture_mode(true), GestureMode::PerValue);
         let closed = if cfg!(target_os = "linux") { GestureMode::Off } else { GestureMode::PerValue };
         assert_eq!(vst3.gesture_mode(false), closed);
-        assert_eq!(Host::from_name("qtractorClapPlugin").gesture_mode(false), GestureMode::PerValue);
-        assert!(Host::from_name("Bitwig Studio").treats_outputs_as_edits);
-        assert!(!Host::from_name("REAPER").treats_outputs_as_edits);
-        assert_eq!(Host::from_name("REAPER").gesture_mode(false), GestureMode::Held);
+        assert_eq!(HostQuirks::from_name("qtractorClapPlugin").gesture_mode(false), GestureMode::PerValue);
+        assert!(HostQuirks::from_name("Bitwig Studio").treats_outputs_as_edits);
+        assert!(!HostQuirks::from_name("REAPER").treats_outputs_as_edits);
+        assert_eq!(HostQuirks::from_name("REAPER").gesture_mode(false), GestureMode::Held);
     }
 }

@@ -1,18 +1,18 @@
 //! What nice-plug's plugin, the shell and the editor share of an instance.
 
-use crate::params::{Controls, ModelChoice, inference_mode};
+use crate::params::{ModelChoice, TagvaneParams, inference_mode_from_env};
 use crate::window::{Repaint, WindowSize, WindowThreads};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tagvane_engine::{Engine, EngineObserver, Status, StreamTime};
-use tagvane_outputs::{OutputProcessor, Outputs, Routing};
+use tagvane_outputs::{OutputConfig, OutputProcessor, Outputs};
 
 /// The parts of an instance; a clone shares them.
 #[derive(Clone)]
 pub(crate) struct Instance {
     pub(crate) engine: Arc<Engine>,
     pub(crate) outputs: Arc<Outputs>,
-    pub(crate) controls: Arc<Controls>,
+    pub(crate) params: Arc<TagvaneParams>,
     /// Locked for the length of a call by the thread that acts as the audio thread, which never waits
     /// for the lock.
     pub(crate) processor: Arc<Mutex<OutputProcessor>>,
@@ -55,16 +55,19 @@ impl Instance {
         let outputs = Arc::new(Outputs::new());
         let repaint = Repaint::default();
         let observer = InstanceObserver { outputs: Arc::clone(&outputs), repaint: repaint.clone() };
-        let engine =
-            Arc::new(Engine::with_observer(ModelChoice::Default.request(), inference_mode(), Arc::new(observer)));
-        let controls = Arc::new(Controls::new(Arc::clone(&engine), Arc::clone(&outputs)));
+        let engine = Arc::new(Engine::with_observer(
+            ModelChoice::Default.request(),
+            inference_mode_from_env(),
+            Arc::new(observer),
+        ));
+        let params = Arc::new(TagvaneParams::new(Arc::clone(&engine), Arc::clone(&outputs)));
         let processor = OutputProcessor::new(Arc::clone(&outputs)).expect("new outputs have no processor yet");
         let processor = Arc::new(Mutex::new(processor));
         let (is_dirty, channels, peak, project_notice, window_size, window_threads) = Default::default();
         Self {
             engine,
             outputs,
-            controls,
+            params,
             processor,
             is_dirty,
             channels,
@@ -82,7 +85,7 @@ impl Instance {
         self.peak.fetch_max(peak.abs().to_bits(), Ordering::Relaxed);
     }
 
-    /// The highest peak since the last call, in full scale.
+    /// The highest peak since the last call, linear; 1.0 is full scale.
     pub(crate) fn take_peak(&self) -> f32 {
         f32::from_bits(self.peak.swap(0, Ordering::Relaxed))
     }
@@ -104,19 +107,19 @@ impl Instance {
 
     /// Loads the model that the user chooses and marks the project as changed.
     pub(crate) fn choose_model(&self, choice: ModelChoice) {
-        if self.controls.model.choose(choice) {
+        if self.params.model.choose(choice) {
             self.is_dirty.store(true, Ordering::Release);
         }
     }
 
-    /// Edits the routing for the user and marks the project as changed, if the routing is another one
-    /// then.
-    pub(crate) fn edit_routing<T>(&self, edit: impl FnOnce(&mut Routing) -> T) {
-        let before = self.outputs.routing();
-        let mut routing = before.clone();
-        edit(&mut routing);
-        if routing != before {
-            self.outputs.set_routing(routing);
+    /// Edits the configuration of the outputs for the user. Marks the project as changed if the edit changed
+    /// something.
+    pub(crate) fn edit_outputs<T>(&self, edit: impl FnOnce(&mut OutputConfig) -> T) {
+        let before = self.outputs.config();
+        let mut config = before.clone();
+        edit(&mut config);
+        if config != before {
+            self.outputs.set_config(config);
             self.is_dirty.store(true, Ordering::Release);
         }
     }
@@ -130,11 +133,11 @@ mod tests {
     #[test]
     fn a_project_becomes_dirty_only_when_the_user_changes_it() {
         let instance = Instance::new();
-        instance.edit_routing(|routing| routing.sources[0].tags.clear());
-        assert!(!instance.is_dirty.load(Ordering::Acquire), "the routing is the same");
-        instance.edit_routing(|routing| routing.sources[0].tags.push("rock".into()));
+        instance.edit_outputs(|config| config.routing.sources[0].tags.clear());
+        assert!(!instance.is_dirty.load(Ordering::Acquire), "the configuration is the same");
+        instance.edit_outputs(|config| config.routing.sources[0].tags.push("rock".into()));
         assert!(instance.is_dirty.swap(false, Ordering::AcqRel));
-        assert_eq!(instance.outputs.routing().sources[0].tags, ["rock"]);
+        assert_eq!(instance.outputs.config().routing.sources[0].tags, ["rock"]);
         instance.choose_model(ModelChoice::Default);
         assert!(!instance.is_dirty.load(Ordering::Acquire), "the model is the same");
         instance.choose_model(ModelChoice::Shipped { shipped: SHIPPED_MODELS[0].name.into() });

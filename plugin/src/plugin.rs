@@ -3,7 +3,7 @@
 
 use crate::editor;
 use crate::instance::Instance;
-use crate::params::Controls;
+use crate::params::TagvaneParams;
 use crate::shell::ShellPlugin;
 use nice_plug::prelude::Transport as HostTransport;
 use nice_plug::prelude::*;
@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
-use tagvane_engine::{AudioProducer, MAX_CHANNELS, RenderMode};
+use tagvane_engine::{AudioProducer, MAX_CHANNELS, RenderMode, StreamPosition};
 use tagvane_outputs::{Bar, Block, OutputProcessor, Transport, TransportPosition};
 
 /// The most frames that are processed at once offline: fewer than the audio queue holds, however long the
@@ -26,7 +26,7 @@ pub(crate) struct Tagvane {
     /// `None` while the instance is inactive, or at a sample rate that the engine does not support.
     producer: Option<AudioProducer>,
     /// The last position of the producer; it advances while the instance is bypassed, too.
-    position: (u32, u64),
+    position: StreamPosition,
     is_playing: bool,
     is_bypassed: bool,
     /// Whether processing panicked; nothing is processed then until the next activation.
@@ -38,7 +38,7 @@ impl Default for Tagvane {
         Self {
             instance: Instance::new(),
             producer: None,
-            position: (0, 0),
+            position: StreamPosition::default(),
             is_playing: false,
             is_bypassed: false,
             has_panicked: false,
@@ -52,14 +52,14 @@ impl Tagvane {
         // A start of the transport is a discontinuity, so that playback gives the same predictions as a
         // bounce, before which there is no audio.
         let has_started = playing && !std::mem::replace(&mut self.is_playing, playing);
-        let bypassed = self.instance.controls.bypass.value();
+        let bypassed = self.instance.params.bypass.value();
         let has_switched = bypassed != std::mem::replace(&mut self.is_bypassed, bypassed);
         if let Some(producer) = self.producer.as_mut().filter(|_| has_started || has_switched) {
             producer.mark_discontinuity();
             self.position = producer.position();
         }
         let offline = self.instance.engine.render_mode() == RenderMode::Offline;
-        let settings = self.instance.controls.settings();
+        let params = self.instance.params.output_params();
         let frames = buffer.samples();
         let peak = |peak: f32, sample: &f32| peak.max(sample.abs());
         let peak = buffer.as_slice_immutable().iter().fold(0.0, |highest, channel| channel.iter().fold(highest, peak));
@@ -69,23 +69,24 @@ impl Tagvane {
             let end = frames.min(start + chunk);
             self.push_audio(buffer, start..end, offline);
             let frames = (end - start) as u32;
-            let block = Block { frames, position: self.position, playing, bypassed, offline };
+            let block =
+                Block { frames, end: self.position, is_playing: playing, is_bypassed: bypassed, is_offline: offline };
             // No other thread holds the lock while the host processes.
             let Ok(mut processor) = self.instance.processor.try_lock() else { continue };
             if start == 0 {
                 processor.set_transport(&block, transport);
             }
             if offline {
-                nice_plug::util::permit_alloc(|| processor.process(&block, &settings));
+                nice_plug::util::permit_alloc(|| processor.process(&block, &params));
             } else {
-                processor.process(&block, &settings);
+                processor.process(&block, &params);
             }
         }
     }
 
     /// Pushes these frames of a block into the engine, and runs the engine if it renders offline.
     fn push_audio(&mut self, buffer: &mut Buffer<'_>, frames: std::ops::Range<usize>, offline: bool) {
-        self.position.1 += frames.len() as u64;
+        self.position.frames += frames.len() as u64;
         let Some(producer) = self.producer.as_mut().filter(|_| !self.is_bypassed) else { return };
         let mut channels = [&[][..]; MAX_CHANNELS];
         let block = buffer.as_slice_immutable();
@@ -158,7 +159,7 @@ impl Plugin for Tagvane {
     }
 
     fn params(&self) -> Arc<dyn Params> {
-        Arc::<Controls>::clone(&self.instance.controls)
+        Arc::<TagvaneParams>::clone(&self.instance.params)
     }
 
     fn editor(&mut self, _executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
@@ -171,7 +172,7 @@ impl Plugin for Tagvane {
         config: &BufferConfig,
         _context: &mut impl ActivateContext<Self>,
     ) -> bool {
-        (self.has_panicked, self.is_playing, self.position) = (false, false, (0, 0));
+        (self.has_panicked, self.is_playing, self.position) = (false, false, StreamPosition::default());
         let engine = &self.instance.engine;
         let (rate, render_mode) = (f64::from(config.sample_rate), engine.render_mode());
         if render_mode == RenderMode::Offline {
@@ -185,6 +186,8 @@ impl Plugin for Tagvane {
                 None
             }
         };
+        // A panic under the lock has poisoned it, and `try_lock` would fail from then on.
+        self.instance.processor.clear_poison();
         self.with_processor(|processor| processor.activate(rate));
         let channels = layout.main_output_channels.map_or(0, |channels| channels.get());
         self.instance.channels.store(channels, Ordering::Release);
@@ -242,7 +245,7 @@ impl ClapPlugin for Tagvane {
         &[ClapFeature::AudioEffect, ClapFeature::Analyzer, ClapFeature::Stereo, ClapFeature::Mono];
 
     fn remote_controls(&self, context: &mut impl RemoteControlsContext) {
-        self.instance.controls.add_remote_control_pages(context);
+        self.instance.params.add_remote_control_pages(context);
     }
 }
 
@@ -253,5 +256,46 @@ impl ShellPlugin for Tagvane {
 
     fn send_instance(sender: Sender<Instance>) -> Task {
         Task::SendInstance(sender)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::resume_unwind;
+
+    struct TestContext;
+
+    impl ActivateContext<Tagvane> for TestContext {
+        fn plugin_api(&self) -> PluginApi {
+            PluginApi::Clap
+        }
+
+        fn execute(&self, _task: Task) {}
+
+        fn set_latency_samples(&self, _samples: u32) {}
+
+        fn set_current_voice_capacity(&self, _capacity: u32) {}
+    }
+
+    /// A panic under the lock once left the outputs dead until the instance was closed.
+    #[test]
+    fn the_outputs_work_again_after_a_panic_and_an_activation() {
+        let mut plugin = Tagvane::default();
+        let panic_under_the_lock = || -> bool {
+            let _lock = plugin.instance.processor.lock();
+            // Unlike `panic!` this prints nothing.
+            resume_unwind(Box::new("a fault"));
+        };
+        assert!(catch_unwind(AssertUnwindSafe(panic_under_the_lock)).is_err());
+        assert!(plugin.instance.processor.try_lock().is_err(), "the lock is not poisoned");
+        let config = BufferConfig {
+            sample_rate: 48_000.0,
+            min_buffer_size: None,
+            max_buffer_size: 512,
+            process_mode: ProcessMode::Realtime,
+        };
+        assert!(plugin.activate(&LAYOUTS[0], &config, &mut TestContext));
+        assert!(plugin.instance.processor.try_lock().is_ok());
     }
 }

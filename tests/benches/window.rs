@@ -21,7 +21,7 @@ fn main() {
     let mut session = tagvane_host::open(&bundle("clap")).expect("the bundle loads");
     let rate = f64::from(music.sample_rate);
     session
-        .start(Setup { sample_rate: rate, longest_block: BLOCK, channels: 2, offline: false })
+        .start(Setup { sample_rate: rate, max_block_frames: BLOCK, channels: 2, offline: false })
         .expect("the plugin starts");
     // Plays some seconds of music in real time, and returns the share of a core.
     let mut position = 0;

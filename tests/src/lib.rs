@@ -8,35 +8,21 @@ pub mod process;
 pub mod screen;
 pub mod subprocess;
 
+pub use tagvane_host::testing::{FIRST_SLOT, FIRST_TAG, WRITE, bundle, is_slot};
+
 use std::path::PathBuf;
 use tagvane_audio::Recording;
+use tagvane_host::testing::edit_state;
 use tagvane_host::{HostError, ParameterChange, Session, Setup};
 
 /// Both formats of the finished plugin.
 pub const FORMATS: [&str; 2] = ["clap", "vst3"];
-
-/// The id of the first slot's parameter. Projects store it, so it must never change.
-pub const FIRST_SLOT: u32 = 0x534c_4f00;
-
-/// The id of Write. Projects store it, so it must never change.
-pub const WRITE: u32 = 0x5752_4954;
 
 /// The shipped models, the default first: the names of their files and cards in plugin/models.
 pub const SHIPPED: [&str; 2] = ["magnatagatune", "million-song"];
 
 /// The clips that ship with Tagvane.
 pub const CLIPS: [&str; 3] = ["orchestral", "rock", "electronic"];
-
-/// The path of the bundle of a format, which `cargo xtask bundle` writes.
-///
-/// # Panics
-/// If the bundle is missing.
-pub fn bundle(format: &str) -> PathBuf {
-    let folder = std::env::var_os("TAGVANE_BUNDLES").map_or_else(|| root().join("bundles"), PathBuf::from);
-    let bundle = folder.join("Tagvane").with_extension(format);
-    assert!(bundle.exists(), "{} is missing: run `cargo xtask test`, or `cargo xtask bundle` first", bundle.display());
-    bundle
-}
 
 /// The interpreter of the tests' Python environment.
 ///
@@ -87,8 +73,8 @@ pub fn open_without_handler(format: &str) -> Box<dyn Session> {
 }
 
 /// The setup of a stereo bounce.
-pub fn bounce(sample_rate: f64, longest_block: usize) -> Setup {
-    Setup { sample_rate, longest_block, channels: 2, offline: true }
+pub fn bounce_setup(sample_rate: f64, max_block_frames: usize) -> Setup {
+    Setup { sample_rate, max_block_frames, channels: 2, offline: true }
 }
 
 /// Processes `blocks` blocks of the same noise, `frames` frames each, with the peak `level`. Returns
@@ -111,17 +97,15 @@ pub fn send_noise(
     Ok(changes)
 }
 
-/// Replaces a field of a saved state. A state is the length of nice-plug's JSON and the JSON, whose
-/// fields are strings of JSON.
+/// Replaces a field of a saved state.
 ///
 /// # Panics
 /// If the state does not have the field.
 pub fn state_with_field(state: &[u8], field: &str, value: &serde_json::Value) -> Vec<u8> {
-    let mut json: serde_json::Value = serde_json::from_slice(&state[8..]).expect("JSON after eight bytes of length");
-    assert!(json["fields"][field].is_string(), "the state has no field {field}: {json}");
-    json["fields"][field] = value.to_string().into();
-    let text = json.to_string().into_bytes();
-    [&(text.len() as u64).to_le_bytes()[..], &text].concat()
+    edit_state(state, |json| {
+        assert!(json["fields"][field].is_string(), "the state has no field {field}: {json}");
+        json["fields"][field] = value.to_string().into();
+    })
 }
 
 /// A project's routing with tags for the first two slots.

@@ -40,7 +40,7 @@ impl Drop for Screen {
 /// # Panics
 /// If the test fails in its own process, or Xvfb is missing.
 pub fn enter_subprocess(test: &str, options: &[&str], variables: &[(&str, &str)]) -> bool {
-    if subprocess::is_subprocess() {
+    if subprocess::has_entered() {
         return true;
     }
     let screen = Screen::start(options);

@@ -123,7 +123,7 @@ fn call(
             let rates = [8_000.0, 11_025.0, 22_050.0, 44_100.0, 44_100.5, 47_999.99, 96_000.0, 192_000.0, 768_000.0];
             let setup = Setup {
                 sample_rate: *rates.choose(random).unwrap(),
-                longest_block: *[1, 16, 441, 512, 4_096, 16_384].choose(random).unwrap(),
+                max_block_frames: *[1, 16, 441, 512, 4_096, 16_384].choose(random).unwrap(),
                 channels: 2,
                 offline: random.random_bool(0.2),
             };
@@ -200,7 +200,7 @@ fn call(
 /// Processes a block of random length and content, which must pass bit-exactly.
 fn process_block(session: &mut dyn Session, setup: &Setup, random: &mut StdRng) {
     let frames =
-        if random.random_bool(0.7) { setup.longest_block } else { random.random_range(1..=setup.longest_block) };
+        if random.random_bool(0.7) { setup.max_block_frames } else { random.random_range(1..=setup.max_block_frames) };
     let is_odd = random.random_bool(0.05);
     let mut sample = || match random.random_range(0..if is_odd { 12 } else { 100_000 }) {
         0 => f32::NAN,

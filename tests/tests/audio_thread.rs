@@ -1,4 +1,4 @@
-//! The audio thread makes no allocation, takes no lock and makes no system call.
+//! The audio thread makes none of the calls that two guards know: allocations, locks, waits and system calls.
 //!
 //! Each test compiles a guard and preloads it into the host `tagvane-guarded`, where it monitors the
 //! plugin's process function: `guard/guard.c` counts forbidden calls, and LLVM's RealtimeSanitizer
@@ -24,13 +24,13 @@ fn run_guarded(guard: &Path, arguments: &[&str]) -> Output {
     host.env("LD_PRELOAD", guard).args(arguments).output().expect("the guarded host starts")
 }
 
-/// Plays both bundles under a guard. First the guard must detect the `offences`, to show that it works.
-fn play_guarded(guard: &Path, offences: &[&str]) {
-    for offence in offences {
-        let code = run_guarded(guard, &["--offend", offence]).status.code();
-        assert!(code.is_some_and(|code| code > 0), "the guard does not detect {offence}: {code:?}");
+/// Plays both bundles under a guard. First the guard must detect the `violations`, to show that it works.
+fn play_guarded(guard: &Path, violations: &[&str]) {
+    for violation in violations {
+        let code = run_guarded(guard, &["--violate", violation]).status.code();
+        assert!(code.is_some_and(|code| code > 0), "the guard does not detect {violation}: {code:?}");
     }
-    assert!(run_guarded(guard, &["--offend", "nothing"]).status.success());
+    assert!(run_guarded(guard, &["--violate", "nothing"]).status.success());
     let clip = clip_path("rock");
     for format in FORMATS {
         let output = run_guarded(guard, &[format, clip.to_str().unwrap()]);

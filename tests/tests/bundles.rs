@@ -4,12 +4,11 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::collections::BTreeMap;
 use tagvane_host::player::{Playback, Summary, TagSnapshot, active_tags, is_bit_exact, play};
-use tagvane_host::{Disturbances, Session, Setup};
-use tagvane_tests::{CLIPS, FORMATS, bounce, clip, noise, open, send_noise, shipped_model, state_with_field};
+use tagvane_host::{HostRequestCounts, Session, Setup};
+use tagvane_tests::{
+    CLIPS, FIRST_TAG, FORMATS, bounce_setup, clip, noise, open, send_noise, shipped_model, state_with_field,
+};
 use tagvane_trainer::data::vocabularies::MAGNATAGATUNE;
-
-/// The id of the first tag's parameter. Projects store it, so it must never change.
-const FIRST_TAG: u32 = 0x5441_4700;
 
 /// Plays a whole clip offline; returns the snapshots and the summary.
 fn play_clip(format: &str, name: &str, block: usize) -> (Vec<TagSnapshot>, Summary) {
@@ -58,7 +57,7 @@ fn audio_passes_bit_exactly() {
             for block in [Some(1), Some(64), Some(512), Some(4_096), None] {
                 for channels in [1, 2] {
                     let setup =
-                        Setup { sample_rate: rate, longest_block: block.unwrap_or(4_096), channels, offline: false };
+                        Setup { sample_rate: rate, max_block_frames: block.unwrap_or(4_096), channels, offline: false };
                     if session.start(setup).is_err() && channels == 1 && format == "vst3" {
                         // A VST3 by clap-wrapper has the main layout only.
                         continue;
@@ -86,7 +85,7 @@ fn audio_passes_bit_exactly() {
 fn all_layouts_give_the_same_tags() {
     let last_values = |channels| {
         let mut session = open("clap");
-        session.start(Setup { channels, ..bounce(44_100.0, 512) }).unwrap();
+        session.start(Setup { channels, ..bounce_setup(44_100.0, 512) }).unwrap();
         let music = clip("rock").mono();
         let mut last = BTreeMap::new();
         for part in music.chunks_exact(512).take(500) {
@@ -102,7 +101,7 @@ fn all_layouts_give_the_same_tags() {
         assert_eq!(last_values(channels), stereo, "{channels} channels");
     }
     // The VST3 supports stereo only, and the error says so.
-    let error = open("vst3").start(Setup { channels: 1, ..bounce(44_100.0, 512) }).unwrap_err().to_string();
+    let error = open("vst3").start(Setup { channels: 1, ..bounce_setup(44_100.0, 512) }).unwrap_err().to_string();
     assert!(error.contains("channels"), "{error}");
 }
 
@@ -113,7 +112,7 @@ fn stereo_out_of_phase_has_the_tags_of_one_channel() {
     for format in FORMATS {
         let [in_phase, inverted] = [1.0, -1.0].map(|sign| {
             let mut session = open(format);
-            session.start(bounce(44_100.0, 512)).unwrap();
+            session.start(bounce_setup(44_100.0, 512)).unwrap();
             let mut last = BTreeMap::new();
             for part in music.chunks_exact(512).take(800) {
                 let input = vec![part.to_vec(), part.iter().map(|sample| sign * sample).collect()];
@@ -138,7 +137,7 @@ fn non_finite_and_denormal_audio_passes_and_tags_stay_in_range() {
     let extremes = [f32::NAN, f32::INFINITY, -f32::INFINITY, 1e38, -1e38, 1e-42, -0.0, 0.0];
     for format in FORMATS {
         let mut session = open(format);
-        session.start(bounce(48_000.0, 4_096)).unwrap();
+        session.start(bounce_setup(48_000.0, 4_096)).unwrap();
         let input: Vec<Vec<f32>> = vec![(0..4_096).map(|index| extremes[index % extremes.len()]).collect(); 2];
         for _ in 0..40 {
             let mut output = vec![vec![0.5; 4_096]; 2];
@@ -204,7 +203,7 @@ fn playing_makes_no_edits_restarts_or_rescans() {
         let playback = Playback { block: 512, fast: true, seconds: None };
         let summary = play(session.as_mut(), format, &clip("rock"), playback, |_, _, _| true).unwrap();
         assert!(summary.announcements > 100, "{format}: only {} values were sent", summary.announcements);
-        assert_eq!(session.disturbances(), Disturbances::default(), "{format}");
+        assert_eq!(session.request_counts(), HostRequestCounts::default(), "{format}");
     }
 }
 
@@ -212,7 +211,7 @@ fn playing_makes_no_edits_restarts_or_rescans() {
 fn only_tags_are_sent_and_at_most_25_times_a_second() {
     for format in FORMATS {
         let mut session = open(format);
-        session.start(bounce(48_000.0, 64)).unwrap();
+        session.start(bounce_setup(48_000.0, 64)).unwrap();
         let music = clip("electronic").channels;
         let mut blocks = Vec::new();
         for start in (0..48_000 * 8).step_by(64) {
@@ -232,7 +231,7 @@ fn only_tags_are_sent_and_at_most_25_times_a_second() {
 fn silence_has_no_tags_and_bypass_sets_them_to_zero() {
     for format in FORMATS {
         let mut session = open(format);
-        session.start(bounce(44_100.0, 1_024)).unwrap();
+        session.start(bounce_setup(44_100.0, 1_024)).unwrap();
         assert_eq!(send_noise(session.as_mut(), 0.0, 1_024, 300).unwrap(), [], "{format}");
         let changes = send_noise(session.as_mut(), 0.3, 1_024, 300).unwrap();
         assert!(changes.iter().any(|change| change.value > 0.0), "{format}");
@@ -249,7 +248,7 @@ fn silence_has_no_tags_and_bypass_sets_them_to_zero() {
 fn a_host_cannot_set_a_tag() {
     for format in FORMATS {
         let mut session = open(format);
-        session.start(bounce(44_100.0, 512)).unwrap();
+        session.start(bounce_setup(44_100.0, 512)).unwrap();
         session.set(FIRST_TAG, 0.9);
         send_noise(session.as_mut(), 0.0, 512, 4).unwrap();
         assert_eq!(session.value(FIRST_TAG), Some(0.0), "{format}");
@@ -262,7 +261,7 @@ fn sample_rate_block_size_and_render_mode_may_change_at_each_start() {
         let mut session = open(format);
         for (rate, block) in [(44_100.0, 512), (192_000.0, 4_096), (8_000.0, 1), (48_000.0, 16_384), (44_100.0, 32)] {
             for offline in [false, true] {
-                session.start(Setup { sample_rate: rate, longest_block: block, channels: 2, offline }).unwrap();
+                session.start(Setup { sample_rate: rate, max_block_frames: block, channels: 2, offline }).unwrap();
                 send_noise(session.as_mut(), 0.2, block, 3).unwrap();
                 send_noise(session.as_mut(), 0.2, block.div_ceil(2), 3).unwrap();
             }
@@ -275,20 +274,20 @@ fn sample_rate_block_size_and_render_mode_may_change_at_each_start() {
 #[test]
 fn an_unsupported_sample_rate_passes_the_audio_and_gives_no_tags() {
     let mut session = open("clap");
-    session.start(bounce(1_000.0, 512)).unwrap();
+    session.start(bounce_setup(1_000.0, 512)).unwrap();
     let input = vec![noise(512, 0.5); 2];
     let mut output = vec![vec![0.0; 512]; 2];
     assert_eq!(session.process(&input, &mut output).unwrap(), []);
     assert!(is_bit_exact(&input, &output));
 }
 
-/// The state has no values that change by themselves: it is the same before and after processing.
+/// The state has no values that change by themselves.
 #[test]
-fn the_state_has_only_the_controls_and_the_model() {
+fn processing_leaves_the_state_alone_and_a_loaded_state_is_saved_again() {
     for format in FORMATS {
         let mut session = open(format);
         let before = session.save().expect("the plugin saves a state");
-        session.start(bounce(44_100.0, 512)).unwrap();
+        session.start(bounce_setup(44_100.0, 512)).unwrap();
         send_noise(session.as_mut(), 0.4, 512, 400).unwrap();
         assert_eq!(session.save().unwrap(), before, "{format}");
         let bypass = session.parameters().iter().find(|parameter| parameter.name == "Bypass").unwrap().id;
@@ -312,7 +311,7 @@ fn a_project_keeps_its_model_and_loads_without_the_file() {
         let mut session = open(format);
         let state = state_with_field(&session.save().unwrap(), "model", &model.to_str().into());
         assert!(session.load(&state), "{format}");
-        session.start(bounce(44_100.0, 512)).unwrap();
+        session.start(bounce_setup(44_100.0, 512)).unwrap();
         assert!(!send_noise(session.as_mut(), 0.3, 512, 400).unwrap().is_empty(), "{format}");
         let saved = session.save().unwrap();
         drop(session);
@@ -320,7 +319,7 @@ fn a_project_keeps_its_model_and_loads_without_the_file() {
         std::fs::remove_file(&model).unwrap();
         let mut session = open(format);
         assert!(session.load(&saved), "{format}");
-        session.start(bounce(44_100.0, 512)).unwrap();
+        session.start(bounce_setup(44_100.0, 512)).unwrap();
         // The default model makes predictions instead.
         assert!(!send_noise(session.as_mut(), 0.3, 512, 400).unwrap().is_empty(), "{format}");
         // The state still names the file, which the user may restore.
@@ -335,7 +334,7 @@ fn an_invalid_state_leaves_a_working_plugin() {
         for bytes in [&b""[..], b"nonsense", &[0; 64], b"{\"version\":\"9\"}", &[0xff; 3_000]] {
             session.load(bytes);
         }
-        session.start(bounce(44_100.0, 512)).unwrap();
+        session.start(bounce_setup(44_100.0, 512)).unwrap();
         let changes = send_noise(session.as_mut(), 0.3, 512, 400).unwrap();
         assert!(!changes.is_empty(), "{format}");
     }
@@ -346,7 +345,7 @@ fn instances_may_close_while_their_model_is_loading() {
     for format in FORMATS {
         let mut sessions: Vec<Box<dyn Session>> = (0..12).map(|_| open(format)).collect();
         for session in &mut sessions {
-            session.start(Setup { sample_rate: 48_000.0, longest_block: 512, channels: 2, offline: false }).unwrap();
+            session.start(Setup { sample_rate: 48_000.0, max_block_frames: 512, channels: 2, offline: false }).unwrap();
             send_noise(session.as_mut(), 0.2, 512, 20).unwrap();
         }
         // The closed instances may still be loading their model.

@@ -11,7 +11,7 @@ use tagvane_trainer::evaluation::{MetricConfig, Unit, evaluate_onnx};
 use tagvane_trainer::export::to_onnx;
 use tagvane_trainer::network::{Network, Precision};
 use tagvane_trainer::prepare::shard::Shard;
-use tagvane_trainer::prepare::teachers::{Teachers, sources};
+use tagvane_trainer::prepare::teachers::{PseudoLabeller, sources};
 use tagvane_trainer::prepare::{PrepareOptions, prepare_sources};
 use tagvane_trainer::training::checkpoint::{self, RunState};
 use tagvane_trainer::training::config::{Card, Config, Groups, Optimiser, Training};
@@ -33,8 +33,8 @@ fn config(epochs: usize) -> Config {
         architecture: architecture(6_561),
         groups: Groups { validation: vec!["rock".into()], test: vec!["electronic".into()] },
         training: Training {
-            batch: 8,
-            accumulate: 1,
+            batch_size: 8,
+            accumulate_grad_batches: 1,
             init_from: Vec::new(),
             seed: 7,
             checkpoint_every: 0,
@@ -60,7 +60,7 @@ fn prepare_cache(folder: &Path) -> std::path::PathBuf {
     std::fs::write(audio.join("rock/broken.ogg"), b"this is not audio").unwrap();
     let teacher = folder.join("teacher.onnx");
     std::fs::write(&teacher, to_onnx(&network(4_374), &architecture(4_374), &Metadata::default())).unwrap();
-    let teachers = Teachers::open(&[teacher.clone(), teacher], 6_561, 12).unwrap();
+    let teachers = PseudoLabeller::open(&[teacher.clone(), teacher], 6_561, 12).unwrap();
     let found = sources(&audio, &[]).unwrap();
     let options =
         PrepareOptions { cache: cache.clone(), shard: Shard::WHOLE, min_seconds: 5.0, max_seconds: None, jobs: 1 };
@@ -106,7 +106,7 @@ fn music_becomes_a_model_that_the_engine_runs() {
     assert!(has_same_metrics(&resumed, &state), "{resumed:?} {state:?}");
     // A run does not resume with another configuration.
     let mut other = config.clone();
-    other.training.batch = 9;
+    other.training.batch_size = 9;
     let refused = train::<Autodiff<Flex>>(&stopped_run, &data, &other, None, &[device]).unwrap_err().to_string();
     assert!(refused.contains("another configuration"), "{refused}");
 

@@ -5,7 +5,7 @@ use rand::{Rng as _, SeedableRng as _};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use tagvane_tests::python;
-use tagvane_trainer::evaluation::metrics::{average_precision, rank_correlation, roc_auc};
+use tagvane_trainer::evaluation::metrics::{average_precision, roc_auc, spearman};
 
 /// The cases have scores with and without ties, and rare and common labels.
 #[test]
@@ -46,7 +46,7 @@ for scores, positive in json.load(sys.stdin):
         let ours = [
             ("ROC-AUC", roc_auc(scores, positive)),
             ("AP", average_precision(scores, positive)),
-            ("rank correlation", rank_correlation(scores, &labels)),
+            ("rank correlation", spearman(scores, &labels)),
         ];
         assert_eq!(line.split(' ').count(), ours.len());
         for (theirs, (what, ours)) in line.split(' ').zip(ours) {

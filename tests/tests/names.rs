@@ -4,13 +4,10 @@ use burn::backend::Flex;
 use std::path::Path;
 use tagvane_engine::Metadata;
 use tagvane_host::{Parameter, Session};
-use tagvane_tests::{FIRST_SLOT, FORMATS, bounce, open, routing, send_noise, state_with_field};
+use tagvane_tests::{FIRST_SLOT, FIRST_TAG, FORMATS, bounce_setup, open, routing, send_noise, state_with_field};
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::export::to_onnx;
 use tagvane_trainer::network::Network;
-
-/// The id of the first tag's parameter.
-const FIRST_TAG: u32 = 0x5441_4700;
 
 /// Writes an untrained model with these tags.
 fn write_model(folder: &Path, tags: &[String]) -> std::path::PathBuf {
@@ -37,7 +34,7 @@ fn load_model(session: &mut dyn Session, model: &serde_json::Value) {
     let state = state_with_field(&session.save().unwrap(), "model", model);
     assert!(session.load(&state));
     for _ in 0..2 {
-        session.start(bounce(44_100.0, 512)).unwrap();
+        session.start(bounce_setup(44_100.0, 512)).unwrap();
         send_noise(session, 0.1, 512, 2).unwrap();
         session.idle();
         session.stop();
@@ -60,7 +57,7 @@ fn names_follow_the_model_with_more_tags_and_with_fewer() {
             "{format}"
         );
 
-        let before = session.disturbances();
+        let before = session.request_counts();
         load_model(session.as_mut(), &few_path.to_str().into());
         let now = tags(session.as_mut());
         // A VST3's names are transliterated to ASCII, because clap-wrapper garbles other letters.
@@ -68,7 +65,7 @@ fn names_follow_the_model_with_more_tags_and_with_fewer() {
         let names: Vec<&str> = now.iter().take(4).map(|tag| tag.name.as_str()).collect();
         assert!(names[..2] == expected[..2] && names[2].starts_with(expected[2]), "{format}: {names:?}");
         assert_eq!((names[3], now[3].is_hidden), ("Unused tag 4", is_clap), "{format}");
-        assert!(session.disturbances().rescans > before.rescans, "{format}: the plugin requested no rescan");
+        assert!(session.request_counts().rescans > before.rescans, "{format}: the plugin requested no rescan");
 
         load_model(session.as_mut(), &many_path.to_str().into());
         let now = tags(session.as_mut());

@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::time::Duration;
 use tagvane_host::{HostEvent, Parameter, Session, Setup};
 use tagvane_tests::{
-    FIRST_SLOT, FORMATS, WRITE, bounce, clip, open, open_with_routing, routing, send_noise, set_by_name,
+    FIRST_SLOT, FORMATS, WRITE, bounce_setup, clip, is_slot, open, open_with_routing, routing, send_noise, set_by_name,
 };
 
 const RATE: f64 = 44_100.0;
@@ -63,10 +63,6 @@ fn collect_sorted_events(
     events
 }
 
-fn is_slot(id: u32) -> bool {
-    (FIRST_SLOT..FIRST_SLOT + 8).contains(&id)
-}
-
 #[test]
 fn slots_and_controls_have_stable_ids_and_at_most_64_parameters_are_automatable() {
     for format in FORMATS {
@@ -119,18 +115,18 @@ fn with_write_off_a_minute_of_music_makes_no_edits_and_no_requests() {
     for format in FORMATS {
         let mut session = open_with_routing(format, &routing());
         session.set_playing(true);
-        session.start(bounce(RATE, 512)).unwrap();
+        session.start(bounce_setup(RATE, 512)).unwrap();
         // The first block waits for the model, whose names cause a rescan.
         send_noise(session.as_mut(), 0.0, 512, 1).unwrap();
         session.idle();
-        let before = session.disturbances();
+        let before = session.request_counts();
         let events = collect_events(session.as_mut(), &music, 512, Duration::ZERO);
         assert!(events.len() > 5_000, "{format}: only {} values were sent", events.len());
         for (_, event) in &events {
             let is_tag = matches!(event, HostEvent::Value(change) if !is_slot(change.id) && change.id != WRITE);
             assert!(is_tag, "{format}: {event:?}");
         }
-        assert_eq!(session.disturbances(), before, "{format}");
+        assert_eq!(session.request_counts(), before, "{format}");
         assert_eq!((before.dirty, before.restarts, before.edits), (0, 0, 0), "{format}");
     }
 }
@@ -141,7 +137,7 @@ fn with_write_armed_a_minute_is_one_gesture_with_hundreds_of_points() {
     let mut session = open_with_routing("clap", &routing());
     session.set_playing(true);
     session.set(WRITE, 1.0);
-    session.start(bounce(RATE, 512)).unwrap();
+    session.start(bounce_setup(RATE, 512)).unwrap();
     let mut events = collect_events(session.as_mut(), &music, 512, Duration::ZERO);
     session.set(WRITE, 0.0);
     events.extend(collect_events(session.as_mut(), &[vec![0.0; 4_410], vec![0.0; 4_410]], 512, Duration::ZERO));
@@ -175,14 +171,14 @@ fn a_vst3_without_its_editor_sends_slot_values_and_no_gestures() {
     let mut session = open_with_routing("vst3", &routing());
     session.set_playing(true);
     session.set(WRITE, 1.0);
-    session.start(bounce(RATE, 512)).unwrap();
+    session.start(bounce_setup(RATE, 512)).unwrap();
     let events = collect_events(session.as_mut(), &changing_music(20), 512, Duration::ZERO);
     let is_slot_change =
         |(_, event): &&(u64, HostEvent)| matches!(event, HostEvent::Value(change) if is_slot(change.id));
     let moves = events.iter().filter(is_slot_change).count();
     assert!((20..=402).contains(&moves), "{moves} moves");
     assert!(events.iter().all(|(_, event)| matches!(event, HostEvent::Value(_))));
-    assert_eq!(session.disturbances().edits, 0);
+    assert_eq!(session.request_counts().edits, 0);
 }
 
 #[test]
@@ -190,7 +186,7 @@ fn stopping_with_write_armed_ends_the_gestures_at_the_next_flush() {
     let mut session = open_with_routing("clap", &routing());
     session.set_playing(true);
     session.set(WRITE, 1.0);
-    session.start(bounce(RATE, 512)).unwrap();
+    session.start(bounce_setup(RATE, 512)).unwrap();
     collect_events(session.as_mut(), &changing_music(5), 512, Duration::ZERO);
     session.stop();
     session.flush().unwrap();
@@ -203,7 +199,7 @@ fn stopping_with_write_armed_ends_the_gestures_at_the_next_flush() {
 fn an_automated_slot_keeps_the_hosts_value_and_sends_it_as_midi() {
     for format in FORMATS {
         let mut session = open_with_routing(format, &routing());
-        session.start(bounce(RATE, 512)).unwrap();
+        session.start(bounce_setup(RATE, 512)).unwrap();
         set_by_name(session.as_mut(), "MIDI out", 1.0);
         set_by_name(session.as_mut(), "MIDI channel", if format == "clap" { 4.0 } else { 4.0 / 15.0 });
         send_noise(session.as_mut(), 0.0, 512, 2).unwrap();
@@ -233,7 +229,7 @@ fn a_bounce_sends_the_events_of_playback_at_any_block_size() {
     let session = |format, offline| {
         let mut session = open_with_routing(format, &routing());
         session.set_playing(true);
-        session.start(Setup { offline, ..bounce(RATE, 4_096) }).unwrap();
+        session.start(Setup { offline, ..bounce_setup(RATE, 4_096) }).unwrap();
         session.set(WRITE, 1.0);
         set_by_name(session.as_mut(), "MIDI out", 1.0);
         set_by_name(session.as_mut(), "MIDI tags", 1.0);
@@ -250,7 +246,7 @@ fn a_bounce_sends_the_events_of_playback_at_any_block_size() {
         let mut late = session(format, false);
         late.set_offline(true);
         assert!(collect_sorted_events(late.as_mut(), &music, 512, Duration::ZERO) == reference, "{format}, late");
-        assert_eq!(late.disturbances().restarts, 0, "{format}");
+        assert_eq!(late.request_counts().restarts, 0, "{format}");
         // Slower than real time, so that a busy machine does not make the test fail.
         let mut live = session(format, false);
         // Wait for the model, which has been loaded for a while in a real project.
@@ -284,7 +280,7 @@ fn bounces_send_the_same_osc_messages() {
             routing["osc"] = serde_json::json!({ "on": true, "address": address, "instance": "lead" });
             let mut session = open_with_routing(format, &routing);
             session.set_playing(true);
-            session.start(bounce(RATE, 512)).unwrap();
+            session.start(bounce_setup(RATE, 512)).unwrap();
             let receiving = std::thread::spawn(move || {
                 let (mut datagrams, mut buffer) = (Vec::new(), [0; 2_000]);
                 let mut quiet = 0;

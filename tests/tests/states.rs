@@ -2,9 +2,10 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use serde_json::{Value, json};
+use serde_json::json;
 use tagvane_host::Session;
-use tagvane_tests::{FORMATS, bounce, open, send_noise, state_with_field};
+use tagvane_host::testing::edit_state;
+use tagvane_tests::{FORMATS, bounce_setup, open, send_noise, state_with_field};
 
 /// The maximum size of a saved state.
 const MAX_BYTES: usize = 64 << 10;
@@ -14,18 +15,10 @@ fn assert_works(session: &mut dyn Session, what: &str) {
     let saved = session.save().unwrap_or_else(|| panic!("{what}: the plugin saves no state"));
     assert!(saved.len() <= MAX_BYTES, "{what}: the saved state has {} bytes", saved.len());
     assert!(session.load(&saved), "{what}: the plugin does not load its own state");
-    session.start(bounce(48_000.0, 512)).unwrap();
+    session.start(bounce_setup(48_000.0, 512)).unwrap();
     let changes = send_noise(session, 0.3, 512, 400).unwrap();
     assert!(!changes.is_empty(), "{what}: the plugin makes no predictions");
     session.stop();
-}
-
-/// Edits the JSON of a state.
-fn with_edited_json(state: &[u8], edit: impl FnOnce(&mut Value)) -> Vec<u8> {
-    let mut json: Value = serde_json::from_slice(&state[8..]).unwrap();
-    edit(&mut json);
-    let text = json.to_string().into_bytes();
-    [&(text.len() as u64).to_le_bytes()[..], &text].concat()
 }
 
 #[test]
@@ -33,7 +26,7 @@ fn known_fields_of_a_later_versions_state_are_loaded() {
     for format in FORMATS {
         let mut session = open(format);
         let bypass = session.parameters().iter().find(|parameter| parameter.name == "Bypass").unwrap().id;
-        let later = with_edited_json(&session.save().unwrap(), |json| {
+        let later = edit_state(&session.save().unwrap(), |json| {
             json["version"] = json!("99.0.0");
             json["params"]["bypass"] = json!({ "bool": true });
             json["params"]["of_the_future"] = json!({ "f32": 0.5 });
@@ -101,11 +94,8 @@ fn hostile_states_leave_a_working_plugin() {
                 [&(300_u64 << 20).to_le_bytes()[..], &vec![b'['; 300 << 20]].concat(),
             ),
             ("the maximum length", [&u64::MAX.to_le_bytes()[..], b"{}"].concat()),
-            ("a field that is no string", with_edited_json(&original, |json| json["fields"] = json!({ "view": 3 }))),
-            (
-                "an enormous number",
-                with_edited_json(&original, |json| json["params"]["tag_attack"] = json!({ "f32": 1e38 })),
-            ),
+            ("a field that is no string", edit_state(&original, |json| json["fields"] = json!({ "view": 3 }))),
+            ("an enormous number", edit_state(&original, |json| json["params"]["tag_attack"] = json!({ "f32": 1e38 }))),
         ] {
             session.load(&state);
             assert_works(session.as_mut(), &format!("{format}, {what}"));

@@ -27,8 +27,8 @@ use tagvane_trainer::{Result, TrainerError, export, files};
 
 /// The network: 3^5 with few filters, which trains on a laptop.
 const NETWORK: &str = "narrow-3^5";
-/// Windows of a batch.
-const BATCH: usize = 23;
+/// Batch size, in windows.
+const BATCH_SIZE: usize = 23;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -60,7 +60,7 @@ fn train_folder(recordings: &Path, work: &Path, model: &Path) -> Result<()> {
     // Train by a one-cycle schedule instead of the paper's, which waits for plateaus.
     let unknown = || TrainerError::Request(format!("there is no network {NETWORK}"));
     let architecture = catalogue::find(NETWORK).ok_or_else(unknown)?.architecture;
-    let mut config = Config::paper_defaults(architecture, BATCH);
+    let mut config = Config::paper_defaults(architecture, BATCH_SIZE);
     config.training.optimiser = Optimiser::Adam;
     config.training.schedule = Schedule::OneCycle { learning_rate: 2e-3, epochs: 10 };
     let data = TrainingData::open(&cache, &config)?;
@@ -75,7 +75,7 @@ fn train_folder(recordings: &Path, work: &Path, model: &Path) -> Result<()> {
     let network = checkpoint::load_network(&folder, network, &device)?.no_grad();
     let test = Split::open(&cache, config.architecture.window(), |group| group == "test")?;
     if !test.examples.is_empty() {
-        print(&Clips::new(&test, Unit::Labelled).evaluate(&network, BATCH, config.evaluation, &device)?);
+        print(&Clips::new(&test, Unit::Labelled).evaluate(&network, BATCH_SIZE, config.evaluation, &device)?);
     }
 
     // Export it.

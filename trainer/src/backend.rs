@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 /// The backends that this build includes, the fastest first.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Backend {
+pub(crate) enum BackendKind {
     /// burn on CUDA.
     #[cfg(feature = "cuda")]
     Cuda,
@@ -24,19 +24,19 @@ pub(crate) enum Backend {
 
 /// The command-line arguments that select the backend and the devices.
 #[derive(Args)]
-pub(crate) struct Compute {
+pub(crate) struct BackendArguments {
     /// Backend [default: the first one listed]
-    #[arg(long)]
-    backend: Option<Backend>,
+    #[arg(long = "backend", value_name = "BACKEND")]
+    kind: Option<BackendKind>,
     /// Indices of the graphics cards, such as 0,1; a batch is split among several
     #[arg(long, value_delimiter = ',')]
     devices: Vec<usize>,
 }
 
-impl Compute {
+impl BackendArguments {
     /// The selected backend, or the fastest.
-    pub(crate) fn backend(&self) -> Backend {
-        self.backend.unwrap_or(Backend::value_variants()[0])
+    pub(crate) fn kind(&self) -> BackendKind {
+        self.kind.unwrap_or(BackendKind::value_variants()[0])
     }
 
     /// The selected devices, or the backend's default one.
@@ -49,31 +49,31 @@ impl Compute {
     }
 }
 
-/// Calls a generic function with the selected backend: `dispatch!(compute, train, run, data)` calls
+/// Calls a generic function with the selected backend: `dispatch!(backend, train, run, data)` calls
 /// `train::<B>(run, data, &devices)` with the backend's type as `B`.
 macro_rules! dispatch {
-    ($compute:expr, $function:ident $(, $argument:expr)*) => {{
-        let compute: &$crate::backend::Compute = $compute;
-        match compute.backend() {
+    ($backend:expr, $function:ident $(, $argument:expr)*) => {{
+        let backend: &$crate::backend::BackendArguments = $backend;
+        match backend.kind() {
             #[cfg(feature = "cuda")]
-            $crate::backend::Backend::Cuda => $function::<burn::backend::Cuda>(
-                $($argument,)* &compute.devices(burn::backend::cuda::CudaDevice::new)
+            $crate::backend::BackendKind::Cuda => $function::<burn::backend::Cuda>(
+                $($argument,)* &backend.devices(burn::backend::cuda::CudaDevice::new)
             ),
             #[cfg(feature = "vulkan")]
-            $crate::backend::Backend::Vulkan => $function::<burn::backend::Vulkan>(
-                $($argument,)* &compute.devices(burn::backend::wgpu::WgpuDevice::DiscreteGpu)
+            $crate::backend::BackendKind::Vulkan => $function::<burn::backend::Vulkan>(
+                $($argument,)* &backend.devices(burn::backend::wgpu::WgpuDevice::DiscreteGpu)
             ),
             #[cfg(feature = "libtorch")]
-            $crate::backend::Backend::Libtorch => $function::<burn::backend::LibTorch>(
-                $($argument,)* &compute.devices(burn::backend::libtorch::LibTorchDevice::Cuda)
+            $crate::backend::BackendKind::Libtorch => $function::<burn::backend::LibTorch>(
+                $($argument,)* &backend.devices(burn::backend::libtorch::LibTorchDevice::Cuda)
             ),
             #[cfg(feature = "flex")]
-            $crate::backend::Backend::Flex => $function::<burn::backend::Flex>(
-                $($argument,)* &compute.devices(|_| burn::backend::flex::FlexDevice)
+            $crate::backend::BackendKind::Flex => $function::<burn::backend::Flex>(
+                $($argument,)* &backend.devices(|_| burn::backend::flex::FlexDevice)
             ),
             #[cfg(feature = "ndarray")]
-            $crate::backend::Backend::Ndarray => $function::<burn::backend::NdArray>(
-                $($argument,)* &compute.devices(|_| burn::backend::ndarray::NdArrayDevice::Cpu)
+            $crate::backend::BackendKind::Ndarray => $function::<burn::backend::NdArray>(
+                $($argument,)* &backend.devices(|_| burn::backend::ndarray::NdArrayDevice::Cpu)
             ),
         }
     }};

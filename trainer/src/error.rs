@@ -22,6 +22,9 @@ pub enum TrainerError {
         /// What is wrong with it and what to do.
         what: String,
     },
+    /// A recording cannot be decoded.
+    #[error(transparent)]
+    Audio(#[from] tagvane_audio::AudioError),
     /// The architecture in a configuration cannot be built.
     #[error(transparent)]
     Architecture(#[from] crate::architecture::ArchitectureError),

@@ -83,7 +83,7 @@ pub fn read_toml<T: serde::de::DeserializeOwned>(path: &Path, overrides: &[Strin
     for text in overrides {
         apply_override(&mut table, text)?;
     }
-    if let Some(what) = renamed::refuse_key(&table) {
+    if let Some(what) = renamed::renamed_key_message(&table) {
         return Err(TrainerError::content(path, what));
     }
     // Parsed from text, because errors then show the line.
@@ -156,6 +156,12 @@ pub fn find_files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
 /// [`TrainerError::File`].
 pub(crate) fn find_audio(folder: &Path) -> Result<Vec<PathBuf>> {
     find_files(folder, &AUDIO_EXTENSIONS)
+}
+
+/// The path of a file below `folder` as a name that is the same on every system: its parts, joined by `/`.
+pub(crate) fn relative_name(path: &Path, folder: &Path) -> String {
+    let relative = path.strip_prefix(folder).unwrap_or(path);
+    relative.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 /// Whether `path` has one of `extensions`, ignoring case.

@@ -1,4 +1,4 @@
-//! Datasets, architectures, training, evaluation and export of the music taggers that Tagvane runs.
+//! Data sets, architectures, training, evaluation and export of the music taggers that Tagvane runs.
 //!
 //! The pipeline: [`corpus`] collects recordings, [`prepare`] decodes and labels them into a cache ([`data`]),
 //! [`training`] trains a [`network`] of an [`architecture`] and writes checkpoints, [`evaluation`] computes metrics,
@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod architecture;
+mod audio;
 pub mod corpus;
 pub mod data;
 mod error;
@@ -19,6 +20,7 @@ pub mod musicnn;
 pub mod network;
 pub mod parallel;
 pub mod prepare;
+pub mod progress;
 pub mod renamed;
 pub mod render;
 pub mod report;

@@ -12,7 +12,7 @@ use tagvane_trainer::renamed;
 /// Trains, evaluates and exports the music taggers that Tagvane runs
 #[derive(Parser)]
 #[command(name = "trainer", version)]
-struct Arguments {
+struct CommandLine {
     #[command(subcommand)]
     command: Command,
 }
@@ -20,42 +20,42 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// List the named networks, or print a configuration that trains one of them
-    Models(models::Arguments),
-    /// Collect free music from Debian packages, without effects, stems and duplicates
-    Corpus(corpus::Arguments),
+    Models(models::ModelsArguments),
+    /// Collect free music from Debian packages, without effects, stems and duplicates, and fill a cache with it
+    Corpus(corpus::CorpusArguments),
     /// Convert the four teachers in the wheel of the PyPI package musicnn to ONNX files
-    Teachers(teachers::Arguments),
+    Teachers(teachers::TeachersArguments),
     /// Decode and label a data set into a cache
     #[command(subcommand)]
-    Prepare(prepare::Dataset),
+    Prepare(prepare::PrepareCommand),
     /// Train a network; an interrupted run resumes
-    Train(train::Arguments),
-    /// Evaluate a run, an ONNX file or a file of predictions against labels
-    Evaluate(evaluate::Arguments),
-    /// Write the best epoch of a run as an ONNX file
-    Export(export::Arguments),
-    /// Make the tables of the paper from finished runs
-    Report(report::Arguments),
+    Train(train::TrainArguments),
+    /// Evaluate a run, an ONNX file, pseudo-labels or a file of predictions against labels
+    Evaluate(evaluate::EvaluateArguments),
+    /// Write a run, by default its best epoch, as an ONNX file
+    Export(export::ExportArguments),
+    /// Make the tables of the paper from evaluated runs
+    Report(report::ReportArguments),
     /// Plot the learned filters of a run, as in Figures 2 and 3 of the paper
-    Filters(filters::Arguments),
+    Filters(filters::FiltersArguments),
     /// Tag recordings with an ONNX tagger and print the tags, or write JSON, CSV or Audacity labels
-    Tag(tag::Arguments),
+    Tag(tag::TagArguments),
     /// Measure the speed of training and inference, as JSON
-    Bench(bench::Arguments),
+    Bench(bench::BenchArguments),
 }
 
 fn main() -> ExitCode {
     sigpipe::reset();
     let arguments: Vec<String> = std::env::args_os().map(|text| text.to_string_lossy().into_owned()).collect();
-    if let Some(what) = renamed::refuse_argument(arguments.get(1..).unwrap_or_default()) {
+    if let Some(what) = renamed::renamed_argument_message(arguments.get(1..).unwrap_or_default()) {
         eprintln!("error: {what}");
         return ExitCode::from(2);
     }
-    let done = match Arguments::parse().command {
+    let done = match CommandLine::parse().command {
         Command::Models(arguments) => models::run(&arguments),
         Command::Corpus(arguments) => corpus::run(&arguments),
         Command::Teachers(arguments) => teachers::run(&arguments),
-        Command::Prepare(dataset) => prepare::run(dataset),
+        Command::Prepare(command) => prepare::run(command),
         Command::Train(arguments) => train::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),

@@ -2,6 +2,7 @@
 
 use crate::architecture::catalogue::{CatalogueEntry, Table, entries};
 use crate::error::Result;
+use crate::evaluation::format_metric;
 use crate::files;
 use crate::training::checkpoint;
 use serde::Deserialize;
@@ -37,7 +38,8 @@ pub struct Report {
 }
 
 /// Makes Tables 2, 3 and 4, and one of later networks, from the runs in `folders`, each of which is a
-/// run or a folder of runs. A row averages all runs of a network with the same widths.
+/// run or a folder of runs. A row averages all runs of a network with the same widths; where they were evaluated on
+/// different numbers of clips or tags, it shows the range of these.
 ///
 /// # Errors
 /// [`TrainerError`](crate::TrainerError) if a folder or a run's files cannot be read.
@@ -112,6 +114,7 @@ fn table_rows(entry: &CatalogueEntry, runs: &[EvaluatedRun]) -> Vec<String> {
         .collect()
 }
 
+/// A row of the runs of one network, of which there is at least one.
 fn table_row(entry: &CatalogueEntry, runs: &[&EvaluatedRun]) -> String {
     let widths = runs[0].state.config.architecture.widths();
     let widths = match (widths == entry.architecture.widths(), widths) {
@@ -119,27 +122,54 @@ fn table_row(entry: &CatalogueEntry, runs: &[&EvaluatedRun]) -> String {
         (false, [first, .., last]) => format!("{first} to {last}"),
         (false, widths) => format!("{widths:?}"),
     };
-    let published = entry.magnatagatune.map_or("-".into(), |auc| format!("{auc:.4}"));
     let aucs: Vec<f64> = runs.iter().filter_map(|run| run.evaluation.roc_auc).collect();
     let precisions: Vec<f64> = runs.iter().filter_map(|run| run.evaluation.average_precision).collect();
     let mean = |values: &[f64]| {
         let sum: f64 = values.iter().sum();
-        if values.is_empty() { "-".into() } else { format!("{:.4}", sum / values.len() as f64) }
+        format_metric((!values.is_empty()).then(|| sum / values.len() as f64))
     };
     let (low, high) =
         aucs.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), auc| (low.min(*auc), high.max(*auc)));
     let range = if aucs.len() > 1 { format!("{low:.4} to {high:.4}") } else { "-".into() };
-    let epochs = runs.iter().map(|run| run.state.epochs.len());
-    let epochs = match (epochs.clone().min(), epochs.max()) {
-        (Some(fewest), Some(most)) if fewest != most => format!("{fewest} to {most}"),
-        (fewest, _) => fewest.unwrap_or(0).to_string(),
+    let numbers = |number: fn(&EvaluatedRun) -> usize| {
+        let numbers = runs.iter().map(|run| number(run));
+        match (numbers.clone().min().unwrap_or(0), numbers.max().unwrap_or(0)) {
+            (fewest, most) if fewest == most => fewest.to_string(),
+            (fewest, most) => format!("{fewest} to {most}"),
+        }
     };
-    let Evaluation { clips, tags_averaged, .. } = &runs[0].evaluation;
     format!(
-        "| {} | {widths} | {published} | {} | {range} | {} | {} | {epochs} | {clips}, {tags_averaged} |",
+        "| {} | {widths} | {} | {} | {range} | {} | {} | {} | {}, {} |",
         entry.name,
+        format_metric(entry.magnatagatune),
         mean(&aucs),
         mean(&precisions),
-        runs.len()
+        runs.len(),
+        numbers(|run| run.state.epochs.len()),
+        numbers(|run| run.evaluation.clips),
+        numbers(|run| run.evaluation.tags_averaged),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::architecture::catalogue::find;
+    use crate::training::config::Config;
+
+    /// Regression: the numbers of clips and tags were those of the first run.
+    #[test]
+    fn a_row_shows_the_range_of_its_runs() {
+        let entry = find("3^4-59049").unwrap();
+        let run = |clips, tags_averaged, roc_auc| EvaluatedRun {
+            state: checkpoint::RunState::new(Config::paper_defaults(entry.architecture.clone(), 23), Vec::new()),
+            evaluation: Evaluation { clips, tags_averaged, roc_auc, average_precision: None },
+        };
+        let (first, second) = (run(10, 48, Some(0.85)), run(12, 48, Some(0.95)));
+        assert_eq!(
+            table_row(&entry, &[&first, &second]),
+            "| 3^4-59049 | as published | 0.8655 | 0.9000 | 0.8500 to 0.9500 | - | 2 | 0 | 10 to 12, 48 |"
+        );
+        assert!(table_row(&entry, &[&first]).ends_with("| 0.8500 | - | - | 1 | 0 | 10, 48 |"));
+    }
 }

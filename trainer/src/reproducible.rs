@@ -1,11 +1,15 @@
-//! Hashes and random numbers that are the same in every release of the libraries below: data splits,
-//! augmentation and labelled segments depend on them.
+//! Hashes and random numbers that data splits, augmentation and labelled segments depend on.
+//!
+//! XXH3 and the words of ChaCha12 are fixed by their specifications. The rest is up to the libraries: how
+//! rand_core makes a key of a number, how rand makes values of the words (`random`, `random_range`,
+//! `random_bool`, `choose`, `shuffle`), and how rand_distr does (`StandardNormal`). Another release may
+//! change that, so the test below pins one value of each.
 
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
 use xxhash_rust::xxh3::Xxh3Default;
 
-/// The XXH3 hash of some parts; where one ends and the next begins counts.
+/// The XXH3 hash of some parts: each part is preceded by its length, so `[ab, c]` and `[a, bc]` differ.
 pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
     let mut hasher = Xxh3Default::new();
     for part in parts {
@@ -15,7 +19,7 @@ pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
     hasher.digest()
 }
 
-/// A generator for one recording of a seed.
+/// A random number generator seeded by `seed` and the recording's name.
 pub(crate) fn generator(seed: u64, recording: &str) -> ChaCha12Rng {
     ChaCha12Rng::seed_from_u64(hash(&[&seed.to_le_bytes(), recording.as_bytes()]))
 }
@@ -24,6 +28,8 @@ pub(crate) fn generator(seed: u64, recording: &str) -> ChaCha12Rng {
 mod tests {
     use super::*;
     use rand::Rng as _;
+    use rand::seq::{IndexedRandom as _, SliceRandom as _};
+    use rand_distr::StandardNormal;
 
     /// If one of these changes, every held-out split and every augmented copy changes: raise the format
     /// of the cache then.
@@ -31,8 +37,20 @@ mod tests {
     fn hashes_and_random_numbers_are_fixed() {
         assert_eq!(hash(&[]), 0x2d06_8005_38d3_94c2);
         assert_ne!(hash(&[b"ab", b"c"]), hash(&[b"a", b"bc"]));
-        let numbers: [u32; 3] = generator(7, "album/track.flac").random();
+        let random = || generator(7, "album/track.flac");
+        let numbers: [u32; 3] = random().random();
         assert_eq!((hash(&[b"album/track.flac"]), numbers), EXPECTED);
+
+        assert_eq!(random().random::<f32>(), 0.212_465_52);
+        assert!(!random().random::<bool>());
+        assert_eq!(random().random_range(0..=1_000_000_usize), 212_465);
+        assert_eq!(random().random_range(-0.2..0.2), -0.180_122_653_375_150_15);
+        assert!(random().random_bool(0.05) && !random().random_bool(0.049));
+        assert_eq!([0, 1, 2, 3, 4, 5, 6].choose(&mut random()), Some(&1));
+        let mut order = [0, 1, 2, 3, 4, 5, 6, 7];
+        order.shuffle(&mut random());
+        assert_eq!(order, [7, 3, 4, 0, 1, 6, 2, 5]);
+        assert_eq!(random().sample::<f32, _>(StandardNormal), -1.736_393_5);
     }
 
     const EXPECTED: (u64, [u32; 3]) = (12_602_202_700_865_114_232, [912_532_555, 213_431_384, 3_536_122_904]);

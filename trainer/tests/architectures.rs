@@ -4,13 +4,17 @@ use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule as _;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::Backend as _;
+use prost::Message as _;
 use tagvane_engine::{Metadata, Model};
 use tagvane_trainer::architecture::catalogue::find;
+use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::data::{Batch, to_tensors};
 use tagvane_trainer::export::{from_onnx, to_onnx};
 use tagvane_trainer::network::Network;
 use tagvane_trainer::training::Learner;
 use tagvane_trainer::training::config::Optimiser;
+use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::tensor_proto::DataType;
 
 const TAGS: usize = 3;
 
@@ -93,5 +97,40 @@ fn each_architecture_overfits_three_windows_and_survives_export_and_import() {
 
         let other = find("3^9-59049").unwrap().architecture;
         assert!(from_onnx::<Flex>(&bytes, &other, TAGS, &device).is_err(), "{name} is not 3^9");
+    }
+}
+
+/// Regression: weights of another type were read as float32, and those stored in another field had "another shape".
+#[test]
+fn weights_that_are_not_raw_float32_and_files_of_another_network_are_refused() {
+    let architecture = Architecture::SampleLevel(SampleLevel::new(3, 2, 27, vec![4, 4, 4]));
+    let network = Network::<Flex>::new(&architecture.plan(TAGS).unwrap(), &Default::default());
+    let metadata = Metadata { architecture: architecture.to_string(), ..Metadata::default() };
+    let model = ModelProto::decode(to_onnx(&network, &architecture, &metadata).as_slice()).unwrap();
+    let read = |model: &ModelProto| {
+        from_onnx::<Flex>(&model.encode_to_vec(), &architecture, TAGS, &Default::default()).map(drop)
+    };
+    read(&model).unwrap();
+
+    let refused = |change: &dyn Fn(&mut ModelProto)| {
+        let mut changed = model.clone();
+        change(&mut changed);
+        read(&changed).unwrap_err().to_string()
+    };
+    let as_integers = refused(&|model| model.graph.as_mut().unwrap().initializer[1].data_type = DataType::Int32 as i32);
+    let as_floats = refused(&|model| {
+        let tensor = &mut model.graph.as_mut().unwrap().initializer[1];
+        tensor.float_data = vec![0.0; tensor.raw_data.len() / 4];
+        tensor.raw_data.clear();
+    });
+    for error in [as_integers, as_floats] {
+        assert!(error.contains("is not stored as raw float32"), "{error}");
+    }
+    for (key, value) in [("architecture", "3^3"), ("window", "81")] {
+        let error = refused(&|model| {
+            let property = model.metadata_props.iter_mut().find(|property| property.key == key).unwrap();
+            property.value = value.into();
+        });
+        assert!(error.contains(&format!("its {key} is {value}")), "{error}");
     }
 }

@@ -1,32 +1,14 @@
 //! The commands on a miniature data set: from audio to a model, metrics and a report, and the error messages.
 
 #[expect(dead_code, reason = "each test uses a part of it")]
+mod process;
+#[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
 
-use std::path::Path;
-use std::process::{Command, Output};
+use process::{command, fail, succeed};
+use std::process::Command;
 use support::{magnatagatune, tone};
 use tagvane_engine::{InferenceMode, Model};
-
-fn trainer(folder: &Path, arguments: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_trainer")).current_dir(folder).args(arguments.split(' ')).output().unwrap()
-}
-
-/// Runs a command that must succeed, and returns its standard output.
-fn succeed(folder: &Path, arguments: &str) -> String {
-    let output = trainer(folder, arguments);
-    assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Runs a command that must fail, and returns its error message.
-fn fail(folder: &Path, arguments: &str) -> String {
-    let output = trainer(folder, arguments);
-    assert_eq!(output.status.code(), Some(2), "{arguments}: {}", String::from_utf8_lossy(&output.stdout));
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert!(message.contains("error: ") && !message.contains("panicked"), "{arguments}: {message}");
-    message
-}
 
 #[test]
 fn magnatagatune_is_prepared_trained_evaluated_exported_and_reported() {
@@ -52,20 +34,20 @@ fn magnatagatune_is_prepared_trained_evaluated_exported_and_reported() {
     let slim = "--set architecture.widths=[4,4,4,8,8] --set training.schedule.epochs=1 --set training.seed=2";
     let message = succeed(folder, &format!("train run.toml --cache cache --run runs/a {slim}"));
     assert!(message.contains("60 windows of 6 recordings to train on"), "{message}");
-    let message = succeed(folder, "evaluate --run runs/a --cache cache --csv tags.csv --json figures.json");
+    let message = succeed(folder, "evaluate --run runs/a --cache cache --csv tags.csv --json metrics.json");
     assert!(message.contains("guitar") && message.contains("clips; mean over"), "{message}");
     assert!(std::fs::read_to_string(folder.join("tags.csv")).unwrap().starts_with("tag,positives,roc_auc"));
     succeed(folder, "export --run runs/a --out model.onnx");
     let model = Model::open(&folder.join("model.onnx"), InferenceMode::Sliding).unwrap();
     assert_eq!((model.window(), model.tags().len(), model.tags()[0].as_str()), (59_049, 50, "guitar"));
     // The weak tags of the evaluation are stored in the exported file.
-    let figures: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(folder.join("figures.json")).unwrap()).unwrap();
+    let metrics: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("metrics.json")).unwrap()).unwrap();
     let weak = |tag: &&serde_json::Value| tag["weak"] == true;
     let weak: Vec<&str> =
-        figures["tags"].as_array().unwrap().iter().filter(weak).map(|tag| tag["tag"].as_str().unwrap()).collect();
+        metrics["tags"].as_array().unwrap().iter().filter(weak).map(|tag| tag["tag"].as_str().unwrap()).collect();
     assert!(weak.contains(&"opera"), "no clip has it: {weak:?}");
-    succeed(folder, "export --run runs/a --out weak.onnx --weak-tags-from figures.json");
+    succeed(folder, "export --run runs/a --out weak.onnx --weak-tags-from metrics.json");
     assert_eq!(Model::open(&folder.join("weak.onnx"), InferenceMode::Sliding).unwrap().metadata().weak_tags, weak);
     // The exported file has the same metrics as the run.
     succeed(folder, "evaluate --onnx model.onnx --cache cache --json exported.json");
@@ -73,21 +55,40 @@ fn magnatagatune_is_prepared_trained_evaluated_exported_and_reported() {
         serde_json::from_slice::<serde_json::Value>(&std::fs::read(folder.join(file)).unwrap()).unwrap()["roc_auc"]
             .clone()
     };
-    assert_eq!(auc("figures.json"), auc("exported.json"));
+    assert_eq!(auc("metrics.json"), auc("exported.json"));
     let tables = succeed(folder, "report runs");
     assert!(tables.contains("### Table 2") && tables.contains("| 3^4-59049 | 4 to 8 | 0.8655 |"), "{tables}");
     assert!(succeed(folder, "models").contains("3^9-59049"));
+    // A cache with other tags, but also with a test set of whole windows.
+    std::fs::write(folder.join("other.csv"), "path,group,tag\nd/8.mp3,test,loud\n").unwrap();
+    succeed(folder, "prepare folder --csv other.csv --audio mp3 --cache other-tags");
 
     for (arguments, word) in [
         ("train nowhere.toml --cache cache --run runs/b", "nowhere.toml"),
         ("train run.toml --cache nowhere --run runs/b", "nowhere"),
         ("train run.toml --cache cache --run runs/b --set architecture.window=59050", "59050"),
         ("train run.toml --cache cache --run runs/b --set groups.validation=[\"z\"]", "validation set"),
-        ("train run.toml --cache cache --run runs/a --set training.batch=24", "another configuration"),
-        ("train run.toml --cache cache --run runs/b --set training.precision=half", "needs LibTorch"),
+        ("train run.toml --cache cache --run runs/a --set training.batch_size=24", "another configuration"),
+        ("train run.toml --cache cache --run runs/b --set training.precision=bf16", "needs LibTorch"),
         ("evaluate --onnx run.toml --cache cache", "run.toml"),
         ("evaluate --run runs/z --cache cache", "no epoch"),
         ("evaluate --run runs/a --cache cache --group z", "the cache has"),
+        // Regression: the metrics of these were computed for the wrong tags.
+        ("evaluate --run runs/a --cache other-tags", "other-tags: the run was trained on other tags"),
+        // Regression: any number was a threshold.
+        ("evaluate --run runs/a --cache cache --threshold NaN", "from 0 to 1"),
+        ("evaluate --run runs/a --cache cache --threshold 7", "from 0 to 1"),
+        ("evaluate --run runs/a --onnx model.onnx --cache cache", "--onnx"),
+        ("evaluate --cache cache", "--pseudo-labels"),
+        ("evaluate --onnx model.onnx", "--cache"),
+        // Regression: these panicked.
+        ("bench --steps 0", "--steps"),
+        ("bench --batch 1", "--batch"),
+        ("prepare pseudo-labelled --teacher model.onnx --audio mp3 --cache other --window 0", "--window"),
+        ("prepare pseudo-labelled --teacher model.onnx --audio mp3 --cache other --max-segments 0", "--max-segments"),
+        ("prepare pseudo-labelled --teacher model.onnx --audio mp3 --cache other", "audio at 16000 Hz"),
+        ("prepare pseudo-labelled --teacher model.onnx --recordings r.json", "is now called --corpus-list"),
+        ("train run.toml --cache cache --run runs/b --until 3", "is now called --stop-after-epoch"),
         ("export --run runs --out x.onnx", "no epoch"),
         ("export --run runs/a --out x.onnx --weak-tags-from tags.csv", "evaluate --json"),
         ("evaluate --run runs/a --cache cache --positive-from=0.3", "is now called --threshold"),
@@ -96,8 +97,12 @@ fn magnatagatune_is_prepared_trained_evaluated_exported_and_reported() {
         ("report cache", "trained and evaluated"),
         ("models 3^99", "3^99"),
         ("prepare folder --audio nowhere --cache other", "nowhere"),
-        ("prepare folder --audio mp3 --cache other --validation 0.7 --test 0.7", "something to train on"),
-        ("prepare folder --audio mp3 --cache other --shard 3/2", "part 3 of 2"),
+        (
+            "prepare folder --audio mp3 --cache other --validation-fraction 0.7 --test-fraction 0.7",
+            "something to train on",
+        ),
+        ("prepare folder --audio mp3 --cache other --validation 0.7", "is now called --validation-fraction"),
+        ("prepare folder --audio mp3 --cache other --shard 3/2", "--shard 3/2: give K/N"),
         ("tag model.onnx nothing.wav", "nothing.wav"),
     ] {
         let message = fail(folder, arguments);
@@ -140,7 +145,7 @@ fn a_full_disk_is_an_error_and_prepare_resumes_without_partial_tracks() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     (0..4).for_each(|index| tone(&folder.join(format!("audio/low/{index}.wav")), 90.0 + 10.0 * index as f32, 5.0));
-    let prepare = "prepare folder --audio audio --cache cache --validation 0 --test 0";
+    let prepare = "prepare folder --audio audio --cache cache --validation-fraction 0 --test-fraction 0";
     // 512 kilobytes hold two of the four recordings.
     let limited = format!("ulimit -f 512; trap '' XFSZ; exec {} {prepare}", env!("CARGO_BIN_EXE_trainer"));
     let output = Command::new("bash").current_dir(folder).args(["-c", &limited]).output().unwrap();
@@ -172,9 +177,7 @@ fn a_closed_pipe_ends_every_command_without_a_message() {
     for arguments in ["models", "models 3^9-59049", "help", "train --help", "--version"] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let mut trainer = Command::new(env!("CARGO_BIN_EXE_trainer"));
-        trainer.current_dir(folder.path()).args(arguments.split(' ')).stdout(writer).stderr(Stdio::piped());
-        let output = trainer.output().unwrap();
+        let output = command(folder.path(), arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments}");
         // SIGPIPE ends a command that prints; another one exits normally.
         assert!(matches!(output.status.signal(), Some(13) | None), "{arguments}: {}", output.status);

@@ -1,6 +1,7 @@
 //! A corpus made from Debian packages that the tests build.
 
 use burn::backend::Flex;
+use std::collections::HashSet;
 use std::io::{Cursor, Write as _};
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +10,7 @@ use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::corpus::fill::fill_cache;
 use tagvane_trainer::corpus::packages::{Package, PackageList};
 use tagvane_trainer::corpus::recipe::Recipe;
-use tagvane_trainer::corpus::{Recording, gather};
+use tagvane_trainer::corpus::{CorpusRecording, RECORDINGS, collect_recordings, included_paths};
 use tagvane_trainer::data::{Cache, Labels};
 use tagvane_trainer::export::to_onnx;
 use tagvane_trainer::files::sha256_file;
@@ -56,7 +57,13 @@ fn package(folder: &Path, name: &str, files: &[(&str, Vec<u8>)]) -> Package {
     let built = Command::new("dpkg-deb").arg("--build").arg(&tree).arg(&file).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let exclude = vec!["/stems/".into()];
-    Package { name: name.into(), version: "1:2-3".into(), sha256: sha256_file(&file).unwrap(), exclude, renders: false }
+    Package {
+        name: name.into(),
+        version: "1:2-3".into(),
+        sha256: sha256_file(&file).unwrap(),
+        exclude,
+        is_render_source: false,
+    }
 }
 
 fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
@@ -73,14 +80,14 @@ fn has_dpkg() -> bool {
     Command::new("dpkg-deb").arg("--version").output().is_ok()
 }
 
-/// Why the recording whose path ends with `suffix` is left out.
-fn left_out<'a>(recordings: &'a [Recording], suffix: &str) -> Option<&'a str> {
+/// Why the recording whose path ends with `suffix` is excluded.
+fn excluded<'a>(recordings: &'a [CorpusRecording], suffix: &str) -> Option<&'a str> {
     let found = recordings.iter().find(|recording| recording.path.ends_with(suffix));
-    found.unwrap_or_else(|| panic!("no {suffix} in {recordings:?}")).left_out.as_deref()
+    found.unwrap_or_else(|| panic!("no {suffix} in {recordings:?}")).excluded.as_deref()
 }
 
 #[test]
-fn effects_stems_duplicates_and_damaged_files_are_left_out() {
+fn effects_stems_duplicates_and_damaged_files_are_excluded() {
     if !has_dpkg() {
         return;
     }
@@ -109,20 +116,56 @@ fn effects_stems_duplicates_and_damaged_files_are_left_out() {
     );
     let list = PackageList { min_seconds: 20.0, recipe: None, packages: vec![first, second] };
     let corpus = folder.path().join("corpus");
-    let recordings = gather(&list, &corpus, 2).unwrap();
-    assert_eq!(left_out(&recordings, "first/song.wav"), None);
-    assert_eq!(left_out(&recordings, "music/other.wav"), None);
-    assert_eq!(left_out(&recordings, "effect.wav"), Some("shorter than 20 s"));
-    assert!(left_out(&recordings, "bass.wav").unwrap().contains("/stems/"));
-    assert!(left_out(&recordings, "broken.ogg").is_some());
+    let recordings = collect_recordings(&list, &corpus, 2).unwrap();
+    assert_eq!(excluded(&recordings, "first/song.wav"), None);
+    assert_eq!(excluded(&recordings, "music/other.wav"), None);
+    assert_eq!(excluded(&recordings, "effect.wav"), Some("shorter than 20 s"));
+    assert!(excluded(&recordings, "bass.wav").unwrap().contains("/stems/"));
+    assert!(excluded(&recordings, "broken.ogg").is_some());
     let same = "the same as first-music/usr/share/first/song.wav";
-    assert_eq!(left_out(&recordings, "song again.wav"), Some(same));
-    assert_eq!(left_out(&recordings, "softer and cut.wav"), Some(same));
+    assert_eq!(excluded(&recordings, "song again.wav"), Some(same));
+    assert_eq!(excluded(&recordings, "softer and cut.wav"), Some(same));
     assert_eq!(recordings.len(), 7, "{recordings:?}");
     assert!(!corpus.parent().unwrap().join("escaped.wav").exists() && !corpus.join("escaped.wav").exists());
     // A repeated call neither unpacks nor decodes, and gives the same recordings.
     std::fs::remove_dir_all(corpus.join("music")).unwrap();
-    assert_eq!(gather(&list, &corpus, 1).unwrap(), recordings);
+    assert_eq!(collect_recordings(&list, &corpus, 1).unwrap(), recordings);
+}
+
+/// Regression: the rules had an effect on packages only that had not been unpacked before.
+#[test]
+fn changed_rules_exclude_other_recordings_of_a_known_package() {
+    if !has_dpkg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let files = [("usr/share/short.wav", melody(5, 5, 1.0)), ("usr/share/stems/long.wav", melody(9, 7, 1.0))];
+    let mut list =
+        PackageList { min_seconds: 4.0, recipe: None, packages: vec![package(folder.path(), "music", &files)] };
+    let corpus = folder.path().join("corpus");
+    let included = |list: &PackageList| -> Vec<String> {
+        let recordings = collect_recordings(list, &corpus, 1).unwrap();
+        let included = recordings.into_iter().filter(|recording| recording.excluded.is_none());
+        included.map(|recording| recording.path.replace("music/usr/share/", "")).collect()
+    };
+    assert_eq!(included(&list), ["short.wav"]);
+    list.packages[0].exclude.clear();
+    assert!(included(&list).contains(&"stems/long.wav".to_owned()));
+    list.min_seconds = 7.0;
+    assert_eq!(included(&list), ["stems/long.wav"]);
+}
+
+/// Corpora of earlier versions have the former name.
+#[test]
+fn lists_of_earlier_versions_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join(RECORDINGS);
+    let recording = |path: &str, reason: &str| {
+        format!("{{\"path\":\"{path}\",\"seconds\":30.0,\"sha256\":\"\",\"left_out\":{reason}}}")
+    };
+    let text = format!("[{},{}]", recording("music/a.wav", "null"), recording("music/b.wav", "\"shorter than 20 s\""));
+    std::fs::write(&list, text).unwrap();
+    assert_eq!(included_paths(&list).unwrap(), HashSet::from(["music/a.wav".to_owned()]));
 }
 
 #[test]
@@ -135,7 +178,7 @@ fn a_package_with_another_hash_or_a_truncated_one_is_rejected() {
     let corpus = folder.path().join("corpus");
     let mut list = PackageList { min_seconds: 20.0, recipe: None, packages: vec![wanted.clone()] };
     list.packages[0].sha256 = "0".repeat(64);
-    let error = gather(&list, &corpus, 1).unwrap_err().to_string();
+    let error = collect_recordings(&list, &corpus, 1).unwrap_err().to_string();
     assert!(error.contains("music_1%3a2-3_all.deb") && error.contains("SHA-256"), "{error}");
     // A truncated package.
     let file = corpus.join("packages/music_1%3a2-3_all.deb");
@@ -143,8 +186,8 @@ fn a_package_with_another_hash_or_a_truncated_one_is_rejected() {
     std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
     wanted.sha256 = sha256_file(&file).unwrap();
     let list = PackageList { min_seconds: 20.0, recipe: None, packages: vec![wanted] };
-    let error = gather(&list, &corpus, 1).unwrap_err().to_string();
-    assert!(error.contains("not a whole one"), "{error}");
+    let error = collect_recordings(&list, &corpus, 1).unwrap_err().to_string();
+    assert!(error.contains("not a complete Debian package"), "{error}");
     assert!(!corpus.join("music/music").exists());
 }
 
@@ -160,19 +203,19 @@ fn a_recipe_fills_a_cache_and_does_not_augment_held_out_packages() {
         package(folder.path(), "held-out-music", &[("usr/share/c.wav", song(11))]),
     ];
     let recipe = Recipe {
-        segments: 3,
-        copies: 2,
+        max_segments: 3,
+        augmented_copies: 2,
         voices: false,
         pieces: 0,
-        seconds: 20.0,
+        piece_seconds: 20.0,
         seed: 1,
         train_seed: None,
-        half_precision: true,
+        bf16_labels: true,
         held_out: vec!["held-out-music".into()],
     };
     let list = PackageList { min_seconds: 20.0, recipe: Some(recipe), packages };
     let corpus = folder.path().join("corpus");
-    let recordings = gather(&list, &corpus, 1).unwrap();
+    let recordings = collect_recordings(&list, &corpus, 1).unwrap();
 
     let architecture = Architecture::SampleLevel(SampleLevel::new(3, 5, 6_561, vec![4, 4, 6, 6, 8, 8]));
     let teacher = |name: &str, tags: &[&str]| {

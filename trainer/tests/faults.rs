@@ -24,7 +24,7 @@ widths = [4, 4, 8, 8, 8]
 validation = [\"validation\"]
 test = [\"test\"]
 [training]
-batch = 8
+batch_size = 8
 seed = 5
 checkpoint_every = 20
 optimiser = { kind = \"adam\" }

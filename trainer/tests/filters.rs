@@ -1,19 +1,22 @@
 //! Learned filters are visualised, drawn and written.
 
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod process;
+
 use burn::backend::Flex;
 use prost::Message as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use tagvane_engine::Metadata;
 use tagvane_trainer::architecture::catalogue::find;
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::export::{from_onnx, to_onnx};
-use tagvane_trainer::figures::{Ascent, LearnedLayer, learned_filters, write};
+use tagvane_trainer::figures::{AscentConfig, LearnedLayer, learned_filters, write};
 use tagvane_trainer::network::Network;
-use tagvane_trainer::training::checkpoint::{self, EpochMetrics, EpochProgress, RunState};
+use tagvane_trainer::training::checkpoint::{self, EpochMetrics, RunState};
 use tagvane_trainer::training::config::Config;
 use tract_onnx::pb::ModelProto;
 
@@ -53,7 +56,7 @@ fn small_network() -> (Architecture, Network<Flex>) {
 
 fn learned(seed: u64) -> Vec<LearnedLayer> {
     let (architecture, network) = small_network();
-    learned_filters(&network, &architecture, &Ascent { seed, ..Default::default() }, &Default::default()).unwrap()
+    learned_filters(&network, &architecture, &AscentConfig { seed, ..Default::default() }, &Default::default()).unwrap()
 }
 
 #[test]
@@ -91,7 +94,7 @@ fn ascent_finds_the_tones_of_sinusoidal_filters() {
         "layer0.bias" => Some(biases.to_vec()),
         _ => None,
     });
-    let layers = learned_filters(&network, &architecture, &Ascent::default(), &Default::default()).unwrap();
+    let layers = learned_filters(&network, &architecture, &AscentConfig::default(), &Default::default()).unwrap();
     assert_eq!(layers.len(), 3);
 
     let mut expected: Vec<(usize, usize)> = cycles.into_iter().zip(0..).collect();
@@ -113,7 +116,7 @@ fn ascent_finds_the_tones_of_sinusoidal_filters() {
 fn other_architectures_and_lengths_are_refused() {
     let (architecture, network) = small_network();
     let refused = |architecture: &Architecture, samples| {
-        let ascent = Ascent { samples, ..Default::default() };
+        let ascent = AscentConfig { samples, ..Default::default() };
         learned_filters(&network, architecture, &ascent, &Default::default()).unwrap_err().to_string()
     };
     for name in ["mel-4-729-729", "se", "rese2", "2d-cnn", "1d-cnn"] {
@@ -174,9 +177,7 @@ fn figures_are_written_in_both_formats_and_can_be_overwritten() {
 
 /// Runs `trainer filters --backend flex` with arguments separated by spaces.
 fn run_filters(folder: &Path, arguments: &str) -> Output {
-    let mut trainer = Command::new(env!("CARGO_BIN_EXE_trainer"));
-    trainer.args(["filters", "--backend", "flex"]).args(arguments.split(' ')).current_dir(folder);
-    trainer.output().unwrap()
+    process::command(folder, &format!("filters --backend flex {arguments}")).output().unwrap()
 }
 
 #[test]
@@ -187,17 +188,14 @@ fn the_command_draws_the_best_epoch_of_a_run() {
         learning_rate: 0.01,
         training_loss: 0.5,
         validation_loss: 0.5,
-        validation_auc: None,
-        validation_precision: None,
+        validation_roc_auc: None,
+        validation_average_precision: None,
         windows_per_second: 1.0,
         data_wait_fraction: 0.0,
     };
-    let state = RunState {
-        config: Config::paper_defaults(architecture, 2),
-        tags: (0..TAGS).map(|tag| tag.to_string()).collect(),
-        epochs: vec![epoch],
-        epoch_progress: EpochProgress::default(),
-    };
+    let tags = (0..TAGS).map(|tag| tag.to_string()).collect();
+    let mut state = RunState::new(Config::paper_defaults(architecture, 2), tags);
+    state.epochs.push(epoch);
     checkpoint::save(&folder.path().join("run"), &state, network, ()).unwrap();
 
     let output = run_filters(folder.path(), "--run run --out figures --seed 7");

@@ -33,23 +33,28 @@ fn checkpoints(run: &Path) -> Vec<String> {
     names.filter(|name| name.starts_with("epoch-") && !name.ends_with(".partial")).collect()
 }
 
-#[test]
-fn resuming_after_kills_gives_the_same_losses() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
+/// Makes a data set and its cache.
+fn prepare(folder: &Path) {
     low_and_high(folder, "high");
     let mut prepare = trainer();
     prepare.args(["prepare", "folder", "--csv"]).arg(folder.join("list.csv"));
     prepare.arg("--audio").arg(folder.join("audio")).arg("--cache").arg(folder.join("cache"));
     assert!(prepare.status().unwrap().success());
+}
+
+#[test]
+fn resuming_after_kills_gives_the_same_losses() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    prepare(folder);
     let training = "
 [training]
-batch = 6
-accumulate = 2
+batch_size = 6
+accumulate_grad_batches = 2
 seed = 5
 checkpoint_every = 5
 optimiser = { kind = \"sgd\", momentum = 0.9 }
-schedule = { kind = \"plateau\", learning_rate = 0.05, factor = 5.0, patience = 1, drops = 2, epochs = 5 }
+schedule = { kind = \"plateau\", learning_rate = 0.05, divisor = 5.0, patience = 1, reductions = 2, epochs = 5 }
 augmentation = { shift = 50, gain = [0.5, 1.5], noise = 0.01 }
 ";
     std::fs::write(folder.join("run.toml"), format!("{SMALL_NETWORK}{training}")).unwrap();
@@ -81,6 +86,29 @@ augmentation = { shift = 50, gain = [0.5, 1.5], noise = 0.01 }
         kills += 1;
     }
     assert!(kills >= 2, "killed only {kills} times");
-    println!("killed {kills} times");
     assert_eq!(metrics(&run), metrics(&folder.join("whole")));
+}
+
+/// Regression: a loss that is not finite was written as null into the checkpoint, which then could not be read.
+#[test]
+fn a_diverged_run_resumes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    prepare(folder);
+    let training = "
+[training]
+batch_size = 6
+seed = 5
+optimiser = { kind = \"sgd\", momentum = 0.9 }
+schedule = { kind = \"one-cycle\", learning_rate = 1e38, epochs = 2 }
+";
+    std::fs::write(folder.join("run.toml"), format!("{SMALL_NETWORK}{training}")).unwrap();
+    let run = folder.join("diverged");
+    assert!(start(folder, "diverged").wait().unwrap().success());
+    let whole = metrics(&run);
+    let training_loss = |row: &String| row.split(',').nth(2).unwrap().parse::<f64>().unwrap();
+    assert_eq!(whole.iter().skip(1).map(training_loss).collect::<Vec<_>>(), [f64::MAX; 2]);
+    std::fs::remove_dir_all(run.join("epoch-002")).unwrap();
+    assert!(start(folder, "diverged").wait().unwrap().success());
+    assert_eq!(metrics(&run), whole);
 }

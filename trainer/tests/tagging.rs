@@ -1,12 +1,14 @@
 //! `tag` writes the predictions of each window in all formats, for every file that can be decoded.
 
-#[allow(dead_code)]
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod process;
+#[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
 
 use burn::backend::Flex;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use support::tone;
 use tagvane_engine::resample::Resampler;
 use tagvane_engine::{InferenceMode, Metadata, Model};
@@ -35,10 +37,7 @@ fn model(folder: &Path) -> Model {
 
 /// Runs `trainer tag model.onnx` in `folder`; `arguments` are separated by single spaces.
 fn tag(folder: &Path, arguments: &str) -> Output {
-    let mut trainer = Command::new(env!("CARGO_BIN_EXE_trainer"));
-    trainer.args(["tag", "model.onnx"]).args(arguments.split(' ')).current_dir(folder);
-    trainer.env_remove("SLURM_ARRAY_TASK_ID").env_remove("JOB_COMPLETION_INDEX");
-    trainer.output().unwrap()
+    process::command(folder, &format!("tag model.onnx {arguments}")).output().unwrap()
 }
 
 fn to_text(text: &[u8]) -> String {
@@ -185,7 +184,7 @@ fn invalid_input_is_an_error_and_writes_nothing() {
         ("good.wav --threshold 1.5", "--threshold"),
         ("good.wav --threshold NaN", "--threshold"),
         ("good.wav --hop 0", "hop"),
-        ("good.wav --shard 3/2", "part 3 of 2"),
+        ("good.wav --shard 3/2", "--shard 3/2: give K/N"),
     ] {
         let output = tag(folder.path(), &format!("{arguments} --json all.json"));
         let errors = to_text(&output.stderr);
@@ -195,7 +194,7 @@ fn invalid_input_is_an_error_and_writes_nothing() {
     }
     std::fs::write(folder.path().join("model.onnx"), b"this is no model").unwrap();
     let errors = to_text(&tag(folder.path(), "good.wav").stderr);
-    assert!(errors.contains("model.onnx") && errors.contains("no ONNX model"), "{errors}");
+    assert!(errors.contains("model.onnx") && errors.contains("not an ONNX model"), "{errors}");
 }
 
 #[test]
@@ -210,8 +209,15 @@ fn shards_together_tag_every_file_once() {
     // The last shard is empty, which is not an error.
     for number in 1..=6 {
         let name = format!("part-{number}.json");
-        let output = tag(folder.path(), &format!("music --shard {number}/6 --json {name} --audacity labels"));
+        let tables = format!("--csv part-{number}.csv --timeline-csv timeline-{number}.csv");
+        let output = tag(folder.path(), &format!("music --shard {number}/6 --json {name} {tables} --audacity labels"));
         assert!(output.status.success(), "{}", to_text(&output.stderr));
+        // Regression: the tables of the empty shard had no columns for the tags.
+        let rows = usize::from(number < 6);
+        let (header, means) = csv(&folder.path().join(format!("part-{number}.csv")));
+        assert_eq!((&header[1..], means.len()), (&UNIQUE_TAGS.map(str::to_owned)[..], rows));
+        let (header, windows) = csv(&folder.path().join(format!("timeline-{number}.csv")));
+        assert_eq!((&header[3..], windows.is_empty()), (&UNIQUE_TAGS.map(str::to_owned)[..], rows == 0));
         files.extend(
             json(&folder.path().join(name)).iter().map(|document| PathBuf::from(document["file"].as_str().unwrap())),
         );

@@ -1,6 +1,6 @@
 //! Several vocabularies in one cache and one network; metrics over recordings and over segments.
 
-#[allow(dead_code)]
+#[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
 
 use burn::backend::Flex;
@@ -15,7 +15,8 @@ use tagvane_trainer::export::to_onnx;
 use tagvane_trainer::network::Network;
 use tagvane_trainer::prepare::augmented_copies::AugmentedCopies;
 use tagvane_trainer::prepare::shard::Shard;
-use tagvane_trainer::prepare::{PrepareOptions, prepare_sources, prepare_sources_with};
+use tagvane_trainer::prepare::teachers::PseudoLabeller;
+use tagvane_trainer::prepare::{LabelOutcome, PrepareOptions, prepare_sources, prepare_sources_with};
 
 const WINDOW: usize = 6_561;
 const METRIC_CONFIG: MetricConfig = MetricConfig { threshold: 0.3, min_positives: 1 };
@@ -34,7 +35,7 @@ fn sources(folder: &Path) -> Vec<Source> {
         let (name, path) = (format!("{number}.wav"), folder.join(format!("{number}.wav")));
         tone(&path, 150.0 * (number + 1) as f32, 4.0);
         let group = if number < 4 { "a" } else { "b" }.into();
-        Source { name, path, group, labels: Vec::new() }
+        Source { name, path: Some(path), group, labels: None }
     };
     (0..8).map(source).collect()
 }
@@ -45,7 +46,7 @@ fn options(cache: &Path) -> PrepareOptions {
 
 /// Three segments per recording, with labels that rise with the numbers of the recording, the tag and
 /// the segment.
-fn labels(tags: usize) -> impl Fn(&Source, &[f32]) -> tagvane_trainer::Result<Result<Labels, String>> + Sync {
+fn labels(tags: usize) -> impl Fn(&Source, &[f32]) -> tagvane_trainer::Result<LabelOutcome> + Sync {
     move |source, samples| {
         let number: f32 = source.name[..1].parse().unwrap();
         let segment = |index: usize| {
@@ -53,7 +54,7 @@ fn labels(tags: usize) -> impl Fn(&Source, &[f32]) -> tagvane_trainer::Result<Re
             let probabilities = (0..tags).map(|tag| (number + tag as f32 + index as f32) / 16.0).collect();
             Segment { start, length: WINDOW, probabilities }
         };
-        Ok(Ok(Labels::Segments((0..3).map(segment).collect())))
+        Ok(LabelOutcome::Labelled(Labels::Segments((0..3).map(segment).collect())))
     }
 }
 
@@ -116,7 +117,8 @@ fn pseudo_labels_of_one_cache_are_evaluated_against_the_labels_of_another() {
     prepare_sources(&options(&pseudo), two_vocabularies(), &sources, labels(5)).unwrap();
     // Recordings from number 4 on are jazz; none is rock or soul.
     let known = |source: &Source, _: &[f32]| {
-        Ok(Ok(Labels::Clip(vec![0.0, f32::from(u8::from(source.name.as_str() >= "4")), 0.0])))
+        let jazz = f32::from(u8::from(source.name.as_str() >= "4"));
+        Ok(LabelOutcome::Labelled(Labels::Clip(vec![0.0, jazz, 0.0])))
     };
     prepare_sources(&options(&truth), tags(&["rock", "jazz", "soul"]), &sources[1..], known).unwrap();
     let open = |path: &Path| Cache::open(path, |_| true).unwrap();
@@ -129,6 +131,30 @@ fn pseudo_labels_of_one_cache_are_evaluated_against_the_labels_of_another() {
     let error =
         evaluate_pseudo_labels(&open(&truth), &open(&pseudo), MetricConfig::default()).err().unwrap().to_string();
     assert!(error.contains("no vocabulary in common"), "{error}");
+}
+
+/// Regression: a model for audio at 22050 Hz labelled audio at 16 kHz, and 0 samples or segments divided by zero or were
+/// reported as silence.
+#[test]
+fn teachers_for_another_sample_rate_and_empty_segments_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (architecture, network) = network(2);
+    let teacher = |rate: Option<u32>| {
+        let metadata = Metadata { tags: tags(&["rock", "jazz"]), sample_rate: rate, ..Default::default() };
+        let path = folder.path().join(format!("{rate:?}.onnx"));
+        std::fs::write(&path, to_onnx(&network, &architecture, &metadata)).unwrap();
+        path
+    };
+    let open = |rate, length, segments| PseudoLabeller::open(&[teacher(rate)], length, segments);
+    for rate in [None, Some(16_000)] {
+        assert!(open(rate, 6_561, 1).is_ok(), "{rate:?}");
+    }
+    let message = open(Some(22_050), 6_561, 1).err().unwrap().to_string();
+    assert!(message.contains("22050 Hz; give a teacher for audio at 16000 Hz"), "{message}");
+    for (length, segments) in [(0, 1), (6_561, 0)] {
+        let message = open(None, length, segments).err().unwrap().to_string();
+        assert!(message.contains("above 0"), "{message}");
+    }
 }
 
 #[test]

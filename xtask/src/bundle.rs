@@ -1,6 +1,6 @@
 //! `bundle` and `install`.
 
-use crate::paths::{root, target_folder};
+use crate::paths::{create_folder, root, target_folder};
 use crate::{run, system};
 use anyhow::{Context as _, Result, bail};
 use std::fs;
@@ -44,7 +44,7 @@ pub(crate) fn install() -> Result<()> {
     let bundles = bundle()?;
     let (clap, vst3) = plugin_folders()?;
     for (folder, name) in [(clap, "Tagvane.clap"), (vst3, "Tagvane.vst3")] {
-        fs::create_dir_all(&folder).with_context(|| format!("the folder {} cannot be created", folder.display()))?;
+        let folder = create_folder(folder)?;
         replace(&bundles.join(name), &folder.join(name))?;
         println!("{name} is in {}; make your DAW scan for new plug-ins", folder.display());
     }

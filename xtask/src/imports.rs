@@ -1,8 +1,9 @@
-//! The check that no file of a crate imports upwards or in a circle.
+//! The check that no crate has an import cycle: files whose imports lead back to themselves.
 //!
-//! It reads the `crate::` paths of each file as text, tests left out, and follows each to the file of
-//! the module that it names. Files whose imports lead back to themselves are in a circle. `super::`
-//! paths stay inside a folder and are not followed.
+//! It reads the `crate::` and `super::` paths of each file as text, tests left out, and follows each to the
+//! file of the module that it names. A file may use what the `mod.rs` of its folder defines: the check does not
+//! count that a `mod.rs` uses the files that it declares. Only the root, from which nothing is imported, counts
+//! as a user of all files.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -14,20 +15,19 @@ use std::process::Command;
 /// Checks every crate of the workspace.
 ///
 /// # Errors
-/// If files of a crate import each other in a circle, which the message names, or if a file cannot be
-/// read.
+/// If a crate has an import cycle, which the message names, or if a file cannot be read.
 pub(crate) fn check() -> Result<()> {
-    let mut circles = Vec::new();
+    let mut cycles = Vec::new();
     for (name, root) in crate_roots()? {
         let files = modules(&root)?;
-        for circle in circles_of(&imports(&files)) {
-            circles.push(format!("{name}: {}", circle.join(" -> ")));
+        for cycle in find_cycles(&imports(&files)) {
+            cycles.push(format!("{name}: {}", cycle.join(" -> ")));
         }
     }
-    if circles.is_empty() {
+    if cycles.is_empty() {
         return Ok(());
     }
-    bail!("these files import each other in a circle; move what they share below them:\n{}", circles.join("\n"))
+    bail!("these files import each other; move what they share below them:\n{}", cycles.join("\n"))
 }
 
 /// The name and the root file of each library and program in the workspace.
@@ -52,15 +52,15 @@ fn crate_roots() -> Result<Vec<(String, PathBuf)>> {
 fn modules(root: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     let folder = root.parent().context("a root file lies in a folder")?;
-    let mut open = vec![folder.to_owned()];
-    while let Some(folder_path) = open.pop() {
+    let mut pending = vec![folder.to_owned()];
+    while let Some(folder_path) = pending.pop() {
         let entries =
             fs::read_dir(&folder_path).with_context(|| format!("{} cannot be read", folder_path.display()))?;
         for entry in entries {
             let path = entry?.path();
             let is_test = path.file_name().is_some_and(|name| name == "tests" || name == "tests.rs");
             if path.is_dir() && !is_test && path.file_name().is_none_or(|name| name != "bin") {
-                open.push(path);
+                pending.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
                 let module = module_path(folder, &path);
                 let is_other_root = path.parent() == Some(folder) && ["lib", "main"].contains(&module.as_str());
@@ -95,7 +95,7 @@ fn imports(files: &BTreeMap<String, String>) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut imports = BTreeMap::new();
     for (module, text) in files {
         let mut imported = BTreeSet::new();
-        for path in crate_paths(text) {
+        for path in imported_paths(module, text) {
             if let Some(found) = nearest(files, &path)
                 && found != module
             {
@@ -113,15 +113,25 @@ fn nearest<'a>(files: &'a BTreeMap<String, String>, path: &[String]) -> Option<&
     found.map(|(module, _)| module.as_str())
 }
 
-/// Every path that begins with `crate::` in a text, in code only; braces are spelled out.
-fn crate_paths(text: &str) -> Vec<Vec<String>> {
+/// Every path in the text of a module that begins with `crate::` or `super::`, in code only and from the root
+/// on; braces are spelled out.
+fn imported_paths(module: &str, text: &str) -> Vec<Vec<String>> {
     let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let is_start =
+        |start: usize| !code[..start].ends_with(|before: char| before.is_alphanumeric() || "_$:".contains(before));
     let mut paths = Vec::new();
-    for (start, _) in code.match_indices("crate::") {
-        let is_whole = !code[..start].ends_with(|before: char| before.is_alphanumeric() || "_$".contains(before));
-        if is_whole {
-            expand(&mut code[start + "crate::".len()..].chars().peekable(), &[], &mut paths);
+    for (start, keyword) in code.match_indices("crate::").filter(|(start, _)| is_start(*start)) {
+        expand(&mut code[start + keyword.len()..].chars().peekable(), &[], &mut paths);
+    }
+    for (start, keyword) in code.match_indices("super::").filter(|(start, _)| is_start(*start)) {
+        let mut path = &code[start + keyword.len()..];
+        let mut ancestor: Vec<String> = module.split("::").map(str::to_owned).collect();
+        ancestor.pop();
+        while let Some(rest) = path.strip_prefix(keyword) {
+            path = rest;
+            ancestor.pop();
         }
+        expand(&mut path.chars().peekable(), &ancestor, &mut paths);
     }
     paths
 }
@@ -162,40 +172,39 @@ fn expand(text: &mut std::iter::Peekable<std::str::Chars<'_>>, prefix: &[String]
     }
 }
 
-/// The circles in a graph of imports: each begins and ends with the same module.
-fn circles_of(imports: &BTreeMap<&str, BTreeSet<&str>>) -> Vec<Vec<String>> {
-    let mut circles = Vec::new();
-    let mut done = BTreeSet::new();
+/// The cycles in a graph of imports: each begins and ends with the same module.
+fn find_cycles(imports: &BTreeMap<&str, BTreeSet<&str>>) -> Vec<Vec<String>> {
+    let mut cycles = Vec::new();
+    let mut visited = BTreeSet::new();
     for start in imports.keys() {
-        let mut way = Vec::new();
-        visit(start, imports, &mut way, &mut done, &mut circles);
+        visit(start, imports, &mut Vec::new(), &mut visited, &mut cycles);
     }
-    circles
+    cycles
 }
 
 fn visit<'a>(
     module: &'a str,
     imports: &BTreeMap<&'a str, BTreeSet<&'a str>>,
-    way: &mut Vec<&'a str>,
-    done: &mut BTreeSet<&'a str>,
-    circles: &mut Vec<Vec<String>>,
+    path: &mut Vec<&'a str>,
+    visited: &mut BTreeSet<&'a str>,
+    cycles: &mut Vec<Vec<String>>,
 ) {
-    if let Some(first) = way.iter().position(|before| *before == module) {
+    if let Some(first) = path.iter().position(|before| *before == module) {
         let name = |module: &&str| if module.is_empty() { "the root".to_owned() } else { (*module).to_owned() };
-        circles.push(way[first..].iter().chain([&module]).map(name).collect());
+        cycles.push(path[first..].iter().chain([&module]).map(name).collect());
         return;
     }
-    if done.contains(module) {
+    if visited.contains(module) {
         return;
     }
-    way.push(module);
+    path.push(module);
     // The root declares every module, so that an import of it leads to all of them.
     let declared = imports.keys().filter(|other| module.is_empty() && !other.is_empty());
     for next in imports.get(module).into_iter().flatten().chain(declared) {
-        visit(next, imports, way, done, circles);
+        visit(next, imports, path, visited, cycles);
     }
-    way.pop();
-    done.insert(module);
+    path.pop();
+    visited.insert(module);
 }
 
 #[cfg(test)]
@@ -203,13 +212,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_crate_of_the_workspace_has_a_circle() {
+    fn no_crate_of_the_workspace_has_an_import_cycle() {
         check().unwrap();
     }
 
-    fn circles(files: &[(&str, &str)]) -> Vec<String> {
+    fn cycles(files: &[(&str, &str)]) -> Vec<String> {
         let files = files.iter().map(|(module, text)| ((*module).to_owned(), (*text).to_owned())).collect();
-        circles_of(&imports(&files)).into_iter().map(|circle| circle.join(" -> ")).collect()
+        find_cycles(&imports(&files)).into_iter().map(|cycle| cycle.join(" -> ")).collect()
     }
 
     #[test]
@@ -218,27 +227,41 @@ mod tests {
             ("", "mod a; mod b; mod c; pub use a::A;"),
             ("a", "use crate::b::{B, inner::{C, D as E}};\nuse crate::c;"),
             ("b", "use crate::c::F;"),
-            ("b::inner", "// crate::a::A stands in a comment\nuse crate::c::F;"),
+            ("b::inner", "// crate::a::A stands in a comment\nuse crate::c::F;\nuse super::B;"),
             ("c", "let own = krate::a::x;"),
         ];
-        assert_eq!(circles(&files), [""; 0]);
+        assert_eq!(cycles(&files), [""; 0]);
     }
 
     #[test]
-    fn a_circle_is_named_once() {
+    fn a_cycle_is_named_once() {
         let files = [
             ("a", "use crate::b::B;"),
             ("b", "fn f() -> crate::c::C {}"),
             ("c", "use crate::{a::A, d::D};"),
             ("d", ""),
         ];
-        assert_eq!(circles(&files), ["a -> b -> c -> a"]);
+        assert_eq!(cycles(&files), ["a -> b -> c -> a"]);
+    }
+
+    /// `super::` was once not followed, although in a `mod.rs` it leads out of the folder.
+    #[test]
+    fn a_cycle_through_super_is_found() {
+        let files = [
+            ("a", "use super::b::B;"),
+            ("a::inner", "use super::other::O;"),
+            ("a::other", "fn f() -> super::super::b::deep::D {}"),
+            ("b", ""),
+            ("b::deep", "use super::super::a::inner::I;"),
+        ];
+        assert_eq!(cycles(&files), ["a::inner -> a::other -> b::deep -> a::inner"]);
+        assert_eq!(cycles(&[("a", "use super::b;"), ("b", "use crate::a::A;")]), ["a -> b -> a"]);
     }
 
     #[test]
     fn an_import_of_the_root_runs_upwards() {
         let files = [("", "pub const N: usize = 3;"), ("a", "use crate::N;")];
-        assert_eq!(circles(&files), ["the root -> a -> the root"]);
+        assert_eq!(cycles(&files), ["the root -> a -> the root"]);
     }
 
     #[test]

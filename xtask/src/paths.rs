@@ -17,6 +17,15 @@ pub(crate) fn root() -> &'static Path {
     &ROOT
 }
 
+/// Creates a folder if it is missing, and returns its path.
+///
+/// # Errors
+/// If it cannot be created.
+pub(crate) fn create_folder(path: PathBuf) -> Result<PathBuf> {
+    std::fs::create_dir_all(&path).with_context(|| format!("the folder {} cannot be created", path.display()))?;
+    Ok(path)
+}
+
 /// Cargo's target folder: this program is in `<target>/release`.
 ///
 /// # Errors

@@ -1,10 +1,10 @@
 //! The slow checks, each behind a flag of `test`.
 
-use crate::paths::{CLIP, root, target_folder};
+use crate::paths::{CLIP, create_folder, root, target_folder};
 use crate::{bundle, python, run, system};
 use anyhow::{Context as _, Result, ensure};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// The programs that the checks in hosts need, and their Debian packages.
@@ -77,7 +77,7 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-saniti
 /// The fuzz targets, each with its time limit per input in seconds and its maximum size of an input in
 /// bytes.
 const FUZZ_TARGETS: &[(&str, u32, u32)] =
-    &[("model", 10, 65_536), ("state", 10, 66_000), ("trainer", 10, 65_536), ("routing", 2, 16_384)];
+    &[("model", 10, 65_536), ("state", 10, 66_000), ("trainer", 10, 65_536), ("output_config", 2, 16_384)];
 
 /// Fuzzes each target for `minutes`, starting from the corpus in the repository and from earlier runs.
 ///
@@ -101,25 +101,19 @@ pub(crate) fn fuzz(minutes: u32) -> Result<()> {
         .with_context(|| format!("{} cannot be written", bundle.display()))?;
     for (target, seconds, length) in FUZZ_TARGETS {
         println!("== {target}");
-        let corpus = fuzz.join("corpus").join(target);
-        let [found_inputs, seeds, failures] =
-            ["corpus", "seeds", "found"].map(|name| create_folder(folder.join(name).join(target)));
-        let (found_inputs, seeds, failures) = (found_inputs?, seeds?, failures?);
+        let repository_corpus = fuzz.join("corpus").join(target);
+        let [corpus, seeds, failures] =
+            ["corpus", "seeds", "failures"].map(|name| create_folder(folder.join(name).join(target)));
+        let (corpus, seeds, failures) = (corpus?, seeds?, failures?);
         let mut fuzzer = Command::new(built.join(target));
         fuzzer.arg(format!("-max_total_time={}", 60 * minutes)).arg(format!("-timeout={seconds}"));
         fuzzer.arg(format!("-max_len={length}")).args(["-rss_limit_mb=512", "-print_final_stats=1"]);
-        fuzzer.arg(format!("-artifact_prefix={}/", failures.display())).args([&found_inputs, &corpus, &seeds]);
+        fuzzer.arg(format!("-artifact_prefix={}/", failures.display())).args([&corpus, &repository_corpus, &seeds]);
         // The plugin logs an error for each damaged state.
         fuzzer.env("NICE_LOG", "/dev/null");
         run::command(fuzzer.env("TAGVANE_BUNDLES", &bundles).env("TAGVANE_SEEDS", &seeds))?;
     }
     Ok(())
-}
-
-/// Creates a folder if it is missing, and returns its path.
-fn create_folder(path: PathBuf) -> Result<PathBuf> {
-    fs::create_dir_all(&path).with_context(|| format!("the folder {} cannot be created", path.display()))?;
-    Ok(path)
 }
 
 /// Calls both bundles in random orders for an hour.

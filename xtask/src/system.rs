@@ -15,6 +15,9 @@ const LIBRARIES: &[(&str, &str)] = &[
     ("libxkbcommon-x11.so.0", "libxkbcommon-x11-0"),
 ];
 
+/// Debian's package of a C++ compiler.
+const COMPILER: &str = "g++";
+
 /// Makes sure that the packages for building the plugin and opening its editor are installed.
 ///
 /// # Errors
@@ -26,8 +29,8 @@ pub(crate) fn ensure_packages() -> Result<()> {
     ensure_compiler()
 }
 
-/// Makes sure that Xvfb and Mesa's software renderer are installed on Linux, for windows on a virtual
-/// screen.
+/// Makes sure that Xvfb is installed on Linux, for windows on a virtual screen. Where it is missing, Mesa's
+/// software renderer is installed with it.
 ///
 /// # Errors
 /// The same as [`ensure_packages`].
@@ -59,7 +62,10 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     }
     let list = packages.join(" ");
     if !succeeds("apt-get", &["--version"]) {
-        bail!("Tagvane needs libraries and tools that this system lacks. {}", install_hint());
+        bail!(
+            "Tagvane needs packages that this system lacks: {list}, as Debian calls them. {}",
+            install_hint(packages)
+        );
     }
     if !can_install() {
         bail!("Tagvane needs packages that this system lacks. Install them:\n\n    sudo apt-get install {list}\n");
@@ -98,9 +104,12 @@ fn apt(arguments: &[&str]) -> Result<()> {
     run::command(&mut command)
 }
 
-/// The command for the user on systems without apt-get.
-fn install_hint() -> &'static str {
-    if succeeds("dnf", &["--version"]) {
+/// The command for the user on systems without apt-get, or a sentence where it is not known.
+fn install_hint(packages: &[&str]) -> &'static str {
+    let is_for_building = |package: &&str| *package == COMPILER || LIBRARIES.iter().any(|(_, name)| name == package);
+    if !packages.iter().all(is_for_building) {
+        "Install them with your system's package manager."
+    } else if succeeds("dnf", &["--version"]) {
         "Install them:\n\n    sudo dnf install libglvnd-glx libX11 libX11-xcb libxcb libxkbcommon libxkbcommon-x11 gcc-c++\n"
     } else if succeeds("pacman", &["--version"]) {
         "Install them:\n\n    sudo pacman -S --needed libglvnd libx11 libxcb libxkbcommon libxkbcommon-x11 gcc\n"
@@ -120,7 +129,7 @@ fn ensure_compiler() -> Result<()> {
     if cfg!(target_os = "macos") {
         bail!("building needs a C++ compiler. Install it:\n\n    xcode-select --install\n");
     }
-    install(&["g++"])
+    install(&[COMPILER])
 }
 
 /// Whether a program is on the path.

@@ -1,7 +1,7 @@
 //! Test data that is not in the repository: the wheel with the teachers' checkpoints, a sound font,
 //! speech synthesisers.
 
-use crate::paths::target_folder;
+use crate::paths::{create_folder, target_folder};
 use crate::{run, system};
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
@@ -66,7 +66,5 @@ pub(crate) fn install_speech_synthesisers() {
 
 /// The folder of the test data, created if it is missing.
 fn folder() -> Result<PathBuf> {
-    let folder = target_folder()?.join("materials");
-    std::fs::create_dir_all(&folder).with_context(|| format!("the folder {} cannot be created", folder.display()))?;
-    Ok(folder)
+    create_folder(target_folder()?.join("test-data"))
 }

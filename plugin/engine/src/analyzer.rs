@@ -1,6 +1,6 @@
 //! From the queue to predictions: on a worker thread, or on the caller's when rendering offline.
 
-use crate::audio_queue::{AudioConsumer, Chunk};
+use crate::audio_queue::{AudioConsumer, QueueItem};
 use crate::board::TagBoard;
 use crate::model::{InferenceMode, Model, ModelError, SAMPLE_RATE, StreamState};
 use crate::resample::Resampler;
@@ -10,12 +10,12 @@ use crate::stream_clock::StreamClock;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// In real time a window is predicted although up to this many hops are in the queue: large blocks of
-/// a host bring several at once.
+/// In real time a window is predicted only while fewer hops than this are in the queue: large blocks of a
+/// host bring several at once.
 const MAX_QUEUED_HOPS: usize = 4;
 
-/// In real time an analyzer that is this many hops behind skips them: priming the state with the latest
-/// window costs as much as some of them.
+/// In real time an analyzer that is this many hops behind does not even step through them: it primes the
+/// state with the latest window later, which takes as long as some of them.
 const MAX_LATE_HOPS: usize = 8;
 
 /// The share of a core that a model run by full windows may take in real time.
@@ -45,10 +45,10 @@ pub struct Analyzer {
     is_stale: bool,
     /// Whether the last window was silent.
     was_silent: bool,
-    /// Chunks taken from a queue so far.
-    chunks: u64,
+    /// Items taken from a queue so far.
+    items_taken: u64,
     /// Hops to leave out, so that full windows keep to their share.
-    resting_hops: usize,
+    hops_to_skip: usize,
 }
 
 impl Analyzer {
@@ -64,8 +64,8 @@ impl Analyzer {
             clock: StreamClock::default(),
             is_stale: false,
             was_silent: false,
-            chunks: 0,
-            resting_hops: 0,
+            items_taken: 0,
+            hops_to_skip: 0,
         }
     }
 
@@ -82,13 +82,13 @@ impl Analyzer {
         self.consumer.is_some()
     }
 
-    /// Takes in another mode from now on.
+    /// Sets the render mode: only [`advance`](Self::advance) in this mode takes from the queue.
     pub(crate) fn set_render_mode(&mut self, render_mode: RenderMode) {
         self.render_mode = render_mode;
     }
 
-    /// Uses another model from now on, which is called `name` in front of a person. It continues with
-    /// the samples in the window, unless it has another rate.
+    /// Uses another model from now on; `name` is its display name. It continues with the samples in the
+    /// window, unless it has another rate.
     pub fn set_model(&mut self, model: Model, name: &str) {
         let rate = model.sample_rate();
         let before = self.state.as_ref().map(|state| state.model().sample_rate());
@@ -123,7 +123,7 @@ impl Analyzer {
         self.state = Some(StreamState::new(model));
         self.clock.restart_model();
         self.window.restart_hop();
-        (self.resting_hops, self.was_silent, self.is_stale) = (0, false, true);
+        (self.hops_to_skip, self.was_silent, self.is_stale) = (0, false, true);
     }
 
     /// Runs no model from now on, because of `why`.
@@ -136,8 +136,8 @@ impl Analyzer {
     }
 
     /// Takes what is in the queue and predicts the windows that are due; does nothing in another mode
-    /// than the queue's. Returns whether more may be in the queue: in real time it returns after each
-    /// prediction, so that a slow model does not hold the analyzer's lock.
+    /// than the queue's. Returns whether more may be in the queue: in real time it returns after the
+    /// predictions of at most 512 samples, so that a slow model does not hold the analyzer's lock.
     pub fn advance(&mut self, render_mode: RenderMode) -> bool {
         if render_mode != self.render_mode {
             return false;
@@ -148,16 +148,16 @@ impl Analyzer {
         let mut buffer = [0.0; 512];
         let before = self.board.inferences();
         while let Some(consumer) = &mut self.consumer {
-            let chunk = consumer.pop(&mut buffer);
-            self.chunks += u64::from(chunk != Chunk::Empty);
-            match chunk {
-                Chunk::Empty => return false,
-                Chunk::Discontinuity => self.start_segment(),
-                Chunk::Gap => {
+            let item = consumer.pop(&mut buffer);
+            self.items_taken += u64::from(item != QueueItem::Empty);
+            match item {
+                QueueItem::Empty => return false,
+                QueueItem::Discontinuity => self.start_segment(),
+                QueueItem::Gap => {
                     self.board.count_gap();
                     self.start_segment();
                 }
-                Chunk::Samples(count) => self.resample(&buffer[..count]),
+                QueueItem::Samples(count) => self.resample(&buffer[..count]),
             }
             if render_mode == RenderMode::Realtime && self.board.inferences() != before {
                 return true;
@@ -225,23 +225,23 @@ impl Analyzer {
             self.board.count_skip();
             return Ok(());
         }
-        if self.resting_hops > 0 && is_realtime {
-            self.resting_hops -= 1;
+        if self.hops_to_skip > 0 && is_realtime {
+            self.hops_to_skip -= 1;
             return Ok(());
         }
         let start = Instant::now();
         let probabilities = state.predict(samples)?;
         if state.model().inference() == InferenceMode::FullWindows {
             let hops_a_second = f64::from(rate) / hop as f64;
-            self.resting_hops = (start.elapsed().as_secs_f64() * hops_a_second / FULL_WINDOWS_SHARE) as usize;
+            self.hops_to_skip = (start.elapsed().as_secs_f64() * hops_a_second / FULL_WINDOWS_SHARE) as usize;
         }
         self.board.publish(time, &probabilities);
         Ok(())
     }
 
     /// A number that changes when audio was taken.
-    pub(crate) fn chunks(&self) -> u64 {
-        self.chunks
+    pub(crate) fn items_taken(&self) -> u64 {
+        self.items_taken
     }
 
     /// The time until a hop is complete if audio comes in real time; `None` without a queue.
@@ -302,7 +302,7 @@ mod tests {
 
     /// A worker once took from the queue of a bounce that had just begun.
     #[test]
-    fn nobody_takes_in_another_mode_than_the_queues() {
+    fn advance_in_another_render_mode_takes_nothing() {
         for (render_mode, other) in
             [(RenderMode::Offline, RenderMode::Realtime), (RenderMode::Realtime, RenderMode::Offline)]
         {

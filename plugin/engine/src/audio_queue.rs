@@ -5,6 +5,7 @@
 
 use crate::downmix::Downmix;
 use crate::model::SAMPLE_RATE;
+use crate::observer::StreamPosition;
 use crate::resample::{RateError, Resampler};
 use ringbuf::traits::{Consumer as _, Observer as _, Producer as _, Split as _};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const CAPACITY: usize = 6 * SAMPLE_RATE as usize;
 
 /// Frames that are mixed down at a time, in a buffer on the stack.
-const CHUNK: usize = 128;
+const MIX_FRAMES: usize = 128;
 
 /// Stands for the mean of all channels in the place of a channel.
 const MEAN: usize = usize::MAX;
@@ -37,10 +38,8 @@ pub struct AudioProducer {
     ring: HeapProd<f32>,
     /// A mark to push before the next samples.
     pending_mark: Option<f32>,
-    /// The number of marks pushed so far.
-    segment: u32,
-    /// Frames since the last of them.
-    frames: u64,
+    /// Its segment is the number of marks pushed so far.
+    position: StreamPosition,
 }
 
 /// The worker thread's end.
@@ -63,8 +62,7 @@ pub(crate) fn audio_queue(rate: f64) -> Result<(AudioProducer, AudioConsumer), R
         resampler,
         ring: producer,
         pending_mark: Some(DISCONTINUITY),
-        segment: 0,
-        frames: 0,
+        position: StreamPosition::default(),
     };
     Ok((producer_end, AudioConsumer { ring: consumer, channel }))
 }
@@ -76,23 +74,23 @@ impl AudioProducer {
     /// zero.
     pub fn push<C: AsRef<[f32]>>(&mut self, channels: &[C]) {
         let frames = channels.iter().map(|channel| channel.as_ref().len()).min().unwrap_or(0);
-        let Self { downmix, channel: used, resampler, ring, pending_mark, segment, frames: since_mark } = self;
-        let mut mono = [0.0; CHUNK];
+        let Self { downmix, channel: used, resampler, ring, pending_mark, position } = self;
+        let mut mono = [0.0; MIX_FRAMES];
         let mut first = 0;
         while first < frames {
-            let count = downmix.process(channels, first, &mut mono[..CHUNK.min(frames - first)]);
+            let count = downmix.process(channels, first, &mut mono[..MIX_FRAMES.min(frames - first)]);
             let mono = &mono[..count];
             first += count;
             let before = *pending_mark;
             resampler.push(mono, |run| push_run(ring, pending_mark, run));
             if let (Some(mark), None) = (before, *pending_mark) {
-                *segment += 1;
+                position.segment += 1;
                 // After a discontinuity the frames have been counted since the host marked it.
                 if mark.is_nan() {
-                    *since_mark = 0;
+                    position.frames = 0;
                 }
             }
-            *since_mark += mono.len() as u64;
+            position.frames += mono.len() as u64;
         }
         used.store(downmix.channel().unwrap_or(MEAN), Ordering::Relaxed);
     }
@@ -103,14 +101,13 @@ impl AudioProducer {
         self.resampler.reset();
         // At once, so that the tags go to zero even if no more audio comes.
         self.pending_mark = self.ring.try_push(DISCONTINUITY).err();
-        self.segment += u32::from(self.pending_mark.is_none());
-        self.frames = 0;
+        self.position.segment += u32::from(self.pending_mark.is_none());
+        self.position.frames = 0;
     }
 
-    /// The number of gaps and discontinuities so far, the beginning included, and the frames of the
-    /// host since the last one: the position that a [`StreamTime`](crate::StreamTime) refers to.
-    pub fn position(&self) -> (u32, u64) {
-        (self.segment, self.frames)
+    /// The end of what was pushed.
+    pub fn position(&self) -> StreamPosition {
+        self.position
     }
 }
 
@@ -132,7 +129,7 @@ fn push_run(ring: &mut HeapProd<f32>, pending_mark: &mut Option<f32>, run: &[f32
 
 /// What comes out of the queue next.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Chunk {
+pub(crate) enum QueueItem {
     /// This many samples, at the start of the buffer.
     Samples(usize),
     /// Audio was lost here.
@@ -145,17 +142,17 @@ pub(crate) enum Chunk {
 
 impl AudioConsumer {
     /// Takes the next mark, or the samples before it that fit into `buffer`.
-    pub(crate) fn pop(&mut self, buffer: &mut [f32]) -> Chunk {
+    pub(crate) fn pop(&mut self, buffer: &mut [f32]) -> QueueItem {
         let taken = self.ring.peek_slice(buffer);
         if taken == 0 {
-            return Chunk::Empty;
+            return QueueItem::Empty;
         }
         let samples = buffer[..taken].iter().position(|sample| !sample.is_finite()).unwrap_or(taken);
         self.ring.skip(samples.max(1));
         match samples {
-            0 if buffer[0].is_nan() => Chunk::Gap,
-            0 => Chunk::Discontinuity,
-            samples => Chunk::Samples(samples),
+            0 if buffer[0].is_nan() => QueueItem::Gap,
+            0 => QueueItem::Discontinuity,
+            samples => QueueItem::Samples(samples),
         }
     }
 
@@ -175,12 +172,12 @@ mod tests {
     use super::*;
 
     /// Everything in the queue: the samples, and the marks with their positions.
-    fn drain(consumer: &mut AudioConsumer) -> (Vec<f32>, Vec<(usize, Chunk)>) {
+    fn drain(consumer: &mut AudioConsumer) -> (Vec<f32>, Vec<(usize, QueueItem)>) {
         let (mut samples, mut marks, mut buffer) = (Vec::new(), Vec::new(), [0.0; 100]);
         loop {
             match consumer.pop(&mut buffer) {
-                Chunk::Samples(count) => samples.extend_from_slice(&buffer[..count]),
-                Chunk::Empty => return (samples, marks),
+                QueueItem::Samples(count) => samples.extend_from_slice(&buffer[..count]),
+                QueueItem::Empty => return (samples, marks),
                 mark => marks.push((samples.len(), mark)),
             }
         }
@@ -193,7 +190,7 @@ mod tests {
         producer.push::<[f32; 1]>(&[]);
         let (samples, marks) = drain(&mut consumer);
         assert_eq!(samples, [0.5, 0.25, 0.25, 4.0]);
-        assert_eq!(marks, [(0, Chunk::Discontinuity)]);
+        assert_eq!(marks, [(0, QueueItem::Discontinuity)]);
     }
 
     #[test]
@@ -203,10 +200,10 @@ mod tests {
         producer.push(&[&block]);
         producer.push(&[&block]);
         let (samples, marks) = drain(&mut consumer);
-        assert_eq!((samples.len(), marks), (CAPACITY - 1, vec![(0, Chunk::Discontinuity)]));
+        assert_eq!((samples.len(), marks), (CAPACITY - 1, vec![(0, QueueItem::Discontinuity)]));
         producer.push(&[&block[..500]]);
         let (samples, marks) = drain(&mut consumer);
-        assert_eq!((samples.len(), marks), (500, vec![(0, Chunk::Gap)]));
+        assert_eq!((samples.len(), marks), (500, vec![(0, QueueItem::Gap)]));
     }
 
     #[test]
@@ -245,16 +242,16 @@ mod tests {
         let mut lost_before = false;
         while next < SAMPLES {
             match consumer.pop(&mut buffer) {
-                Chunk::Samples(count) => {
+                QueueItem::Samples(count) => {
                     let first = (buffer[0] * (1 << 20) as f32) as u32 - 1;
                     assert_eq!(first > next, lost_before, "{next} is followed by {first}");
                     assert!(buffer[..count].iter().zip(first..).all(|(sample, number)| *sample == value(number)));
                     (next, taken, lost_before) = (first + count as u32, taken + count as u32, false);
                 }
-                Chunk::Gap => (gaps, lost_before) = (gaps + 1, true),
-                Chunk::Discontinuity => assert_eq!(next, 0),
-                Chunk::Empty if audio.is_finished() && consumer.len() == 0 => break,
-                Chunk::Empty => {}
+                QueueItem::Gap => (gaps, lost_before) = (gaps + 1, true),
+                QueueItem::Discontinuity => assert_eq!(next, 0),
+                QueueItem::Empty if audio.is_finished() && consumer.len() == 0 => break,
+                QueueItem::Empty => {}
             }
         }
         assert!(gaps > 0 && taken < SAMPLES, "{gaps} gaps, {taken} samples");
@@ -267,10 +264,11 @@ mod tests {
         for block in [1, 64, 441, 5_000] {
             let (mut producer, _consumer) = audio_queue(48_000.0).unwrap();
             (0..5_000 / block).for_each(|_| producer.push(&[&vec![0.1; block][..]]));
-            assert_eq!(producer.position(), (1, (5_000 / block * block) as u64), "{block}");
+            let frames = (5_000 / block * block) as u64;
+            assert_eq!(producer.position(), StreamPosition { segment: 1, frames }, "{block}");
             producer.mark_discontinuity();
             producer.push(&[&vec![0.1; 600][..]]);
-            assert_eq!(producer.position(), (2, 600), "{block}");
+            assert_eq!(producer.position(), StreamPosition { segment: 2, frames: 600 }, "{block}");
         }
     }
 
@@ -282,6 +280,6 @@ mod tests {
         producer.push(&[[0.2; 5]]);
         let (samples, marks) = drain(&mut consumer);
         assert_eq!(samples.len(), 12);
-        assert_eq!(marks, [(0, Chunk::Discontinuity), (7, Chunk::Discontinuity)]);
+        assert_eq!(marks, [(0, QueueItem::Discontinuity), (7, QueueItem::Discontinuity)]);
     }
 }

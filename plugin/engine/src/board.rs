@@ -44,7 +44,7 @@ impl TagBoard {
         Self::with_observer(Arc::new(()))
     }
 
-    /// A board with all tags at zero; `observer` is called with everything that is written to it.
+    /// A board with all tags at zero; `observer` is told of its status and its predictions.
     pub fn with_observer(observer: Arc<dyn EngineObserver>) -> Self {
         Self {
             observer,
@@ -116,7 +116,7 @@ impl TagBoard {
         Some(self.channel.load(Ordering::Relaxed)).filter(|channel| *channel != MEAN)
     }
 
-    /// Processor time that this instance has taken for inference.
+    /// Processor time that the worker threads have spent on this instance.
     pub fn cpu_time(&self) -> Duration {
         Duration::from_nanos(self.cpu_time.load(Ordering::Relaxed))
     }

@@ -30,7 +30,7 @@ const SCALE: f32 = (1 << 22) as f32;
 const MIN_ENERGY: f64 = 4.0;
 
 /// The most frames at a time, so that their energy fits into 32 bits.
-const CHUNK: usize = 256;
+const MAX_FRAMES: usize = 256;
 
 /// The magnitude at which samples are clipped: far above any music, and far below an overflow.
 const MAX_SAMPLE: f32 = 4.0;
@@ -89,7 +89,7 @@ impl Downmix {
     /// frames. Channels beyond [`MAX_CHANNELS`] are ignored. A sample that is not finite counts as zero.
     pub(crate) fn process<C: AsRef<[f32]>>(&mut self, channels: &[C], first: usize, mono: &mut [f32]) -> usize {
         let channels = &channels[..channels.len().min(MAX_CHANNELS)];
-        let frames = mono.len().min(self.interval - self.position).min(CHUNK);
+        let frames = mono.len().min(self.interval - self.position).min(MAX_FRAMES);
         let mono = &mut mono[..frames];
         let samples_of = |channel: usize| &channels[channel].as_ref()[first..first + frames];
         mono.fill(0.0);
@@ -264,7 +264,7 @@ mod tests {
             assert!((energy - f64::from(sample).powi(2)).abs() <= 0.51 / f64::from(SCALE), "{sample}: {energy}");
         }
         assert_eq!(energy_of(MAX_SAMPLE), SCALE as u32);
-        assert!(CHUNK as u64 * SCALE as u64 <= u64::from(u32::MAX));
+        assert!(MAX_FRAMES as u64 * SCALE as u64 <= u64::from(u32::MAX));
     }
 
     #[test]

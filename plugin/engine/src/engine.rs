@@ -35,12 +35,12 @@ use std::sync::Arc;
 /// ```
 pub struct Engine {
     shared: Arc<Shared>,
-    /// `None` if the system starts no thread.
+    /// `None` if the system cannot start a thread.
     workers: Option<Arc<Workers>>,
 }
 
 impl Engine {
-    /// Loads a model in the background; `inference` is how models are run. If the system starts no thread,
+    /// Loads a model in the background; `inference` is how models are run. If the system cannot start a thread,
     /// the board's status is [`Status::Failed`] and all tags stay at zero.
     pub fn start(request: impl Into<ModelRequest>, inference: InferenceMode) -> Self {
         Self::with_observer(request, inference, Arc::new(()))
@@ -60,7 +60,7 @@ impl Engine {
         let shared = Arc::new(Shared::new(board, inference, request));
         let workers = Workers::of_this_process().and_then(|workers| workers.add(&shared).map(|()| workers));
         match &workers {
-            Ok(workers) => workers.load(&shared),
+            Ok(workers) => workers.request_load(&shared),
             Err(error) => {
                 *lock(&shared.request) = None;
                 let why = format!("the system cannot start a thread for the model: {error}; close other programs");
@@ -79,7 +79,7 @@ impl Engine {
     pub fn load(&self, request: impl Into<ModelRequest>) {
         if let Some(workers) = &self.workers {
             *lock(&self.shared.request) = Some(request.into());
-            workers.load(&self.shared);
+            workers.request_load(&self.shared);
         }
     }
 

@@ -34,7 +34,9 @@ pub use audio_queue::AudioProducer;
 pub use board::TagBoard;
 pub use downmix::MAX_CHANNELS;
 pub use engine::Engine;
-pub use model::{FORMAT, InferenceMode, MAX_TAGS, Metadata, Model, ModelError, SAMPLE_RATE, StreamState};
-pub use observer::{EngineObserver, StreamTime};
+pub use model::{
+    ChannelAffine, FORMAT, InferenceMode, MAX_TAGS, Metadata, Model, ModelError, SAMPLE_RATE, StreamState,
+};
+pub use observer::{EngineObserver, StreamPosition, StreamTime};
 pub use source::{ModelRequest, ModelSource};
 pub use status::{ModelInfo, Status};

@@ -114,7 +114,7 @@ impl Resampler {
     }
 
     /// Resamples a whole recording and compensates the delay: sample `i` of the result is at `i / to`
-    /// seconds, to within half a sample.
+    /// seconds, to within half a sample and, at a rate whose ratio is approximated, 5e-5 of the time.
     pub fn resample_all(mut self, samples: &[f32]) -> Vec<f32> {
         let (from, to) = self.ratio;
         let length = (samples.len() as u64 * to as u64).div_ceil(from as u64) as usize;

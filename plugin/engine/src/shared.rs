@@ -16,7 +16,7 @@ const MIN_WAIT: Duration = Duration::from_millis(10);
 /// The longest time to wait for audio; the wait doubles while the host delivers none.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// One instance.
+/// The state of an engine.
 pub(crate) struct Shared {
     pub(crate) board: Arc<TagBoard>,
     pub(crate) analyzer: Mutex<Analyzer>,
@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     pub(crate) loaded: Condvar,
     /// Whether the workers take from the queue.
     pub(crate) is_realtime: AtomicBool,
-    /// Whether the caller takes from the queue: a copy of the analyzer's render mode.
+    /// Whether the render mode that was set last is offline: the caller takes from the queue, if there is one.
     pub(crate) is_offline: AtomicBool,
     /// The number of times in a row that the queue was empty.
     empty_polls: AtomicU32,
@@ -49,21 +49,21 @@ impl Shared {
         }
     }
 
-    /// Predicts at most one window that is due. Returns the time to wait before the next call, or
+    /// Predicts the windows that are due, as [`Analyzer::advance`] does in real time. Returns the time to wait before the next call, or
     /// `None` if there is no queue to take from.
     pub(crate) fn serve(&self) -> Option<Duration> {
         if !self.is_realtime.load(Ordering::Acquire) {
             return None;
         }
         let mut analyzer = lock(&self.analyzer);
-        let before = analyzer.chunks();
+        let before = analyzer.items_taken();
         let start = ThreadTime::now();
         let has_more = analyzer.advance(RenderMode::Realtime);
         self.board.add_cpu_time(start.elapsed());
         if has_more {
             return Some(Duration::ZERO);
         }
-        let is_empty = analyzer.chunks() == before;
+        let is_empty = analyzer.items_taken() == before;
         let empty_polls = if is_empty { self.empty_polls.load(Ordering::Relaxed) + 1 } else { 0 };
         self.empty_polls.store(empty_polls, Ordering::Relaxed);
         let wait = (MIN_WAIT * (1 << empty_polls.min(8))).min(MAX_WAIT);
@@ -71,8 +71,8 @@ impl Shared {
     }
 
     /// Inference panicked: this instance runs no model until another one is loaded.
-    pub(crate) fn break_down(&self) -> Option<Duration> {
-        lock(&self.analyzer).fail("inference broke down; load the model again".into());
+    pub(crate) fn fail_after_panic(&self) -> Option<Duration> {
+        lock(&self.analyzer).fail("inference panicked; load the model again or another one".into());
         None
     }
 }

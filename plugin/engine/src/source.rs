@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub enum ModelSource {
     /// An ONNX file in memory.
     Bytes {
-        /// The name of the model for a person.
+        /// The display name of the model.
         name: Cow<'static, str>,
         /// The ONNX file.
         bytes: &'static [u8],
@@ -23,8 +23,9 @@ pub enum ModelSource {
 pub struct ModelRequest {
     /// Where it is.
     pub source: ModelSource,
-    /// The SHA-256 that the file had when it was chosen, in hexadecimal digits, if known. It finds a
-    /// model whose file is gone in another instance of this process, and shows that a file was replaced.
+    /// The SHA-256 that the file had when it was chosen, as 64 lower-case hexadecimal digits, if known. If
+    /// the file cannot be read, a model with this hash that another instance uses is taken. If the file has
+    /// another hash, [`ModelInfo::notice`](crate::ModelInfo::notice) says so.
     pub hash: Option<String>,
     /// The model to use if this one cannot be used; without it the current model stays.
     pub fallback: Option<ModelSource>,
@@ -37,7 +38,7 @@ impl From<ModelSource> for ModelRequest {
 }
 
 impl ModelSource {
-    /// The name of the model for a person: of a file, its name without the folders.
+    /// The display name of the model: of a file, its name without the folders.
     pub(crate) fn name(&self) -> Cow<'_, str> {
         match self {
             Self::Bytes { name, .. } => Cow::Borrowed(name),

@@ -17,9 +17,9 @@ pub enum Status {
     Ready {
         /// Its tags, in the order of the board.
         tags: Vec<String>,
-        /// Which of the tags the model declares to be weak in.
+        /// Which of the tags the file's metadata lists as weak.
         weak: Vec<bool>,
-        /// The name of the model for a person.
+        /// The display name of the model.
         name: String,
         /// The length of its window.
         window: Duration,
@@ -41,7 +41,7 @@ pub enum Status {
 pub struct ModelInfo {
     /// Where it was loaded from; `None` without a model.
     pub source: Option<ModelSource>,
-    /// The SHA-256 of its file, in hexadecimal digits.
+    /// The SHA-256 of its file, as 64 lower-case hexadecimal digits.
     pub hash: String,
     /// The metadata of its file.
     pub metadata: Arc<Metadata>,
@@ -50,7 +50,7 @@ pub struct ModelInfo {
 }
 
 impl Status {
-    /// Whether the model declares to be weak in this tag.
+    /// Whether the file's metadata lists this tag as weak.
     pub fn is_weak(&self, tag: usize) -> bool {
         matches!(self, Self::Ready { weak, .. } if weak.get(tag) == Some(&true))
     }

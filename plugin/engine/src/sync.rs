@@ -2,10 +2,10 @@
 //! schedule a test decides, so that it can try the orders in which threads may run
 //! (`tests/handoffs.rs`).
 
-#[cfg(feature = "shuttle")]
-pub(crate) use decided::*;
 #[cfg(not(feature = "shuttle"))]
 pub(crate) use real::*;
+#[cfg(feature = "shuttle")]
+pub(crate) use simulated::*;
 
 /// Locks a mutex; a panic while it was locked does not matter.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -31,7 +31,7 @@ mod real {
 }
 
 #[cfg(feature = "shuttle")]
-mod decided {
+mod simulated {
     pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard, PoisonError, atomic};
     pub(crate) use shuttle::thread;
     use std::num::NonZeroUsize;
@@ -45,7 +45,7 @@ mod decided {
     }
 
     /// The simulated time, in nanoseconds: the sum of all waits.
-    static PASSED: AtomicU64 = AtomicU64::new(0);
+    static ELAPSED_NANOS: AtomicU64 = AtomicU64::new(0);
 
     /// A point in simulated time, which passes only while a thread waits.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +53,7 @@ mod decided {
 
     impl Instant {
         pub(crate) fn now() -> Self {
-            Self(Duration::from_nanos(PASSED.load(Ordering::Relaxed)))
+            Self(Duration::from_nanos(ELAPSED_NANOS.load(Ordering::Relaxed)))
         }
 
         pub(crate) fn elapsed(&self) -> Duration {
@@ -87,7 +87,7 @@ mod decided {
     ) -> MutexGuard<'a, T> {
         drop(guard);
         thread::yield_now();
-        PASSED.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
+        ELAPSED_NANOS.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
         mutex.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

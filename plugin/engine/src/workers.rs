@@ -40,14 +40,15 @@ struct Pool {
 
 #[derive(Default)]
 struct State {
-    instances: Vec<Instance>,
+    instances: Vec<ScheduledEngine>,
     loads: VecDeque<Weak<Shared>>,
     /// When the thread that waits with a timeout wakes; the others wait until they are notified.
     next_wake: Option<Instant>,
     should_stop: bool,
 }
 
-struct Instance {
+/// An engine, and when to serve it.
+struct ScheduledEngine {
     shared: Arc<Shared>,
     /// When to serve it next; `None` until it is woken.
     due: Option<Instant>,
@@ -58,7 +59,7 @@ impl Workers {
     /// The workers of this process, started if there are none.
     ///
     /// # Errors
-    /// If the system starts no thread.
+    /// If the system cannot start a thread.
     pub(crate) fn of_this_process() -> io::Result<Arc<Self>> {
         let mut known = lock(&WORKERS);
         if let Some(workers) = known.upgrade() {
@@ -72,7 +73,7 @@ impl Workers {
         });
         let loader = {
             let pool = Arc::clone(&pool);
-            thread::Builder::new().name("tagvane loader".into()).spawn(move || load(&pool))?
+            thread::Builder::new().name("tagvane loader".into()).spawn(move || run_loader(&pool))?
         };
         let workers = Arc::new(Self { pool, threads: Mutex::default(), loader: Some(loader) });
         *known = Arc::downgrade(&workers);
@@ -82,18 +83,18 @@ impl Workers {
     /// Serves an instance from now on, whenever it is due.
     ///
     /// # Errors
-    /// If the system starts not even one thread.
+    /// If the system cannot start a first thread.
     pub(crate) fn add(&self, shared: &Arc<Shared>) -> io::Result<()> {
         let instances = {
             let mut state = lock(&self.pool.state);
-            state.instances.push(Instance { shared: Arc::clone(shared), due: None, is_being_served: false });
+            state.instances.push(ScheduledEngine { shared: Arc::clone(shared), due: None, is_being_served: false });
             state.instances.len()
         };
         let mut threads = lock(&self.threads);
         let cores = available_parallelism().map_or(1, usize::from);
         if threads.len() < instances.min(cores).min(MAX_THREADS) {
             let pool = Arc::clone(&self.pool);
-            let thread = thread::Builder::new().name("tagvane worker".into()).spawn(move || work(&pool));
+            let thread = thread::Builder::new().name("tagvane worker".into()).spawn(move || run_worker(&pool));
             match thread {
                 Ok(thread) => threads.push(thread),
                 Err(error) if threads.is_empty() => {
@@ -113,7 +114,7 @@ impl Workers {
     }
 
     /// Has the loader load the model that an instance asks for.
-    pub(crate) fn load(&self, shared: &Arc<Shared>) {
+    pub(crate) fn request_load(&self, shared: &Arc<Shared>) {
         lock(&self.pool.state).loads.push_back(Arc::downgrade(shared));
         self.pool.load_requested.notify_one();
     }
@@ -151,19 +152,19 @@ impl Pool {
 }
 
 impl State {
-    fn find(&mut self, shared: &Arc<Shared>) -> Option<&mut Instance> {
+    fn find(&mut self, shared: &Arc<Shared>) -> Option<&mut ScheduledEngine> {
         self.instances.iter_mut().find(|instance| Arc::ptr_eq(&instance.shared, shared))
     }
 
     /// The instance that has been due longest, or is due next, of those that are not being served.
-    fn first_due(&mut self) -> Option<(Instant, &mut Instance)> {
+    fn first_due(&mut self) -> Option<(Instant, &mut ScheduledEngine)> {
         let waiting = self.instances.iter_mut().filter(|instance| !instance.is_being_served);
         waiting.filter_map(|instance| Some((instance.due?, instance))).min_by_key(|(due, _)| *due)
     }
 }
 
 /// A worker thread.
-fn work(pool: &Pool) {
+fn run_worker(pool: &Pool) {
     let mut state = lock(&pool.state);
     while !state.should_stop {
         let now = Instant::now();
@@ -177,7 +178,8 @@ fn work(pool: &Pool) {
                     pool.due.notify_one();
                 }
                 drop(state);
-                let next = catch_unwind(AssertUnwindSafe(|| shared.serve())).unwrap_or_else(|_| shared.break_down());
+                let next =
+                    catch_unwind(AssertUnwindSafe(|| shared.serve())).unwrap_or_else(|_| shared.fail_after_panic());
                 state = lock(&pool.state);
                 if let Some(instance) = state.find(&shared) {
                     let due = next.map(|wait| Instant::now() + wait);
@@ -198,7 +200,7 @@ fn work(pool: &Pool) {
 }
 
 /// The thread that loads models, one at a time.
-fn load(pool: &Pool) {
+fn run_loader(pool: &Pool) {
     let mut models = loader::ModelCache::default();
     let mut state = lock(&pool.state);
     while !state.should_stop {

@@ -5,13 +5,16 @@ mod support;
 
 use cap::Cap;
 use prost::Message as _;
+use sha2::Digest as _;
 use std::alloc::System;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use support::network::{NetworkSpec, SeededRng};
 use support::{bytes, loudness, node, tensor, weight};
 use tagvane_engine::{InferenceMode, Model, ModelError};
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, attribute_proto, tensor_proto};
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, attribute_proto, tensor_proto,
+};
 
 /// Counts and limits allocations.
 #[global_allocator]
@@ -33,9 +36,7 @@ const MAX_MEMORY: usize = 256 << 20;
 fn load(name: &str, file: &[u8]) -> Option<String> {
     if let Some(folder) = std::env::var_os("TAGVANE_SEEDS").filter(|_| file.len() < 4_096) {
         // The fuzzer starts with small files from these tests.
-        let mut hash = std::hash::DefaultHasher::new();
-        std::hash::Hash::hash(file, &mut hash);
-        let name = format!("{:016x}", std::hash::Hasher::finish(&hash));
+        let name = format!("{:x}", sha2::Sha256::digest(file));
         std::fs::write(std::path::Path::new(&folder).join(name), file).unwrap();
     }
     let before = MEMORY.allocated();
@@ -89,8 +90,9 @@ fn integers(name: &str, values: Vec<i64>) -> TensorProto {
 }
 
 /// A length-delimited field of protobuf.
-fn field(number: u8, content: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![number << 3 | 2];
+fn field(number: u32, content: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    prost::encoding::encode_key(number, prost::encoding::WireType::LengthDelimited, &mut bytes);
     prost::encoding::encode_varint(content.len() as u64, &mut bytes);
     bytes.extend_from_slice(content);
     bytes
@@ -171,12 +173,49 @@ fn millions_of_small_fields_are_refused() {
         let graph: Vec<u8> = field(number, &[]).repeat(10_000_000);
         assert_refused(&format!("ten million empty {name}"), &field(7, &graph), "too many fields");
     }
+    // Parts that a model has no use for, and that are refused once they are decoded: functions, training graphs,
+    // annotations and sparse tensors were not counted.
+    for (name, file) in [
+        ("nodes of a function", field(25, &field(7, &[]).repeat(10_000_000))),
+        ("inputs of a function", field(25, &field(4, &[]).repeat(10_000_000))),
+        ("nodes of a training graph", field(20, &field(1, &field(1, &[]).repeat(10_000_000)))),
+        ("bindings of a training", field(20, &field(3, &[]).repeat(10_000_000))),
+        ("annotations", field(7, &field(14, &[]).repeat(10_000_000))),
+        ("names of an annotation", field(7, &field(14, &field(2, &[]).repeat(10_000_000)))),
+        ("sparse weights", field(7, &field(15, &[]).repeat(10_000_000))),
+        ("sparse tensors of an attribute", field(7, &field(1, &field(5, &field(23, &[]).repeat(10_000_000))))),
+        ("types of an attribute", field(7, &field(1, &field(5, &field(15, &[]).repeat(10_000_000))))),
+    ] {
+        assert_refused(&format!("ten million {name}"), &file, "too many fields");
+    }
+    let dims = field(15, &field(3, &vec![1; 60 << 20]));
+    assert_refused("a sparse tensor with sixty million dimensions", &field(7, &dims), "too many fields");
     let names: Vec<u8> = field(1, b"a").repeat(5_000_000);
     assert_refused("a node with five million inputs", &field(7, &field(1, &names)), "too many fields");
     let dims = vec![1; 60 << 20];
     assert_refused("a tensor with sixty million dimensions", &field(7, &field(5, &field(1, &dims))), "too many fields");
     let properties: Vec<u8> = field(14, &[]).repeat(10_000_000);
     assert_refused("ten million properties", &properties, "too many fields");
+}
+
+#[test]
+fn many_outputs_and_weights_are_refused_in_time() {
+    let _alone = run_alone();
+    // Looking for each output's operator among all weights once took hours.
+    let weights = |count: usize| (0..count).map(|index| weight(&format!("w{index}"), &[1], vec![1.0]));
+    let chain = (0..4_000).map(|step| node("Identity", &[&format!("i{step}")], &format!("i{}", step + 1), &[]));
+    let output = ValueInfoProto { name: "i4000".into(), ..Default::default() };
+    let file = edited(|graph| {
+        graph.initializer.extend(weights(15_000));
+        graph.node.extend(chain);
+        graph.output = vec![output; 20_000];
+    });
+    assert_refused("20000 outputs", &file, "outputs");
+    let file = edited(|graph| {
+        graph.initializer.extend(weights(10_000));
+        graph.input.extend((0..10_000).map(|index| tensor(&format!("w{index}"), &[1])));
+    });
+    assert_eq!(load("10000 weights, all of them inputs too", &file), None);
 }
 
 #[test]

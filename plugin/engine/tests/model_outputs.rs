@@ -6,7 +6,7 @@ mod support;
 use prost::Message as _;
 use std::time::{Duration, Instant};
 use support::network::{NetworkSpec, SeededRng};
-use support::{bytes, loudness, node, tensor};
+use support::{bytes, loudness, node, tensor, weight};
 use tagvane_engine::{Engine, InferenceMode, Model, ModelError, ModelSource, RenderMode, SAMPLE_RATE, Status};
 use tract_onnx::pb::{ModelProto, StringStringEntryProto};
 
@@ -52,6 +52,39 @@ fn logits_become_probabilities() {
     }
 }
 
+/// Files before IR version 4 list their weights among the inputs. One that only another output needs was once
+/// taken for the waveform.
+#[test]
+fn weights_among_the_inputs_are_not_inputs() {
+    let (spec, plain) = network();
+    let mut model = plain.clone();
+    model.ir_version = 3;
+    let graph = model.graph.as_mut().unwrap();
+    let probabilities_name = graph.output[0].name.clone();
+    graph.initializer.push(weight("extra", &[5, 3], vec![0.5; 15]));
+    graph.node.push(node("MatMul", &[&probabilities_name, "extra"], "other", &[]));
+    graph.output.push(tensor("other", &[1, 3]));
+    let weights: Vec<_> = graph.initializer.iter().map(|stored| tensor(&stored.name, &stored.dims)).collect();
+    graph.input.splice(0..0, weights);
+    for inference in [InferenceMode::Sliding, InferenceMode::FullWindows] {
+        assert_eq!(
+            probabilities(&model, inference, spec.window()),
+            probabilities(&plain, inference, spec.window()),
+            "{inference:?}"
+        );
+    }
+}
+
+#[test]
+fn a_hop_of_nothing_or_beyond_the_window_is_refused() {
+    let file = bytes(&loudness(3_000));
+    for hop in [0, 3_001] {
+        let error = Model::with(&file, InferenceMode::FullWindows, Some(hop)).err().unwrap().to_string();
+        assert!(error.contains(&format!("a hop of {hop} samples")), "{error}");
+    }
+    assert_eq!(Model::with(&file, InferenceMode::FullWindows, Some(3_000)).unwrap().hop(), 3_000);
+}
+
 /// The first output was once used: the values of an embedding were shown as tags.
 #[test]
 fn the_output_of_the_tags_is_selected_in_any_order() {
@@ -86,7 +119,7 @@ fn values_that_are_no_probabilities_are_an_error() {
         Err(ModelError::Failed(why)) => why,
         other => panic!("{other:?}"),
     };
-    assert!(why.contains("1500 is no probability") && why.contains("sigmoid"), "{why}");
+    assert!(why.contains("1500 is not a probability") && why.contains("sigmoid"), "{why}");
 
     let bytes: &'static [u8] = Vec::leak(bytes);
     let engine = Engine::start(ModelSource::Bytes { name: "sum".into(), bytes }, InferenceMode::Sliding);
@@ -94,7 +127,7 @@ fn values_that_are_no_probabilities_are_an_error() {
     let mut producer = engine.connect(f64::from(SAMPLE_RATE), RenderMode::Offline).unwrap();
     producer.push(&[&[0.5_f32; 20_000][..]]);
     engine.process_offline();
-    assert!(matches!(engine.board().status(), Status::Failed(why) if why.contains("no probability")));
+    assert!(matches!(engine.board().status(), Status::Failed(why) if why.contains("not a probability")));
     assert!(engine.board().is_clear());
 }
 

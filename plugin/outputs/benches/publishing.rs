@@ -6,20 +6,21 @@ use std::hint::black_box;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tagvane_engine::{EngineObserver as _, InferenceMode, Status, StreamTime};
+use tagvane_engine::{EngineObserver as _, InferenceMode, Status, StreamPosition, StreamTime};
 use tagvane_outputs::{
-    Block, Event, MidiSettings, OutputProcessor, Outputs, PUBLISHED, Routing, SLOTS, Settings, Source,
+    Block, Event, MAX_PUBLISHED_TAGS, MidiSettings, OutputConfig, OutputParams, OutputProcessor, Outputs, SLOTS,
+    SlotSource,
 };
 
 const RATE: f64 = 48_000.0;
 const FRAMES: u32 = 512;
 const BLOCKS: u64 = 60_000;
 
-fn outputs(routing: Routing) -> Arc<Outputs> {
+fn outputs(config: OutputConfig) -> Arc<Outputs> {
     let outputs = Arc::new(Outputs::new());
     outputs.on_status(&Status::Ready {
-        tags: (0..PUBLISHED).map(|tag| format!("tag {tag}")).collect(),
-        weak: vec![false; PUBLISHED],
+        tags: (0..MAX_PUBLISHED_TAGS).map(|tag| format!("tag {tag}")).collect(),
+        weak: vec![false; MAX_PUBLISHED_TAGS],
         name: "bench".into(),
         window: Duration::from_secs(3),
         hop: Duration::from_millis(100),
@@ -27,13 +28,17 @@ fn outputs(routing: Routing) -> Arc<Outputs> {
         sample_rate: 22_050,
         is_sample_rate_assumed: false,
     });
-    outputs.set_routing(routing);
+    outputs.set_config(config);
     outputs
 }
 
 /// Processes blocks; `prediction` returns the probability of all tags at a block, if there is a
 /// prediction. Returns the nanoseconds of each block and the number of tags announced in it.
-fn measure(outputs: &Arc<Outputs>, settings: &Settings, prediction: impl Fn(u64) -> Option<f32>) -> Vec<(u64, usize)> {
+fn measure(
+    outputs: &Arc<Outputs>,
+    params: &OutputParams,
+    prediction: impl Fn(u64) -> Option<f32>,
+) -> Vec<(u64, usize)> {
     let mut processor = OutputProcessor::new(Arc::clone(outputs)).expect("new outputs have no processor");
     processor.activate(RATE);
     let mut measured = Vec::with_capacity(BLOCKS as usize);
@@ -42,13 +47,19 @@ fn measure(outputs: &Arc<Outputs>, settings: &Settings, prediction: impl Fn(u64)
         if let Some(probability) = prediction(block) {
             // Long enough ago to take effect in this block.
             let time = StreamTime { segment: 1, seconds: end as f64 / RATE - 0.2 };
-            outputs.on_prediction(time, &[probability; PUBLISHED]);
+            outputs.on_prediction(time, &[probability; MAX_PUBLISHED_TAGS]);
         }
         let mut announced = 0;
         let start = Instant::now();
         processor.begin_block(true);
-        let block = Block { frames: FRAMES, position: (1, end), playing: true, bypassed: false, offline: false };
-        processor.process(black_box(&block), settings);
+        let block = Block {
+            frames: FRAMES,
+            end: StreamPosition { segment: 1, frames: end },
+            is_playing: true,
+            is_bypassed: false,
+            is_offline: false,
+        };
+        processor.process(black_box(&block), params);
         processor.drain_events(|timed| {
             announced += usize::from(matches!(black_box(timed.event), Event::Tag { .. }));
             true
@@ -59,40 +70,43 @@ fn measure(outputs: &Arc<Outputs>, settings: &Settings, prediction: impl Fn(u64)
 }
 
 /// The median and the 99.9th percentile of nanoseconds, in microseconds, and their number.
-fn median_and_worst(mut times: Vec<u64>) -> (f64, f64, usize) {
+fn median_and_p999(mut times: Vec<u64>) -> (f64, f64, usize) {
     times.sort_unstable();
     let at = |fraction: f64| times[((times.len() - 1) as f64 * fraction) as usize] as f64 / 1e3;
     (at(0.5), at(0.999), times.len())
 }
 
 fn main() {
-    let idle = measure(&outputs(Routing::default()), &Settings::default(), |_| None);
-    let (unchanged, unchanged_worst, _) = median_and_worst(idle.into_iter().map(|(time, _)| time).collect());
+    let idle = measure(&outputs(OutputConfig::default()), &OutputParams::default(), |_| None);
+    let (unchanged, unchanged_p999, _) = median_and_p999(idle.into_iter().map(|(time, _)| time).collect());
 
     let receiver = UdpSocket::bind("127.0.0.1:0").expect("a UDP socket can be opened");
-    let mut routing = Routing::default();
-    for (slot, source) in routing.sources.iter_mut().enumerate() {
-        *source =
-            Source { tags: (0..4).map(|tag| format!("tag {}", slot + tag * SLOTS)).collect(), ..Source::default() };
+    let mut config = OutputConfig::default();
+    for (slot, source) in config.routing.sources.iter_mut().enumerate() {
+        *source = SlotSource {
+            tags: (0..4).map(|tag| format!("tag {}", slot + tag * SLOTS)).collect(),
+            ..SlotSource::default()
+        };
     }
-    routing.osc.on = true;
-    routing.osc.address = receiver.local_addr().expect("a bound socket has an address").to_string();
-    let outputs = outputs(routing);
+    config.osc.on = true;
+    config.osc.address = receiver.local_addr().expect("a bound socket has an address").to_string();
+    let outputs = outputs(config);
     outputs.set_armed(true);
-    let settings = Settings {
+    let params = OutputParams {
         attack: 100.0,
         release: 300.0,
         midi: Some(MidiSettings { channel: 0, first_controller: 20, sends_tags: true }),
-        ..Settings::default()
+        ..OutputParams::default()
     };
     // A prediction for each block, up and down: ten times as many as the plug-in makes.
-    let busy = measure(&outputs, &settings, |block| Some(if block % 2 == 0 { 0.95 } else { 0.05 }));
+    let busy = measure(&outputs, &params, |block| Some(if block % 2 == 0 { 0.95 } else { 0.05 }));
     // Only the blocks in which every tag was announced.
-    let all = busy.into_iter().filter(|(_, announced)| *announced >= PUBLISHED).map(|(time, _)| time).collect();
-    let (changed, changed_worst, count) = median_and_worst(all);
+    let all =
+        busy.into_iter().filter(|(_, announced)| *announced >= MAX_PUBLISHED_TAGS).map(|(time, _)| time).collect();
+    let (changed, changed_p999, count) = median_and_p999(all);
     println!(
-        "{{\"duration\": {:.1}, \"unchanged\": {unchanged:.3}, \"unchanged_worst\": {unchanged_worst:.3}, \
-         \"changed\": {changed:.3}, \"changed_worst\": {changed_worst:.3}, \"changed_blocks\": {count}}}",
+        "{{\"duration\": {:.1}, \"unchanged\": {unchanged:.3}, \"unchanged_p999\": {unchanged_p999:.3}, \
+         \"changed\": {changed:.3}, \"changed_p999\": {changed_p999:.3}, \"changed_blocks\": {count}}}",
         f64::from(FRAMES) / RATE * 1e6
     );
 }

@@ -1,6 +1,6 @@
 //! Announces the published tags to the host, at a limited rate.
 
-use crate::constants::{PUBLISHED, TICK_RATE};
+use crate::constants::{MAX_PUBLISHED_TAGS, TICK_RATE};
 use crate::rate_limit::RateLimit;
 
 /// A tag is not announced again until it has moved by this, or to zero.
@@ -9,7 +9,7 @@ const DEAD_BAND: f32 = 0.001;
 /// The values of the published tags that the host knows.
 #[derive(Debug)]
 pub(crate) struct Announcer {
-    announced: [f32; PUBLISHED],
+    announced: [f32; MAX_PUBLISHED_TAGS],
     limit: RateLimit,
     /// Whether a tag may have moved since the last announcement.
     is_pending: bool,
@@ -17,7 +17,7 @@ pub(crate) struct Announcer {
 
 impl Announcer {
     pub(crate) fn new() -> Self {
-        Self { announced: [0.0; PUBLISHED], limit: RateLimit::default(), is_pending: false }
+        Self { announced: [0.0; MAX_PUBLISHED_TAGS], limit: RateLimit::default(), is_pending: false }
     }
 
     /// A tag may have moved.

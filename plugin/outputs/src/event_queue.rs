@@ -1,6 +1,6 @@
 //! The events that wait for the host.
 
-use crate::constants::{PUBLISHED, SLOTS};
+use crate::constants::{MAX_PUBLISHED_TAGS, SLOTS};
 use crate::event::{Event, TimedEvent};
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 const CAPACITY: usize = 4_096;
 
 /// The most events of one tick: two for each tag, five for each slot, and Write.
-const MAX_EVENTS_A_TICK: usize = 2 * PUBLISHED + 5 * SLOTS + 1;
+const MAX_EVENTS_A_TICK: usize = 2 * MAX_PUBLISHED_TAGS + 5 * SLOTS + 1;
 
 /// Events for the host, in order, with the position in its block.
 pub(crate) struct EventQueue {
@@ -16,12 +16,12 @@ pub(crate) struct EventQueue {
     /// Frames of the host's block that are processed.
     frame: u32,
     /// The state of Write that the host knows.
-    known_armed: bool,
+    host_armed: bool,
 }
 
 impl EventQueue {
     pub(crate) fn new() -> Self {
-        Self { events: VecDeque::with_capacity(CAPACITY), frame: 0, known_armed: false }
+        Self { events: VecDeque::with_capacity(CAPACITY), frame: 0, host_armed: false }
     }
 
     /// A block of the host begins.
@@ -49,14 +49,14 @@ impl EventQueue {
     }
 
     /// The host armed or disarmed Write.
-    pub(crate) fn set_known_armed(&mut self, armed: bool) {
-        self.known_armed = armed;
+    pub(crate) fn set_host_armed(&mut self, armed: bool) {
+        self.host_armed = armed;
     }
 
     /// Adds an event if the host does not know that Write is armed, or is not.
     pub(crate) fn announce_armed(&mut self, armed: bool) {
-        if armed != self.known_armed {
-            self.known_armed = armed;
+        if armed != self.host_armed {
+            self.host_armed = armed;
             self.push(self.frame, Event::Write { armed });
         }
     }

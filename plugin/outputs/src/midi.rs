@@ -1,8 +1,8 @@
 //! Slots and tags as MIDI control changes.
 
-use crate::constants::{PUBLISHED, SLOTS};
+use crate::constants::{MAX_PUBLISHED_TAGS, SLOTS};
 use crate::event::Event;
-use crate::settings::MidiSettings;
+use crate::params::MidiSettings;
 
 /// The last controller: 120 to 127 are channel mode messages, such as "all notes off".
 const LAST_CONTROLLER: usize = 119;
@@ -14,15 +14,15 @@ pub(crate) struct MidiSender {
     /// The last value that was sent for each slot.
     slots: [Option<u8>; SLOTS],
     /// The last value that was sent for each published tag.
-    tags: [Option<u8>; PUBLISHED],
+    tags: [Option<u8>; MAX_PUBLISHED_TAGS],
 }
 
 impl MidiSender {
     pub(crate) fn new() -> Self {
-        Self { settings: None, slots: [None; SLOTS], tags: [None; PUBLISHED] }
+        Self { settings: None, slots: [None; SLOTS], tags: [None; MAX_PUBLISHED_TAGS] }
     }
 
-    /// Takes over the settings; if they changed, every value is sent again.
+    /// Applies the settings; if they changed, every value is sent again.
     pub(crate) fn set(&mut self, settings: Option<MidiSettings>) {
         if settings != self.settings {
             *self = Self { settings, ..Self::new() };

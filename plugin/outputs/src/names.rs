@@ -1,18 +1,23 @@
-//! Names for channels that take only some characters.
+//! Names for OSC and the VST3, which take only ASCII.
 
 /// `name` in ASCII: letters of other scripts are transliterated.
 pub fn to_ascii(name: &str) -> String {
     deunicode::deunicode_with_tofu(name, "?")
 }
 
-/// `name` as one part of an OSC address: in ASCII, without the characters that OSC 1.0 reserves, never
-/// empty.
+/// The most characters of a part of an OSC address.
+const MAX_PART: usize = 64;
+
+/// `name` as one part of an OSC address: 1 to 64 printable ASCII characters, without those that OSC 1.0
+/// reserves.
 pub fn osc_address_part(name: &str) -> String {
     let part: String = to_ascii(name)
         .trim()
         .chars()
+        .take(MAX_PART)
         .map(|character| match character {
-            ' ' | '#' | '*' | ',' | '/' | '?' | '[' | ']' | '{' | '}' => '_',
+            character if !character.is_ascii_graphic() => '_',
+            '#' | '*' | ',' | '/' | '?' | '[' | ']' | '{' | '}' => '_',
             other => other,
         })
         .collect();
@@ -30,6 +35,8 @@ mod tests {
         assert_eq!(osc_address_part("Müsik"), "Musik");
         assert_eq!(osc_address_part("[*]"), "___");
         assert_eq!(osc_address_part(" "), "_");
+        assert_eq!(osc_address_part("a\0b\nc"), "a_b_c");
+        assert_eq!(osc_address_part(&"long".repeat(100)).len(), MAX_PART);
         assert_eq!(to_ascii("naïve"), "naive");
     }
 }

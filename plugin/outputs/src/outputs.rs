@@ -1,11 +1,12 @@
 //! The part of the outputs that all threads of an instance share.
 
-use crate::constants::{PUBLISHED, SLOTS};
-use crate::osc::{OscSender, OscStatus, SnapshotSender};
+use crate::config::OutputConfig;
+use crate::constants::{MAX_PUBLISHED_TAGS, SLOTS};
+use crate::osc::{OscOutput, OscStatus, SnapshotSender};
 use crate::predictions::{PredictionReceiver, PredictionSender, prediction_channel};
-use crate::routing::{ResolvedRouting, Routing, published_tags};
-use crate::settings::GestureMode;
+use crate::routing::{ResolvedRouting, SlotSource, published_tags};
 use crate::timeline::{Timeline, TransportSender, transport_channel};
+use crate::writer::GestureMode;
 use atomic_float::AtomicF32;
 use std::ops::Deref;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -14,35 +15,35 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tagvane_engine::{EngineObserver, MAX_TAGS, Status, StreamTime};
 
-/// The latest values, which any thread may read, and the routing, which the editor and the host may
+/// The latest values, which any thread may read, and the configuration, which the editor and the host may
 /// change. An [`OutputProcessor`](crate::OutputProcessor) writes the values; the engine hands over its
 /// predictions through [`EngineObserver`].
 pub struct Outputs {
     values: Values,
     /// Whether Write is armed.
     armed: AtomicBool,
-    /// Whether a value is not at rest at zero.
+    /// Whether a value is above zero or still moving.
     is_active: AtomicBool,
     control_changes: AtomicU64,
     gesture_mode: AtomicU8,
     pub(crate) resolved_routing: ResolvedRouting,
     names_version: AtomicU64,
-    routing: Mutex<NamedRouting>,
+    config: Mutex<ConfigAndTags>,
     predictions: Mutex<PredictionSender>,
     /// The audio thread's ends of the queues, until a processor takes them.
     processor_queues: Mutex<Option<ProcessorQueues>>,
-    osc: Mutex<OscSender>,
+    osc: Mutex<OscOutput>,
     timeline: Mutex<Timeline>,
 }
 
 /// The latest values, for any thread to read.
 struct Values {
     tags: Box<[AtomicF32]>,
-    /// Which numbering of the tags `tags` has.
+    /// The version of the tag list that the indices of `tags` refer to.
     tags_version: AtomicU64,
     /// The parameters of the slots.
     slots: [AtomicF32; SLOTS],
-    /// What each slot makes of its source.
+    /// The live values of the slots.
     live: [AtomicF32; SLOTS],
     sources: [AtomicF32; SLOTS],
 }
@@ -54,18 +55,19 @@ pub(crate) struct ProcessorQueues {
     pub(crate) transport: TransportSender,
 }
 
-/// The routing and the names of the tags that it refers to.
+/// The configuration and the model's tags, which it refers to.
 #[derive(Default)]
-struct NamedRouting {
-    routing: Routing,
-    names: Vec<String>,
+struct ConfigAndTags {
+    config: OutputConfig,
+    /// The names of the model's tags.
+    tags: Vec<String>,
 }
 
 impl Outputs {
-    /// Outputs with an empty routing; all values are zero.
+    /// Outputs with the default configuration; all values are zero.
     pub fn new() -> Self {
         let (prediction_sender, predictions) = prediction_channel();
-        let (osc_sender, osc) = OscSender::new();
+        let (osc_sender, osc) = OscOutput::new();
         let (transport, history) = transport_channel();
         Self {
             values: Values {
@@ -81,7 +83,7 @@ impl Outputs {
             gesture_mode: AtomicU8::new(GestureMode::Held as u8),
             resolved_routing: ResolvedRouting::new(),
             names_version: AtomicU64::new(0),
-            routing: Mutex::default(),
+            config: Mutex::default(),
             predictions: Mutex::new(prediction_sender),
             processor_queues: Mutex::new(Some(ProcessorQueues { predictions, osc, transport })),
             osc: Mutex::new(osc_sender),
@@ -103,31 +105,33 @@ impl Outputs {
         self.resolved_routing.published_tag(index).map_or(0.0, |tag| self.tag_value(tag))
     }
 
-    /// The number of tags that the host sees, at most [`PUBLISHED`].
+    /// The number of tags that the host sees, at most [`MAX_PUBLISHED_TAGS`].
     pub fn published_count(&self) -> usize {
-        (0..PUBLISHED).take_while(|index| self.resolved_routing.published_tag(*index).is_some()).count()
+        (0..MAX_PUBLISHED_TAGS).take_while(|index| self.resolved_routing.published_tag(*index).is_some()).count()
     }
 
-    /// The value of a slot's parameter, 0..=1.
+    /// The value of a slot's parameter, 0..=1; zero if there is no such slot.
     pub fn slot_value(&self, slot: usize) -> f32 {
-        self.values.slots[slot].load(Relaxed)
+        self.values.slots.get(slot).map_or(0.0, |value| value.load(Relaxed))
     }
 
-    /// Sets the value of a slot's parameter, clamped to 0..=1. Ignores values that are not finite.
+    /// Sets the value of a slot's parameter, clamped to 0..=1. Ignores values that are not finite, and slots
+    /// that do not exist.
     pub fn set_slot_value(&self, slot: usize, value: f32) {
-        if value.is_finite() {
-            self.values.slots[slot].store(value.clamp(0.0, 1.0), Relaxed);
+        if let Some(slot) = self.values.slots.get(slot).filter(|_| value.is_finite()) {
+            slot.store(value.clamp(0.0, 1.0), Relaxed);
         }
     }
 
-    /// What a slot makes of its source now, whether it is recorded or not, 0..=1.
+    /// The live value of a slot, whether it is recorded or not: its source after threshold, smoothing and
+    /// range, 0..=1; zero if there is no such slot.
     pub fn live_value(&self, slot: usize) -> f32 {
-        self.values.live[slot].load(Relaxed)
+        self.values.live.get(slot).map_or(0.0, |value| value.load(Relaxed))
     }
 
-    /// The value of a slot's source now, 0..=1.
+    /// The value of a slot's source now, 0..=1; zero if there is no such slot.
     pub fn source_value(&self, slot: usize) -> f32 {
-        self.values.sources[slot].load(Relaxed)
+        self.values.sources.get(slot).map_or(0.0, |value| value.load(Relaxed))
     }
 
     /// Whether Write is armed.
@@ -162,7 +166,7 @@ impl Outputs {
         self.gesture_mode.store(mode as u8, Relaxed);
     }
 
-    /// Whether a value is not at rest at zero, so that the host must keep processing.
+    /// Whether a value is above zero or still moving, so that the host must not put the plug-in to sleep.
     pub fn is_active(&self) -> bool {
         self.is_active.load(Relaxed)
     }
@@ -177,31 +181,33 @@ impl Outputs {
 
     /// The name of the tag at a published index. Takes a lock.
     pub fn published_name(&self, index: usize) -> Option<String> {
-        let named = self.named_routing();
-        let tag = published_tags(&named.routing, &named.names).nth(index)?;
-        named.names.get(tag).cloned()
+        let ConfigAndTags { config, tags } = &*self.lock_config();
+        let tag = published_tags(&config.routing, tags).nth(index)?;
+        tags.get(tag).cloned()
     }
 
     /// The name of a slot: its number, from 1, and its source. Takes a lock.
     pub fn slot_name(&self, slot: usize) -> String {
         let number = slot + 1;
-        match self.named_routing().routing.sources[slot].name() {
+        match self.lock_config().config.routing.sources.get(slot).and_then(SlotSource::name) {
             Some(source) => format!("Slot {number}: {source}"),
             None => format!("Slot {number}"),
         }
     }
 
-    /// The routing. Takes a lock.
-    pub fn routing(&self) -> Routing {
-        self.named_routing().routing.clone()
+    /// The configuration. Takes a lock.
+    pub fn config(&self) -> OutputConfig {
+        self.lock_config().config.clone()
     }
 
-    /// Takes over another routing. Takes locks, and starts or ends a thread if OSC is switched on or off.
-    pub fn set_routing(&self, routing: Routing) {
-        let mut named = self.named_routing();
-        self.osc().set(&routing.osc);
-        named.routing = routing;
-        self.apply_routing(&named);
+    /// Applies another configuration. Takes locks, and starts or ends a thread if the OSC settings change.
+    pub fn set_config(&self, config: OutputConfig) {
+        let mut current = self.lock_config();
+        if config.osc != current.config.osc {
+            self.osc().restart(&config.osc);
+        }
+        current.config = config;
+        self.apply_routing(&current);
     }
 
     /// The state of the OSC output. Takes a lock.
@@ -209,10 +215,10 @@ impl Outputs {
         self.osc().status()
     }
 
-    /// Hands the routing or the names, after a change, to everything that uses them.
-    fn apply_routing(&self, named: &NamedRouting) {
-        self.resolved_routing.resolve(&named.routing, &named.names);
-        let published = published_tags(&named.routing, &named.names).filter_map(|tag| named.names.get(tag)).cloned();
+    /// Hands the routing or the tags, after a change, to everything that uses them.
+    fn apply_routing(&self, ConfigAndTags { config, tags }: &ConfigAndTags) {
+        self.resolved_routing.resolve(&config.routing, tags);
+        let published = published_tags(&config.routing, tags).filter_map(|tag| tags.get(tag)).cloned();
         self.osc().set_names(published.collect());
         self.names_version.fetch_add(1, Release);
     }
@@ -221,7 +227,7 @@ impl Outputs {
         self.values.tags[tag].store(value, Relaxed);
     }
 
-    /// The tags that are set from now on have the indices of this version.
+    /// The indices of the tags refer to this version of the tag list from now on.
     pub(crate) fn set_tags_version(&self, tags_version: u64) {
         self.values.tags_version.store(tags_version, Release);
     }
@@ -246,11 +252,11 @@ impl Outputs {
         lock(&self.processor_queues).take()
     }
 
-    fn named_routing(&self) -> MutexGuard<'_, NamedRouting> {
-        lock(&self.routing)
+    fn lock_config(&self) -> MutexGuard<'_, ConfigAndTags> {
+        lock(&self.config)
     }
 
-    fn osc(&self) -> MutexGuard<'_, OscSender> {
+    fn osc(&self) -> MutexGuard<'_, OscOutput> {
         lock(&self.osc)
     }
 }
@@ -263,18 +269,20 @@ impl Default for Outputs {
 
 impl EngineObserver for Outputs {
     fn on_status(&self, status: &Status) {
-        let mut named = self.named_routing();
+        let mut current = self.lock_config();
         let (window, hop) = match status {
             Status::Ready { window, hop, .. } => (*window, *hop),
             Status::Loading { .. } | Status::Failed(_) => (Duration::ZERO, Duration::ZERO),
         };
         self.osc().set_window(window);
-        lock(&self.timeline).set_model(status.tags(), window, hop);
-        if named.names != status.tags() {
-            named.names = status.tags().to_vec();
-            self.resolved_routing.renumber(named.names.len());
-            self.apply_routing(&named);
+        // A file may name more tags before its model is loaded and refused.
+        let tags = &status.tags()[..status.tags().len().min(MAX_TAGS)];
+        if current.tags != tags {
+            current.tags = tags.to_vec();
+            self.resolved_routing.set_tag_count(current.tags.len());
+            self.apply_routing(&current);
         }
+        lock(&self.timeline).set_model(tags, window, hop);
     }
 
     fn on_prediction(&self, time: StreamTime, probabilities: &[f32]) {

@@ -32,7 +32,7 @@ pub(crate) struct PredictionReceiver {
 pub(crate) struct PredictionHeader {
     /// The end of its window.
     pub(crate) time: StreamTime,
-    /// Which numbering of the tags the probabilities have.
+    /// The version of the tag list that the indices of the probabilities refer to.
     pub(crate) tags_version: u64,
     /// The number of probabilities, at most [`MAX_TAGS`].
     count: usize,

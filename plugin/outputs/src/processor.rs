@@ -1,22 +1,22 @@
 //! The part of the outputs that runs on the audio thread.
 
 use crate::announcer::Announcer;
-use crate::constants::{DELAY, SLOTS, TICK_RATE};
+use crate::constants::{PREDICTION_DELAY, SLOTS, TICK_RATE};
 use crate::event::{Event, TimedEvent};
 use crate::event_queue::EventQueue;
 use crate::midi::MidiSender;
 use crate::osc::{OscThrottle, Snapshot};
 use crate::outputs::Outputs;
 use crate::outputs::ProcessorQueues;
+use crate::params::OutputParams;
 use crate::predictions::PredictionReceiver;
-use crate::settings::Settings;
 use crate::slot::SlotShaper;
 use crate::smoothed_tags::SmoothedTags;
 use crate::timeline::{Transport, TransportSender};
 use crate::writer::AutomationWriter;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tagvane_engine::StreamTime;
+use tagvane_engine::{StreamPosition, StreamTime};
 
 /// Changes of the slots by the host that can wait without an allocation.
 const MAX_SLOT_CHANGES: usize = 4_096;
@@ -26,16 +26,16 @@ const MAX_SLOT_CHANGES: usize = 4_096;
 pub struct Block {
     /// Its length, in frames.
     pub frames: u32,
-    /// The segment and the frames since its start, at the end of the block, as
-    /// [`AudioProducer::position`](tagvane_engine::AudioProducer::position) returns them after the block
-    /// was pushed.
-    pub position: (u32, u64),
+    /// The position at the end of the block, as
+    /// [`AudioProducer::position`](tagvane_engine::AudioProducer::position) returns it after the block was
+    /// pushed.
+    pub end: StreamPosition,
     /// Whether the host's transport plays.
-    pub playing: bool,
+    pub is_playing: bool,
     /// Whether the plug-in is bypassed, so that no automation is written.
-    pub bypassed: bool,
+    pub is_bypassed: bool,
     /// Whether this is a bounce, which may wait and allocate.
-    pub offline: bool,
+    pub is_offline: bool,
 }
 
 /// Takes the predictions that are due and queues events for the host.
@@ -145,7 +145,8 @@ impl OutputProcessor {
     }
 
     /// The host sets a slot at a frame of this block. Call it in the order of the frames, before
-    /// [`process`](Self::process). A slot whose automation is being written ignores it.
+    /// [`process`](Self::process). The value is clamped to 0..=1. A slot whose automation is being written
+    /// ignores it; so do all slots a value that is not finite, and more than 4096 changes in a block.
     pub fn set_slot_value(&mut self, frame: u32, slot: usize, value: f32) {
         // A block with more changes than that would make the queue allocate.
         if slot < SLOTS && value.is_finite() && self.slot_changes.len() < MAX_SLOT_CHANGES {
@@ -156,23 +157,23 @@ impl OutputProcessor {
     /// The host arms or disarms Write.
     pub fn set_armed(&mut self, armed: bool) {
         self.outputs.set_armed(armed);
-        self.events.set_known_armed(armed);
+        self.events.set_host_armed(armed);
     }
 
     /// Sets the host's transport at the beginning of `block`, whose audio was pushed.
     pub fn set_transport(&mut self, block: &Block, transport: Transport) {
-        let (segment, end) = block.position;
+        let StreamPosition { segment, frames: end } = block.end;
         let begin = end.saturating_sub(u64::from(block.frames));
         self.transport.send(StreamTime { segment, seconds: begin as f64 / self.rate }, transport);
     }
 
     /// Processes a block, or a part of one.
-    pub fn process(&mut self, block: &Block, settings: &Settings) {
-        let (segment, end) = block.position;
+    pub fn process(&mut self, block: &Block, params: &OutputParams) {
+        let StreamPosition { segment, frames: end } = block.end;
         if segment != self.segment {
             self.start_segment(segment);
         }
-        self.midi.set(settings.midi);
+        self.midi.set(params.midi);
         self.events.announce_armed(self.outputs.is_armed());
         let begin = end.saturating_sub(u64::from(block.frames));
         let mut tick = (begin as f64 * f64::from(TICK_RATE) / self.rate) as u64;
@@ -183,20 +184,20 @@ impl OutputProcessor {
             }
             if position >= begin {
                 let frame = self.events.frame() + (position - begin) as u32;
-                self.apply_slot_changes(frame, settings.sends_live_values);
-                self.tick(tick, position, frame, block, settings);
+                self.apply_slot_changes(frame, params.sends_live_values);
+                self.tick(tick, position, frame, block, params);
             }
             tick += 1;
         }
         self.events.advance(block.frames);
-        self.apply_slot_changes(self.events.frame().saturating_sub(1), settings.sends_live_values);
+        self.apply_slot_changes(self.events.frame().saturating_sub(1), params.sends_live_values);
     }
 
     /// Takes what the host set and announces what is pending, without audio.
-    pub fn flush(&mut self, settings: &Settings) {
-        self.apply_slot_changes(u32::MAX, settings.sends_live_values);
+    pub fn flush(&mut self, params: &OutputParams) {
+        self.apply_slot_changes(u32::MAX, params.sends_live_values);
         self.events.announce_armed(self.outputs.is_armed());
-        if !self.is_activated && self.announcer.is_pending() && settings.announce_rate.is_some() {
+        if !self.is_activated && self.announcer.is_pending() && params.announce_rate.is_some() {
             self.announce_tags(0);
         }
     }
@@ -244,25 +245,28 @@ impl OutputProcessor {
                 output.value = Some(value);
                 self.osc.mark_changed();
                 let events = &mut self.events;
-                self.midi.send_slot(slot, value, |event| events.push(frame, event));
+                // Without room a later tick sends it.
+                if events.has_room() {
+                    self.midi.send_slot(slot, value, |event| events.push(frame, event));
+                }
             }
         }
     }
 
     /// Updates all outputs at a tick, which is at `position` in the segment and at `frame` in the host's
     /// block.
-    fn tick(&mut self, tick: u64, position: u64, frame: u32, block: &Block, settings: &Settings) {
-        if self.take_predictions(position) | self.smooth_tags(settings) {
+    fn tick(&mut self, tick: u64, position: u64, frame: u32, block: &Block, params: &OutputParams) {
+        if self.take_predictions(position) | self.smooth_tags(params) {
             self.mark_tags_changed();
         }
         // The queue must not allocate if the host takes no events.
-        let has_room = block.offline || self.events.has_room();
+        let has_room = block.is_offline || self.events.has_room();
         // A host without a transport is taken to play.
-        let is_playing = block.playing || !self.has_transport;
-        let is_armed = self.outputs.is_armed() && is_playing && !block.bypassed;
+        let is_playing = block.is_playing || !self.has_transport;
+        let is_armed = self.outputs.is_armed() && is_playing && !block.is_bypassed;
         let mut is_active = self.tags.is_active(self.outputs.resolved_routing.tag_count());
         for slot in 0..SLOTS {
-            is_active |= self.tick_slot(slot, frame, is_armed, has_room, settings);
+            is_active |= self.tick_slot(slot, frame, is_armed, has_room, params);
         }
         self.outputs.set_active(is_active);
         if !has_room {
@@ -271,13 +275,13 @@ impl OutputProcessor {
         let Self { outputs, midi, events, .. } = self;
         let value = |index| outputs.resolved_routing.published_tag(index).map(|tag| outputs.tag_value(tag));
         midi.send_tags(value, |event| events.push(frame, event));
-        if let Some(rate) = settings.announce_rate
+        if let Some(rate) = params.announce_rate
             && self.announcer.is_due(tick, rate)
         {
             self.announce_tags(frame);
         }
         let Self { outputs, osc, slots, tags, rate, .. } = self;
-        osc.step(tick, block.offline, || Snapshot {
+        osc.step(tick, block.is_offline, || Snapshot {
             tags: std::array::from_fn(|index| outputs.published_value(index)),
             slots: std::array::from_fn(|slot| slots[slot].value),
             age: (position as f64 / *rate - tags.window_end()) as f32,
@@ -285,12 +289,12 @@ impl OutputProcessor {
     }
 
     /// Updates one slot; `has_room` if events may be queued. Returns whether the slot is active.
-    fn tick_slot(&mut self, slot: usize, frame: u32, is_armed: bool, has_room: bool, settings: &Settings) -> bool {
+    fn tick_slot(&mut self, slot: usize, frame: u32, is_armed: bool, has_room: bool, params: &OutputParams) -> bool {
         let Self { outputs, tags, slots, midi, osc, events, .. } = self;
         let output = &mut slots[slot];
         let source = outputs.resolved_routing.source_value(slot, tags.targets());
         let source_value = source.unwrap_or(0.0);
-        let live = output.shaper.step(source_value, &settings.slots[slot]);
+        let live = output.shaper.step(source_value, &params.slots[slot]);
         outputs.set_live_value(slot, source_value, live);
         if !has_room {
             return true;
@@ -302,7 +306,7 @@ impl OutputProcessor {
         }
         let parameter = outputs.slot_value(slot);
         let value = match source {
-            Some(_) if is_recording || settings.sends_live_values => Some(live),
+            Some(_) if is_recording || params.sends_live_values => Some(live),
             Some(_) => Some(parameter),
             // The host plays automation back, or did, although the slot has no source now.
             None if output.value.is_some() || parameter != 0.0 => Some(parameter),
@@ -321,14 +325,14 @@ impl OutputProcessor {
     /// Takes the predictions that are due at `position` in the segment. Returns whether the tags changed.
     fn take_predictions(&mut self, position: u64) -> bool {
         let tags_version = self.outputs.resolved_routing.tags_version();
-        let mut has_changed = tags_version != self.tags.version();
+        let mut has_changed = tags_version != self.tags.tags_version();
         if has_changed {
-            self.tags.renumber(tags_version, &self.outputs);
+            self.tags.set_tags_version(tags_version, &self.outputs);
         }
         while let Some(header) = self.predictions.peek() {
             let is_current = header.time.segment == self.segment && header.tags_version == tags_version;
             // Half a frame is a tolerance for rounding.
-            if is_current && (header.time.seconds + DELAY) * self.rate > position as f64 + 0.5 {
+            if is_current && (header.time.seconds + PREDICTION_DELAY) * self.rate > position as f64 + 0.5 {
                 break;
             }
             let probabilities = self.predictions.pop();
@@ -342,8 +346,8 @@ impl OutputProcessor {
     }
 
     /// Advances the smoothed tags by a tick. Returns whether one may have moved.
-    fn smooth_tags(&mut self, settings: &Settings) -> bool {
-        self.tags.step(settings, self.outputs.resolved_routing.tag_count(), &self.outputs)
+    fn smooth_tags(&mut self, params: &OutputParams) -> bool {
+        self.tags.step(params, self.outputs.resolved_routing.tag_count(), &self.outputs)
     }
 
     fn announce_tags(&mut self, frame: u32) {

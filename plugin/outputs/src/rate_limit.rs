@@ -1,7 +1,7 @@
 //! A limit on how often something happens.
 
-/// Limits a rate over time rather than from one time to the next: something that comes a little too
-/// often is not halved.
+/// Allows something once every so many ticks on average: of what comes a little too often, only the excess
+/// is held back.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimit {
     /// The tick at which the next time is allowed.
@@ -9,7 +9,7 @@ pub(crate) struct RateLimit {
 }
 
 impl RateLimit {
-    /// Whether it may happen at `tick`, with `spacing` ticks between two times. If so, it counts as done.
+    /// Whether it may happen at `tick`, every `spacing` ticks on average. If so, it counts as done.
     pub(crate) fn allows(&mut self, tick: u64, spacing: f64) -> bool {
         let now = tick as f64;
         // The count of ticks restarts with each segment.

@@ -1,8 +1,7 @@
 //! Which tag drives which slot: by names, as the user and the project have it, and resolved to indices
 //! for the audio thread.
 
-use crate::constants::{PUBLISHED, SLOTS};
-use crate::osc::OscSettings;
+use crate::constants::{MAX_PUBLISHED_TAGS, SLOTS};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize};
@@ -10,24 +9,22 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize}
 /// The most tags in the source of a slot.
 pub const MAX_SOURCE_TAGS: usize = 16;
 
-/// What a project stores of the outputs besides their parameters. It names the tags, so that the
-/// routing also applies to another model with the same tags.
+/// Which tags drive which slot, and which ones the host sees. It names the tags, so that it also applies to
+/// another model with the same tags.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Routing {
     /// The source of each slot.
-    pub sources: [Source; SLOTS],
-    /// The tags of a large model that the host sees; of a model with at most [`PUBLISHED`] tags it sees
+    pub sources: [SlotSource; SLOTS],
+    /// The tags of a large model that the host sees; of a model with at most [`MAX_PUBLISHED_TAGS`] tags it sees
     /// all.
     pub published: Vec<String>,
-    /// The OSC output.
-    pub osc: OscSettings,
 }
 
 /// The source of a slot; a slot without tags is not used.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Source {
+pub struct SlotSource {
     /// The names of the tags. Tags that the model does not have are ignored, and so are those after the
     /// first [`MAX_SOURCE_TAGS`] that it has.
     pub tags: Vec<String>,
@@ -47,8 +44,8 @@ pub enum Combine {
     Mean,
 }
 
-impl Source {
-    /// The name for a person; `None` without tags.
+impl SlotSource {
+    /// The display name; `None` without tags.
     pub fn name(&self) -> Option<String> {
         match (&*self.tags, self.combine) {
             ([], _) => None,
@@ -64,11 +61,11 @@ impl Source {
 /// The audio thread reads it while another thread may write it: for one tick it can be part old and part
 /// new.
 pub(crate) struct ResolvedRouting {
-    /// Counts how often the tags were renumbered.
+    /// Counts the changes of the tag list.
     tags_version: AtomicU64,
     tag_count: AtomicUsize,
     /// One more than the tag at each published index; 0 for none.
-    published: [AtomicU16; PUBLISHED],
+    published: [AtomicU16; MAX_PUBLISHED_TAGS],
     sources: [ResolvedSource; SLOTS],
 }
 
@@ -85,7 +82,7 @@ impl ResolvedRouting {
         Self {
             tags_version: AtomicU64::new(0),
             tag_count: AtomicUsize::new(0),
-            published: [const { AtomicU16::new(0) }; PUBLISHED],
+            published: [const { AtomicU16::new(0) }; MAX_PUBLISHED_TAGS],
             sources: Default::default(),
         }
     }
@@ -108,13 +105,13 @@ impl ResolvedRouting {
         }
     }
 
-    /// The indices belong to other tags from now on, `tag_count` in all.
-    pub(crate) fn renumber(&self, tag_count: usize) {
+    /// The indices refer to another tag list from now on, of `tag_count` tags.
+    pub(crate) fn set_tag_count(&self, tag_count: usize) {
         self.tag_count.store(tag_count, Relaxed);
         self.tags_version.fetch_add(1, Release);
     }
 
-    /// A number that changes when the tags are renumbered.
+    /// A number that changes with the tag list.
     pub(crate) fn tags_version(&self) -> u64 {
         self.tags_version.load(Acquire)
     }
@@ -145,12 +142,16 @@ impl ResolvedRouting {
 
 /// The indices of the tags that the host sees, in its order.
 pub(crate) fn published_tags<'a>(routing: &'a Routing, names: &'a [String]) -> Box<dyn Iterator<Item = usize> + 'a> {
-    if names.len() <= PUBLISHED {
+    if names.len() <= MAX_PUBLISHED_TAGS {
         return Box::new(0..names.len());
     }
-    let chosen: Vec<usize> =
-        routing.published.iter().filter_map(|tag| names.iter().position(|name| name == tag)).take(PUBLISHED).collect();
-    if chosen.is_empty() { Box::new(0..PUBLISHED) } else { Box::new(chosen.into_iter()) }
+    let chosen: Vec<usize> = routing
+        .published
+        .iter()
+        .filter_map(|tag| names.iter().position(|name| name == tag))
+        .take(MAX_PUBLISHED_TAGS)
+        .collect();
+    if chosen.is_empty() { Box::new(0..MAX_PUBLISHED_TAGS) } else { Box::new(chosen.into_iter()) }
 }
 
 #[cfg(test)]
@@ -161,8 +162,8 @@ mod tests {
         (0..count).map(|tag| format!("tag {tag}")).collect()
     }
 
-    fn source(tags: &[&str], combine: Combine) -> Source {
-        Source { tags: tags.iter().map(|tag| (*tag).to_owned()).collect(), combine }
+    fn source(tags: &[&str], combine: Combine) -> SlotSource {
+        SlotSource { tags: tags.iter().map(|tag| (*tag).to_owned()).collect(), combine }
     }
 
     #[test]
@@ -185,21 +186,21 @@ mod tests {
             Routing { published: vec!["tag 70".into(), "gone".into(), "tag 3".into()], ..Routing::default() };
         let published = |routing: &Routing, count| {
             resolved.resolve(routing, &names(count));
-            (0..PUBLISHED).map_while(|index| resolved.published_tag(index)).collect::<Vec<_>>()
+            (0..MAX_PUBLISHED_TAGS).map_while(|index| resolved.published_tag(index)).collect::<Vec<_>>()
         };
         assert_eq!(published(&routing, 5), [0, 1, 2, 3, 4]);
         assert_eq!(published(&routing, 100), [70, 3]);
         routing.published.clear();
-        assert_eq!(published(&routing, 100), (0..PUBLISHED).collect::<Vec<_>>());
+        assert_eq!(published(&routing, 100), (0..MAX_PUBLISHED_TAGS).collect::<Vec<_>>());
         routing.published = names(90);
-        assert_eq!(published(&routing, 100).len(), PUBLISHED);
+        assert_eq!(published(&routing, 100).len(), MAX_PUBLISHED_TAGS);
     }
 
     #[test]
     fn tags_beyond_the_maximum_are_ignored() {
         let resolved = ResolvedRouting::new();
         let mut routing = Routing::default();
-        routing.sources[7] = Source { tags: names(40), combine: Combine::Maximum };
+        routing.sources[7] = SlotSource { tags: names(40), combine: Combine::Maximum };
         resolved.resolve(&routing, &names(40));
         let tags: Vec<f32> = (0..40).map(|tag| tag as f32 / 100.0).collect();
         assert_eq!(resolved.source_value(7, &tags), Some(0.15));

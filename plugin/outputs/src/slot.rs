@@ -1,6 +1,6 @@
 //! From the value of a source to the value of a slot.
 
-use crate::settings::SlotShape;
+use crate::params::SlotShape;
 use crate::smoothing::Smoothing;
 
 /// Applies a [`SlotShape`] to the source of a slot.
@@ -17,13 +17,13 @@ impl SlotShaper {
     pub(crate) fn step(&mut self, source: f32, shape: &SlotShape) -> f32 {
         let opens_at = if self.is_open { shape.threshold - shape.hysteresis } else { shape.threshold };
         self.is_open = source >= opens_at && source > 0.0;
-        let target = match (self.is_open, shape.gate) {
+        let target = match (self.is_open, shape.is_gate) {
             (false, _) => 0.0,
             (true, true) => 1.0,
             (true, false) => source,
         };
         self.level = Smoothing::new(shape.attack, shape.release).step(self.level, target);
-        let level = if shape.invert { 1.0 - self.level } else { self.level };
+        let level = if shape.is_inverted { 1.0 - self.level } else { self.level };
         (shape.low + level * (shape.high - shape.low)).clamp(0.0, 1.0)
     }
 
@@ -41,10 +41,10 @@ mod tests {
     const INSTANT: SlotShape = SlotShape {
         threshold: 0.5,
         hysteresis: 0.2,
-        gate: false,
+        is_gate: false,
         attack: 0.0,
         release: 0.0,
-        invert: false,
+        is_inverted: false,
         low: 0.0,
         high: 1.0,
     };
@@ -58,7 +58,7 @@ mod tests {
     fn the_threshold_opens_and_the_hysteresis_keeps_open() {
         let sources = [0.4, 0.5, 0.35, 0.29, 0.35, 0.6];
         assert_eq!(shaped(&INSTANT, &sources), [0.0, 0.5, 0.35, 0.0, 0.0, 0.6]);
-        let gate = SlotShape { gate: true, ..INSTANT };
+        let gate = SlotShape { is_gate: true, ..INSTANT };
         assert_eq!(shaped(&gate, &sources), [0.0, 1.0, 1.0, 0.0, 0.0, 1.0]);
     }
 
@@ -66,7 +66,7 @@ mod tests {
     fn inversion_and_range_are_applied_last() {
         let shape = SlotShape { threshold: 0.0, low: 0.25, high: 0.75, ..INSTANT };
         assert_eq!(shaped(&shape, &[0.0, 0.5, 1.0]), [0.25, 0.5, 0.75]);
-        let inverted = SlotShape { invert: true, ..shape };
+        let inverted = SlotShape { is_inverted: true, ..shape };
         assert_eq!(shaped(&inverted, &[0.0, 0.5, 1.0]), [0.75, 0.5, 0.25]);
         let falling = SlotShape { low: 1.0, high: 0.0, ..shape };
         assert_eq!(shaped(&falling, &[0.0, 1.0]), [1.0, 0.0]);
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_source_at_zero_closes_a_slot_without_a_threshold() {
-        let gate = SlotShape { gate: true, threshold: 0.0, ..INSTANT };
+        let gate = SlotShape { is_gate: true, threshold: 0.0, ..INSTANT };
         assert_eq!(shaped(&gate, &[0.0, 0.01, 0.0]), [0.0, 1.0, 0.0]);
     }
 }

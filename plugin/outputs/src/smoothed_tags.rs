@@ -1,14 +1,14 @@
 //! The smoothed tags: what the editor displays, the host reads, and MIDI and OSC send.
 
 use crate::outputs::Outputs;
-use crate::settings::Settings;
+use crate::params::OutputParams;
 use crate::smoothing::Smoothing;
 use tagvane_engine::MAX_TAGS;
 
 /// The probabilities of all tags, each on its way to the latest prediction.
 pub(crate) struct SmoothedTags {
-    /// Which numbering of the tags the values have.
-    version: u64,
+    /// The version of the tag list that the indices refer to.
+    tags_version: u64,
     /// The end of the window of the latest prediction, in seconds since the start of the segment.
     window_end: f64,
     /// The latest prediction.
@@ -19,9 +19,9 @@ pub(crate) struct SmoothedTags {
 }
 
 impl SmoothedTags {
-    pub(crate) fn new(version: u64) -> Self {
+    pub(crate) fn new(tags_version: u64) -> Self {
         Self {
-            version,
+            tags_version,
             window_end: 0.0,
             targets: vec![0.0; MAX_TAGS].into(),
             values: vec![0.0; MAX_TAGS].into(),
@@ -29,9 +29,9 @@ impl SmoothedTags {
         }
     }
 
-    /// Which numbering of the tags the values have.
-    pub(crate) fn version(&self) -> u64 {
-        self.version
+    /// The version of the tag list that the indices refer to.
+    pub(crate) fn tags_version(&self) -> u64 {
+        self.tags_version
     }
 
     /// The end of the window of the latest prediction, in seconds since the start of the segment.
@@ -50,11 +50,11 @@ impl SmoothedTags {
         self.clear(outputs);
     }
 
-    /// Sets all tags to zero: the indices belong to other tags from now on.
-    pub(crate) fn renumber(&mut self, version: u64, outputs: &Outputs) {
-        self.version = version;
+    /// Sets all tags to zero: the indices refer to another version of the tag list from now on.
+    pub(crate) fn set_tags_version(&mut self, tags_version: u64, outputs: &Outputs) {
+        self.tags_version = tags_version;
         self.clear(outputs);
-        outputs.set_tags_version(version);
+        outputs.set_tags_version(tags_version);
     }
 
     fn clear(&mut self, outputs: &Outputs) {
@@ -81,11 +81,11 @@ impl SmoothedTags {
 
     /// Advances the first `tag_count` tags by a tick and writes them to `outputs`. Returns whether a tag
     /// may have moved.
-    pub(crate) fn step(&mut self, settings: &Settings, tag_count: usize, outputs: &Outputs) -> bool {
+    pub(crate) fn step(&mut self, params: &OutputParams, tag_count: usize, outputs: &Outputs) -> bool {
         if !self.is_moving {
             return false;
         }
-        let smoothing = Smoothing::new(settings.attack, settings.release);
+        let smoothing = Smoothing::new(params.attack, params.release);
         let mut is_moving = false;
         for (tag, (value, target)) in self.values[..tag_count].iter_mut().zip(&self.targets[..tag_count]).enumerate() {
             if value != target {

@@ -2,13 +2,25 @@
 
 use crate::constants::TICK_RATE;
 use crate::event::Event;
-use crate::settings::GestureMode;
 
 /// Ticks between two points, at least: ten points a second.
 const SPACING: u32 = TICK_RATE / 10;
 
 /// A slot that has moved by less since its last point needs no new one.
 const DEAD_BAND: f32 = 0.01;
+
+/// How gestures enclose the automation of a slot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GestureMode {
+    /// One gesture from arming to disarming.
+    #[default]
+    Held,
+    /// One gesture for each value: for a host that records only the last value of a gesture, or that
+    /// receives gestures late, so that one could stay open.
+    PerValue,
+    /// Values without gestures: for a host that cannot receive gestures now.
+    Off,
+}
 
 /// The automation of one slot.
 #[derive(Debug, Default)]
@@ -146,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rest_is_one_point_and_a_step_stays_a_step() {
+    fn a_plateau_has_a_point_at_each_end_and_a_step_stays_a_step() {
         let values = std::iter::repeat_n(0.25, 300).chain(std::iter::repeat_n(0.75, 300));
         let events = write(GestureMode::Held, values);
         let slot = 3;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 use std::time::Duration;
-use tagvane_engine::{EngineObserver, InferenceMode, Status, StreamTime};
+use tagvane_engine::{EngineObserver, InferenceMode, MAX_TAGS, Status, StreamPosition, StreamTime};
 use tagvane_outputs::{
-    Block, DELAY, Event, GestureMode, MidiSettings, OutputProcessor, Outputs, PUBLISHED, Routing, SLOTS, Settings,
-    SlotShape, Source,
+    Block, Event, GestureMode, MAX_PUBLISHED_TAGS, MidiSettings, OutputConfig, OutputParams, OutputProcessor, Outputs,
+    PREDICTION_DELAY, Routing, SLOTS, SlotShape, SlotSource,
 };
 
 const RATE: f64 = 48_000.0;
@@ -30,7 +30,7 @@ fn status(tags: usize) -> Status {
 fn three_slots() -> Routing {
     let mut routing = Routing::default();
     for (slot, source) in routing.sources.iter_mut().take(3).enumerate() {
-        *source = Source { tags: vec![format!("tag {slot}")], ..Source::default() };
+        *source = SlotSource { tags: vec![format!("tag {slot}")], ..SlotSource::default() };
     }
     routing
 }
@@ -39,9 +39,9 @@ fn three_slots() -> Routing {
 struct Bench {
     outputs: Arc<Outputs>,
     processor: OutputProcessor,
-    settings: Settings,
-    playing: bool,
-    bypassed: bool,
+    params: OutputParams,
+    is_playing: bool,
+    is_bypassed: bool,
     segment: u32,
     /// Frames since the start of the segment.
     segment_frames: u64,
@@ -55,16 +55,16 @@ impl Bench {
     fn new(tags: usize) -> Self {
         let outputs = Arc::new(Outputs::new());
         outputs.on_status(&status(tags));
-        outputs.set_routing(three_slots());
+        outputs.set_config(OutputConfig { routing: three_slots(), ..OutputConfig::default() });
         let mut processor = OutputProcessor::new(Arc::clone(&outputs)).expect("new outputs have no processor");
         processor.activate(RATE);
-        let settings = Settings { attack: 80.0, release: 200.0, ..Settings::default() };
+        let params = OutputParams { attack: 80.0, release: 200.0, ..OutputParams::default() };
         Self {
             outputs,
             processor,
-            settings,
-            playing: true,
-            bypassed: false,
+            params,
+            is_playing: true,
+            is_bypassed: false,
             segment: 1,
             segment_frames: 0,
             frames: 0,
@@ -86,17 +86,17 @@ impl Bench {
         self.segment_frames += u64::from(frames);
         Block {
             frames,
-            position: (self.segment, self.segment_frames),
-            playing: self.playing,
-            bypassed: self.bypassed,
-            offline: false,
+            end: StreamPosition { segment: self.segment, frames: self.segment_frames },
+            is_playing: self.is_playing,
+            is_bypassed: self.is_bypassed,
+            is_offline: false,
         }
     }
 
     fn process(&mut self, frames: u32) {
         self.processor.begin_block(true);
         let block = self.block(frames);
-        self.processor.process(&block, &self.settings);
+        self.processor.process(&block, &self.params);
         self.drain(frames);
     }
 
@@ -133,7 +133,7 @@ fn probabilities(hop: u64, tags: usize) -> Vec<f32> {
 /// window.
 fn play(frames: u32, late: f64) -> Vec<(u64, Event)> {
     let mut bench = Bench::new(50);
-    bench.settings.midi = Some(MidiSettings { channel: 0, first_controller: 20, sends_tags: true });
+    bench.params.midi = Some(MidiSettings { channel: 0, first_controller: 20, sends_tags: true });
     bench.outputs.set_armed(true);
     let (mut hop, total) = (1, (12.0 * RATE) as u64);
     while bench.frames < total {
@@ -161,11 +161,11 @@ fn events_depend_neither_on_the_block_size_nor_on_late_predictions() {
 fn a_prediction_takes_effect_a_delay_after_its_window() {
     let mut bench = Bench::new(3);
     bench.predict(1.0, &[0.8, 0.0, 0.0]);
-    bench.settings = Settings { attack: 0.0, release: 0.0, ..bench.settings };
+    bench.params = OutputParams { attack: 0.0, release: 0.0, ..bench.params };
     bench.process_seconds(2.0);
     let is_announced = |event: &Event| matches!(event, Event::Tag { index: 0, value } if *value == 0.8);
     let frame = bench.events.iter().find(|(_, event)| is_announced(event)).unwrap().0;
-    assert_eq!(frame, ((1.0 + DELAY) * RATE) as u64);
+    assert_eq!(frame, ((1.0 + PREDICTION_DELAY) * RATE) as u64);
     assert_eq!(bench.outputs.published_value(0), 0.8);
     // A new segment resets the tags and drops the predictions of the one before.
     bench.predict(1.2, &[0.9, 0.0, 0.0]);
@@ -182,7 +182,7 @@ fn events_that_the_host_refuses_come_again_in_order() {
     bench.predict(0.1, &probabilities(1, 50));
     bench.processor.begin_block(true);
     let block = bench.block(24_000);
-    bench.processor.process(&block, &bench.settings);
+    bench.processor.process(&block, &bench.params);
     let mut taken = Vec::new();
     loop {
         let before = taken.len();
@@ -210,19 +210,36 @@ fn events_that_the_host_refuses_come_again_in_order() {
 #[test]
 fn the_queue_is_bounded_while_the_host_takes_no_events() {
     let mut bench = Bench::new(50);
-    bench.settings.midi = Some(MidiSettings { channel: 0, first_controller: 0, sends_tags: true });
+    bench.params.midi = Some(MidiSettings { channel: 0, first_controller: 0, sends_tags: true });
     bench.outputs.set_armed(true);
     for hop in 1..600 {
         bench.predict(hop as f64 * HOP, &probabilities(hop, 50));
         bench.processor.begin_block(true);
+        // The host also automates a slot without a source: control changes for that were queued without bound.
+        for frame in 0..100 {
+            bench.processor.set_slot_value(frame, 5, (frame % 2) as f32);
+        }
         let block = bench.block(4_762);
-        bench.processor.process(&block, &bench.settings);
+        bench.processor.process(&block, &bench.params);
     }
     bench.drain(4_762);
     assert!((3_000..=4_096).contains(&bench.events.len()), "{} events waited", bench.events.len());
     bench.outputs.set_armed(false);
     bench.process_seconds(0.1);
     assert_eq!(bench.gestures(), (3, 3));
+}
+
+/// Tags beyond the limit, which a file may name before its model is refused, were written past the end of the
+/// tags' values.
+#[test]
+fn tags_beyond_the_limit_are_ignored() {
+    let mut bench = Bench::new(50);
+    let tags = (0..2 * MAX_TAGS).map(|tag| format!("tag {tag}")).collect();
+    bench.outputs.on_status(&Status::Loading { tags });
+    bench.predict(HOP, &[0.5; 2 * MAX_TAGS]);
+    bench.process_seconds(1.0);
+    assert!(bench.outputs.tag_value(MAX_TAGS - 1) > 0.4);
+    assert_eq!(bench.outputs.tag_value(MAX_TAGS), 0.0);
 }
 
 /// A name and an action.
@@ -233,9 +250,9 @@ fn every_way_to_stop_ends_the_gestures() {
     let actions: [Action<Bench>; 6] = [
         ("the editor disarms", |bench| bench.outputs.set_armed(false)),
         ("the host disarms", |bench| bench.processor.set_armed(false)),
-        ("bypass", |bench| bench.bypassed = true),
-        ("the transport stops", |bench| bench.playing = false),
-        ("the routing is cleared", |bench| bench.outputs.set_routing(Routing::default())),
+        ("bypass", |bench| bench.is_bypassed = true),
+        ("the transport stops", |bench| bench.is_playing = false),
+        ("the routing is cleared", |bench| bench.outputs.set_config(OutputConfig::default())),
         ("the model fails", |bench| bench.outputs.on_status(&Status::Failed("gone".into()))),
     ];
     for (name, stop) in actions {
@@ -259,7 +276,7 @@ fn every_way_to_stop_ends_the_gestures() {
         stop(&mut bench.processor);
         assert!(bench.processor.has_open_gestures(), "{name}");
         bench.processor.begin_block(false);
-        bench.processor.flush(&bench.settings);
+        bench.processor.flush(&bench.params);
         bench.drain(0);
         assert_eq!(bench.gestures(), (3, 3), "{name}");
         assert!(!bench.processor.has_open_gestures(), "{name}");
@@ -269,7 +286,7 @@ fn every_way_to_stop_ends_the_gestures() {
 #[test]
 fn midi_follows_automation_at_the_same_frame() {
     let mut bench = Bench::new(50);
-    bench.settings.midi = Some(MidiSettings { channel: 2, first_controller: 20, sends_tags: false });
+    bench.params.midi = Some(MidiSettings { channel: 2, first_controller: 20, sends_tags: false });
     bench.process_seconds(0.5);
     bench.events.clear();
     bench.processor.begin_block(true);
@@ -277,7 +294,7 @@ fn midi_follows_automation_at_the_same_frame() {
         bench.processor.set_slot_value(frame, 1, value);
     }
     let block = bench.block(480);
-    bench.processor.process(&block, &bench.settings);
+    bench.processor.process(&block, &bench.params);
     let before = bench.frames;
     bench.drain(480);
     let change = |frame: u64, value| (before + frame, Event::ControlChange { channel: 2, controller: 21, value });
@@ -288,7 +305,7 @@ fn midi_follows_automation_at_the_same_frame() {
     bench.processor.begin_block(true);
     bench.processor.set_slot_value(0, 7, 0.5);
     let block = bench.block(480);
-    bench.processor.process(&block, &bench.settings);
+    bench.processor.process(&block, &bench.params);
     bench.drain(480);
     let expected = Event::ControlChange { channel: 2, controller: 27, value: 64 };
     assert!(matches!(bench.events[..], [(_, event)] if event == expected), "{:?}", bench.events);
@@ -297,7 +314,7 @@ fn midi_follows_automation_at_the_same_frame() {
 #[test]
 fn values_move_without_events_while_write_and_announcements_are_off() {
     let mut bench = Bench::new(50);
-    bench.settings.announce_rate = None;
+    bench.params.announce_rate = None;
     bench.predict_hops(1..100);
     bench.process_seconds(9.0);
     assert_eq!(bench.events, []);
@@ -310,7 +327,7 @@ fn values_move_without_events_while_write_and_announcements_are_off() {
 fn the_host_cannot_move_a_slot_while_its_automation_is_written() {
     let mut bench = Bench::new(50);
     bench.outputs.set_gesture_mode(GestureMode::PerValue);
-    bench.settings.slots[0] = SlotShape { attack: 0.0, release: 0.0, ..SlotShape::default() };
+    bench.params.slots[0] = SlotShape { attack: 0.0, release: 0.0, ..SlotShape::default() };
     bench.predict(0.1, &[0.6]);
     bench.outputs.set_armed(true);
     bench.process_seconds(0.5);
@@ -344,18 +361,18 @@ fn the_chosen_tags_of_a_large_model_are_announced_by_their_published_indices() {
     let mut bench = Bench::new(200);
     let mut routing = three_slots();
     routing.published = vec!["tag 150".into(), "tag 7".into()];
-    bench.outputs.set_routing(routing);
+    bench.outputs.set_config(OutputConfig { routing, ..OutputConfig::default() });
     assert_eq!(bench.outputs.published_name(0).as_deref(), Some("tag 150"));
     assert_eq!((bench.outputs.published_name(2), bench.outputs.published_count()), (None, 2));
     let mut tags = vec![0.0; 200];
     (tags[150], tags[7], tags[8]) = (0.5, 0.25, 0.9);
     bench.predict(0.1, &tags);
-    bench.settings = Settings { attack: 0.0, ..bench.settings };
+    bench.params = OutputParams { attack: 0.0, ..bench.params };
     bench.process_seconds(0.5);
     let events: Vec<Event> = bench.events.iter().map(|(_, event)| *event).collect();
     assert_eq!(events, [Event::Tag { index: 0, value: 0.5 }, Event::Tag { index: 1, value: 0.25 }]);
     assert_eq!(bench.outputs.tag_value(8), 0.9);
-    assert_eq!(bench.outputs.published_value(PUBLISHED), 0.0);
+    assert_eq!(bench.outputs.published_value(MAX_PUBLISHED_TAGS), 0.0);
 }
 
 #[test]

@@ -5,15 +5,13 @@ use super::tag_rows::TagRow;
 use super::taggram::TaggramCells;
 use super::theme::Palette;
 use crate::instance::Instance;
-use crate::params::View;
+use crate::params::ViewSettings;
 use egui::{DragValue, RichText, TextEdit, Ui};
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
-use tagvane_outputs::Format;
+use tagvane_outputs::ExportFormat;
 
-/// The most columns of a picture: an hour at nine updates per second.
-const MAX_COLUMNS: usize = 32_768;
+/// The most columns of a picture: more than the predictions that the timeline keeps of fifty tags, 40,000.
+const MAX_COLUMNS: usize = 65_536;
 
 /// The height of a tag in a picture, in pixels.
 const TAG_HEIGHT: usize = 8;
@@ -21,16 +19,16 @@ const TAG_HEIGHT: usize = 8;
 /// The kind of an exported file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ExportKind {
-    Timeline(Format),
+    Timeline(ExportFormat),
     Picture,
 }
 
 impl ExportKind {
     const ALL: [Self; 5] = [
-        Self::Timeline(Format::ALL[0]),
-        Self::Timeline(Format::ALL[1]),
-        Self::Timeline(Format::ALL[2]),
-        Self::Timeline(Format::ALL[3]),
+        Self::Timeline(ExportFormat::ALL[0]),
+        Self::Timeline(ExportFormat::ALL[1]),
+        Self::Timeline(ExportFormat::ALL[2]),
+        Self::Timeline(ExportFormat::ALL[3]),
         Self::Picture,
     ];
 
@@ -85,7 +83,7 @@ impl ExportMenu {
         instance: &Instance,
         dialogs: &mut FileDialogs,
         rows: &[&TagRow],
-        view: &mut View,
+        view: &mut ViewSettings,
     ) {
         ui.set_min_width(320.0);
         ui.label(RichText::new("Export this session").strong());
@@ -95,13 +93,13 @@ impl ExportMenu {
                 self.message = None;
             }
         }
-        if matches!(self.kind, ExportKind::Timeline(Format::Audacity | Format::Reaper)) {
+        if matches!(self.kind, ExportKind::Timeline(ExportFormat::Audacity | ExportFormat::Reaper)) {
             ui.horizontal(|ui| {
-                ui.label("Regions from");
-                let mut percent = f64::from(view.threshold) * 100.0;
+                ui.label("Region threshold");
+                let mut percent = f64::from(view.region_threshold) * 100.0;
                 let value = DragValue::new(&mut percent).range(0.0..=100.0).fixed_decimals(0).suffix(" %");
                 if ui.add(value).on_hover_text("The lowest probability at which a region has a tag").changed() {
-                    view.threshold = (percent / 100.0) as f32;
+                    view.region_threshold = (percent / 100.0) as f32;
                 }
             });
         }
@@ -131,16 +129,35 @@ impl ExportMenu {
         }
     }
 
-    fn save(&self, path: &Path, instance: &Instance, rows: &[&TagRow], view: &View) -> Result<(), String> {
-        let ExportKind::Timeline(format) = self.kind else { return save_picture(path, instance, rows, view) };
-        let text = instance.outputs.timeline().export(format, view.threshold);
-        std::fs::write(path, text).map_err(|error| error.to_string())
+    fn save(&self, path: &Path, instance: &Instance, rows: &[&TagRow], view: &ViewSettings) -> Result<(), String> {
+        let bytes = match self.kind {
+            ExportKind::Timeline(format) => {
+                instance.outputs.timeline().export(format, view.region_threshold).into_bytes()
+            }
+            ExportKind::Picture => picture(instance, rows, view)?,
+        };
+        write_file(path, &bytes)
     }
 }
 
-/// Writes the whole session as a PNG file, with a column for each update and a band for each row. A text
-/// chunk has the names of the rows.
-fn save_picture(path: &Path, instance: &Instance, rows: &[&TagRow], view: &View) -> Result<(), String> {
+/// Writes a file under another name first, so that an existing file stays if writing fails.
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".part");
+    std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path)).map_err(|error| {
+        // There may be no such file.
+        drop(std::fs::remove_file(&partial));
+        error.to_string()
+    })
+}
+
+/// The whole session as a PNG file, with a column for each prediction and a band for each of `rows`, the visible
+/// ones. (With more than [`MAX_COLUMNS`] predictions some share a column, which has their maximum.) A text chunk
+/// has the names of the rows.
+fn picture(instance: &Instance, rows: &[&TagRow], view: &ViewSettings) -> Result<Vec<u8>, String> {
+    if rows.is_empty() {
+        return Err("no tag is visible; clear the search or show hidden tags".into());
+    }
     let (cells, columns) = {
         let timeline = instance.outputs.timeline();
         let Some((first, last)) = timeline.entries().next().zip(timeline.entries().next_back()) else {
@@ -156,18 +173,19 @@ fn save_picture(path: &Path, instance: &Instance, rows: &[&TagRow], view: &View)
     let mut pixels = Vec::with_capacity(columns * rows.len() * TAG_HEIGHT * 3);
     for line in 0..rows.len() * TAG_HEIGHT {
         for column in 0..columns {
-            let color = palette.cell(cells.values[column * rows.len() + line / TAG_HEIGHT]);
+            let color = palette.cell(cells.value(column, line / TAG_HEIGHT));
             pixels.extend([color.r(), color.g(), color.b()]);
         }
     }
     let to_text = |error: png::EncodingError| error.to_string();
-    let file = File::create(path).map_err(|error| error.to_string())?;
-    let mut encoder = png::Encoder::new(BufWriter::new(file), columns as u32, (rows.len() * TAG_HEIGHT) as u32);
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, columns as u32, (rows.len() * TAG_HEIGHT) as u32);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
     encoder.add_itxt_chunk("Tags from top to bottom".into(), names.join(", ")).map_err(to_text)?;
     let mut writer = encoder.write_header().map_err(to_text)?;
     writer.write_image_data(&pixels).map_err(to_text)?;
-    writer.finish().map_err(to_text)
+    writer.finish().map_err(to_text)?;
+    Ok(bytes)
 }

@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 /// An open dialog; it sends the path, or `None` if the user cancels.
 type OpenDialog = Receiver<Option<PathBuf>>;
 
-/// The dialogs of a window. The path from a dialog that outlives the window is ignored.
+/// The dialogs of an instance. The path from a dialog that outlives the window is taken when the window is open
+/// again.
 #[derive(Default)]
 pub(crate) struct FileDialogs {
     model: Option<OpenDialog>,
@@ -51,7 +52,7 @@ fn wait_for(dialog: impl Future<Output = Option<rfd::FileHandle>> + Send + 'stat
     let (sender, receiver) = channel();
     let wait = move || {
         let path = pollster::block_on(dialog).map(|file| file.path().to_owned());
-        // The window may be closed by now.
+        // The instance may be gone by now.
         drop(sender.send(path));
     };
     // If no thread can be started, the sender is dropped and the dialog counts as cancelled.

@@ -1,9 +1,8 @@
 //! The window.
 //!
-//! `window` draws all of it and knows nothing of nice-plug's editor; this file connects the two. Each page
+//! `ui` draws all of it and knows nothing of nice-plug's editor; this file connects the two. Each page
 //! and each part of the window has a file of its own.
 
-mod controls;
 mod export;
 mod file_dialogs;
 mod model_page;
@@ -18,7 +17,8 @@ mod taggram;
 #[cfg(test)]
 mod tests;
 mod theme;
-mod window;
+mod ui;
+mod widgets;
 
 use crate::instance::Instance;
 use crate::window::{MAX_SIZE, MIN_SIZE};
@@ -27,14 +27,14 @@ use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::dpi::LogicalSize;
 use nice_plug::editor::{ResizeHint, SizeConstraints};
 use nice_plug_egui::{EguiEditor, EguiNiceSettings, Frame, NiceEguiApp, baseview, create_egui_editor};
-use window::Window;
+use ui::EditorUi;
 
 /// The window's content; it exists as long as the instance, whether the window is open or not.
 pub(crate) struct Editor {
     instance: Instance,
-    window: Window,
-    /// The connection to the host while the window is open.
-    host: Option<GuiContext>,
+    ui: EditorUi,
+    /// The connection to the host, from the first opening of the window on.
+    context: Option<GuiContext>,
 }
 
 /// Makes the editor of an instance.
@@ -50,15 +50,15 @@ pub(crate) fn create(instance: &Instance) -> Option<EguiEditor<Editor>> {
         ..Default::default()
     };
     let settings = EguiNiceSettings::new().with_tile("Tagvane").with_resize_hint(resize);
-    let editor = Editor { instance: instance.clone(), window: Window::default(), host: None };
+    let editor = Editor { instance: instance.clone(), ui: EditorUi::default(), context: None };
     create_egui_editor(instance.window_size.editor_state(), instance.repaint.notifier(), settings, editor)
 }
 
 impl NiceEguiApp for Editor {
     fn build(
         &mut self,
-        _context: egui::Context,
-        host: GuiContext,
+        _egui: egui::Context,
+        context: GuiContext,
         frame: &mut Frame,
     ) -> Result<(), baseview::HandlerError> {
         self.instance.window_size.set_scale_factor(frame.baseview_window().size().scale_factor);
@@ -67,15 +67,15 @@ impl NiceEguiApp for Editor {
             self.instance.window_threads.count_current();
         }
         // Each opening has a new egui context.
-        self.window.forget_textures();
-        self.host = Some(host);
+        self.ui.forget_textures();
+        self.context = Some(context);
         Ok(())
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut Frame) {
         // A hidden window draws nothing and asks for no further frame.
-        if let Some(host) = self.host.as_ref().filter(|_| !self.instance.repaint.is_hidden()) {
-            self.window.show(ui, &self.instance, &host.param_setter());
+        if let Some(context) = self.context.as_ref().filter(|_| !self.instance.repaint.is_hidden()) {
+            self.ui.show(ui, &self.instance, &context.param_setter());
         }
     }
 

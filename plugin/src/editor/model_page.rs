@@ -1,14 +1,14 @@
 //! The page of the model: the shipped models, a file of the user, and the details of the current model.
 
 use super::file_dialogs::FileDialogs;
-use super::theme;
+use super::{theme, widgets};
 use crate::instance::Instance;
 use crate::params::{ModelChoice, SHIPPED_MODELS};
 use egui::{Event, RichText, ScrollArea, TextEdit, Ui};
 use percent_encoding::percent_decode_str;
 use std::path::PathBuf;
 use tagvane_engine::{InferenceMode, ModelSource, Status};
-use tagvane_outputs::PUBLISHED;
+use tagvane_outputs::MAX_PUBLISHED_TAGS;
 
 /// The state of the page.
 #[derive(Default)]
@@ -23,14 +23,14 @@ impl ModelPage {
         let palette = theme::palette(ui);
         let info = instance.engine.board().model_info();
         ScrollArea::vertical().id_salt("models").auto_shrink([false, false]).show(ui, |ui| {
-            heading(ui, "Shipped");
+            widgets::heading(ui, "Shipped");
             for model in &SHIPPED_MODELS {
                 let is_current = info.source.as_ref() == Some(&model.source());
                 if ui.radio(is_current, model.name).on_hover_text(model.description).clicked() && !is_current {
                     instance.choose_model(ModelChoice::Shipped { shipped: model.name.into() });
                 }
             }
-            heading(ui, "A file of your own");
+            widgets::heading(ui, "A file of your own");
             self.file(ui, instance, dialogs);
             if let Some(notice) = &info.notice {
                 ui.add_space(4.0);
@@ -39,7 +39,7 @@ impl ModelPage {
             if instance.engine.is_loading() {
                 ui.label(RichText::new("Loading…").size(13.0).color(palette.faint));
             }
-            heading(ui, "Current model");
+            widgets::heading(ui, "Current model");
             match status {
                 Status::Failed(why) => drop(ui.label(RichText::new(why).size(13.0).color(palette.warning))),
                 Status::Loading { .. } => drop(ui.label("Loading…")),
@@ -65,10 +65,10 @@ impl ModelPage {
                     detail("Sample rate", format!("{sample_rate} Hz{assumed}"));
                     let rate = 1.0 / hop.as_secs_f64();
                     detail(
-                        "Updates",
+                        "Predictions",
                         match inference {
-                            InferenceMode::Sliding => format!("{rate:.1} times a second, sliding"),
-                            InferenceMode::FullWindows => format!("up to {rate:.1} times a second, full windows"),
+                            InferenceMode::Sliding => format!("{rate:.1} per second, sliding"),
+                            InferenceMode::FullWindows => format!("up to {rate:.1} per second, full windows"),
                         },
                     );
                     detail("Network", metadata.architecture.clone());
@@ -144,16 +144,10 @@ fn remarks(tags: &[String]) -> String {
     if unnamed > 0 {
         remarks.push(format!("The file does not name {unnamed} of its tags; they are numbered."));
     }
-    if tags.len() > PUBLISHED {
+    if tags.len() > MAX_PUBLISHED_TAGS {
         remarks.push(format!(
-            "The host sees the first {PUBLISHED} of its tags; this window shows all, and all can drive slots."
+            "The host sees the first {MAX_PUBLISHED_TAGS} of its tags; this window shows all, and all can drive slots."
         ));
     }
     remarks.join(" ")
-}
-
-fn heading(ui: &mut Ui, text: &str) {
-    ui.add_space(10.0);
-    ui.label(RichText::new(text).size(14.0).strong());
-    ui.add_space(2.0);
 }

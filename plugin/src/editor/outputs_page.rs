@@ -1,22 +1,25 @@
 //! The page of the outputs besides the slots: tags for the host, MIDI, OSC.
 
-use super::{controls, theme};
+use super::{theme, widgets};
 use crate::instance::Instance;
 use egui::{ComboBox, PopupCloseBehavior, RichText, ScrollArea, TextEdit, Ui};
 use nice_plug::context::gui::ParamSetter;
 use std::time::{Duration, Instant};
-use tagvane_outputs::{DELAY, OscSettings, OscStatus, PUBLISHED, Routing, osc_address_part};
+use tagvane_outputs::{MAX_PUBLISHED_TAGS, OscSettings, OscStatus, PREDICTION_DELAY, Routing, osc_address_part};
 
 /// The time that an activity light is on after a message was sent.
 const LIGHT_DURATION: Duration = Duration::from_millis(150);
 
-/// The activity lights.
+/// The state of the page.
 #[derive(Default)]
-pub(crate) struct Activity {
-    midi: ActivityLight,
-    osc: ActivityLight,
+pub(crate) struct OutputsPage {
+    /// The OSC settings while they are being typed.
+    osc_draft: Option<OscSettings>,
+    midi_light: ActivityLight,
+    osc_light: ActivityLight,
 }
 
+/// A light that is on while messages are sent.
 #[derive(Default)]
 struct ActivityLight {
     /// The number of messages at the last frame.
@@ -42,44 +45,48 @@ impl ActivityLight {
     }
 }
 
-/// Draws the page; `names` are the tags of the model, `draft` is the text that is being typed.
-pub(crate) fn show(
-    ui: &mut Ui,
-    instance: &Instance,
-    setter: &ParamSetter<'_>,
-    names: &[String],
-    draft: &mut Option<OscSettings>,
-    activity: &mut Activity,
-) {
-    ScrollArea::vertical().id_salt("outputs").auto_shrink([false, false]).show(ui, |ui| {
-        let routing = instance.outputs.routing();
-        tags(ui, instance, setter, names, &routing);
-        midi(ui, instance, setter, &mut activity.midi);
-        osc(ui, instance, &routing.osc, draft, &mut activity.osc);
-    });
+impl OutputsPage {
+    /// Draws the page; `names` are the tags of the model.
+    pub(crate) fn show(&mut self, ui: &mut Ui, instance: &Instance, setter: &ParamSetter<'_>, names: &[String]) {
+        ScrollArea::vertical().id_salt("outputs").auto_shrink([false, false]).show(ui, |ui| {
+            let config = instance.outputs.config();
+            tags(ui, instance, setter, names, &config.routing);
+            midi(ui, instance, setter, &mut self.midi_light);
+            osc(ui, instance, &config.osc, &mut self.osc_draft, &mut self.osc_light);
+        });
+    }
 }
 
 fn tags(ui: &mut Ui, instance: &Instance, setter: &ParamSetter<'_>, names: &[String], routing: &Routing) {
-    let controls = &instance.controls.tags;
-    heading(ui, "Tags, as the host's read-only parameters");
-    controls::line(ui, "At most", |ui| controls::choice(ui, setter, &controls.announce));
-    if instance.controls.host().treats_outputs_as_edits {
+    let params = &instance.params.tags;
+    widgets::heading(ui, "Tags, as the host's read-only parameters");
+    widgets::line(ui, "Update rate", |ui| widgets::choice(ui, setter, &params.announce_rate));
+    if instance.params.host_quirks().treats_outputs_as_edits {
         faint(ui, "This host may take announced values for your edits. Auto announces none; the host can read them.");
     }
-    controls::slider(ui, setter, "Attack", &controls.attack);
-    controls::slider(ui, setter, "Release", &controls.release);
-    let note = format!("Bars, host and OSC follow the same smoothed values, {DELAY:.1} s after a window's end.");
+    widgets::slider(ui, setter, "Attack", &params.attack);
+    widgets::slider(ui, setter, "Release", &params.release);
+    let note =
+        format!("Bars, host and OSC follow the same smoothed values, {PREDICTION_DELAY:.1} s after a window's end.");
     faint(ui, &note);
-    if names.len() > PUBLISHED {
-        controls::line(ui, "Published", |ui| published_list(ui, instance, names, routing));
-        faint(ui, &format!("The host sees at most {PUBLISHED} of the {} tags; the bars show all.", names.len()));
+    if names.len() > MAX_PUBLISHED_TAGS {
+        widgets::line(ui, "Published", |ui| published_list(ui, instance, names, routing));
+        faint(
+            ui,
+            &format!("The host sees at most {MAX_PUBLISHED_TAGS} of the {} tags; the bars show all.", names.len()),
+        );
     }
 }
 
 /// Draws the list of the tags that the host sees of a large model.
 fn published_list(ui: &mut Ui, instance: &Instance, names: &[String], routing: &Routing) {
-    let published: Vec<String> = (0..PUBLISHED).map_while(|index| instance.outputs.published_name(index)).collect();
-    let text = if routing.published.is_empty() { "the first".into() } else { format!("{} selected", published.len()) };
+    let published: Vec<String> =
+        (0..MAX_PUBLISHED_TAGS).map_while(|index| instance.outputs.published_name(index)).collect();
+    let text = if routing.published.is_empty() {
+        format!("first {MAX_PUBLISHED_TAGS}")
+    } else {
+        format!("{} selected", published.len())
+    };
     let list = ComboBox::from_id_salt("published")
         .selected_text(text)
         .height(320.0)
@@ -87,7 +94,7 @@ fn published_list(ui: &mut Ui, instance: &Instance, names: &[String], routing: &
         .show_ui(ui, |ui| {
             for tag in names {
                 let mut is_selected = published.contains(tag);
-                let is_enabled = is_selected || published.len() < PUBLISHED;
+                let is_enabled = is_selected || published.len() < MAX_PUBLISHED_TAGS;
                 if ui.add_enabled(is_enabled, egui::Checkbox::new(&mut is_selected, tag)).changed() {
                     let mut edited = published.clone();
                     if is_selected {
@@ -95,7 +102,7 @@ fn published_list(ui: &mut Ui, instance: &Instance, names: &[String], routing: &
                     } else {
                         edited.retain(|other| other != tag)
                     }
-                    instance.edit_routing(|routing| routing.published = edited);
+                    instance.edit_outputs(|config| config.routing.published = edited);
                 }
             }
         });
@@ -103,22 +110,27 @@ fn published_list(ui: &mut Ui, instance: &Instance, names: &[String], routing: &
 }
 
 fn midi(ui: &mut Ui, instance: &Instance, setter: &ParamSetter<'_>, light: &mut ActivityLight) {
-    let controls = &instance.controls.midi;
-    heading(ui, "MIDI control changes");
-    if instance.controls.host().is_vst3 {
-        faint(ui, "A VST3 audio effect cannot send them; use the CLAP.");
+    let params = &instance.params.midi;
+    widgets::heading(ui, "MIDI control changes");
+    if instance.params.host_quirks().is_vst3 {
+        faint(ui, "The VST3 sends no MIDI, because clap-wrapper forwards none; use the CLAP.");
         return;
     }
     ui.horizontal(|ui| {
         light.show(ui, instance.outputs.control_changes());
-        controls::checkbox(ui, setter, "Send the slots", &controls.on);
+        widgets::checkbox(ui, setter, "Send the slots", &params.is_on);
     });
-    ui.add_enabled_ui(controls.on.value(), |ui| {
-        controls::line(ui, "Channel", |ui| controls::number(ui, setter, &controls.channel));
-        controls::line(ui, "First controller", |ui| controls::number(ui, setter, &controls.first));
-        controls::checkbox(ui, setter, "The tags too, on the next channel", &controls.tags);
+    ui.add_enabled_ui(params.is_on.value(), |ui| {
+        widgets::line(ui, "Channel", |ui| widgets::number(ui, setter, &params.channel));
+        widgets::line(ui, "First controller", |ui| widgets::number(ui, setter, &params.first_controller));
+        widgets::checkbox(ui, setter, "The tags too, on the next channel", &params.sends_tags);
     });
-    controls::checkbox(ui, setter, "MIDI and OSC send the slots' live values even while Write is off", &controls.live);
+    widgets::checkbox(
+        ui,
+        setter,
+        "MIDI and OSC send the slots' live values even while Write is off",
+        &params.sends_live_values,
+    );
 }
 
 fn osc(
@@ -128,13 +140,13 @@ fn osc(
     draft: &mut Option<OscSettings>,
     light: &mut ActivityLight,
 ) {
-    heading(ui, "OSC over UDP");
+    widgets::heading(ui, "OSC over UDP");
     let status = instance.outputs.osc_status();
-    let mut on = settings.on;
+    let mut is_on = settings.on;
     ui.horizontal(|ui| {
         light.show(ui, if let OscStatus::Sending { datagrams, .. } = &status { *datagrams } else { 0 });
-        if ui.checkbox(&mut on, "Send tags and slots").changed() {
-            instance.edit_routing(|routing| routing.osc.on = on);
+        if ui.checkbox(&mut is_on, "Send tags and slots").changed() {
+            instance.edit_outputs(|config| config.osc.on = is_on);
         }
     });
     let typed = draft.get_or_insert_with(|| settings.clone());
@@ -145,7 +157,7 @@ fn osc(
         ("Instance", &mut typed.instance, "The name of this instance in the OSC addresses"),
     ];
     for (name, text, hint) in fields {
-        controls::line(ui, name, |ui| {
+        widgets::line(ui, name, |ui| {
             let field = TextEdit::singleline(text).desired_width(220.0).char_limit(64);
             let response = ui.add(field).on_hover_text(hint);
             is_editing |= response.has_focus();
@@ -154,7 +166,7 @@ fn osc(
     }
     if is_done {
         let (address, name) = (typed.address.trim().to_owned(), typed.instance.trim().to_owned());
-        instance.edit_routing(|routing| (routing.osc.address, routing.osc.instance) = (address, name));
+        instance.edit_outputs(|config| (config.osc.address, config.osc.instance) = (address, name));
     }
     if !is_editing {
         // The fields show the current settings again.
@@ -168,12 +180,6 @@ fn osc(
         }
     }
     faint(ui, &format!("/tagvane/{}/tag/…, /slot/1 to /slot/8", osc_address_part(&settings.instance)));
-}
-
-fn heading(ui: &mut Ui, text: &str) {
-    ui.add_space(10.0);
-    ui.label(RichText::new(text).size(14.0).strong());
-    ui.add_space(2.0);
 }
 
 fn faint(ui: &mut Ui, text: &str) {

@@ -11,10 +11,10 @@ use tagvane_outputs::SLOTS;
 /// The length of a trace, in seconds.
 const TRACE_SECONDS: f64 = 12.0;
 
-/// The height of the plot.
+/// The height of the plot, in points.
 const HEIGHT: f32 = 96.0;
 
-/// The distance from the threshold's line at which the pointer takes it.
+/// The distance from the threshold's line at which the pointer takes it, in points.
 const GRAB_DISTANCE: f32 = 7.0;
 
 /// A point of a trace.
@@ -35,6 +35,10 @@ impl SlotTraces {
     /// Records the values of the slots at `time`, in seconds on egui's clock.
     pub(crate) fn record(&mut self, instance: &Instance, time: f64) {
         for (slot, trace) in self.slots.iter_mut().enumerate() {
+            // The clock starts anew with each window, and the window before may have been open for longer.
+            if trace.back().is_some_and(|last| last.time > time) {
+                trace.clear();
+            }
             let (source, output) = (instance.outputs.source_value(slot), instance.outputs.live_value(slot));
             trace.push_back(TracePoint { time, source, output });
             while trace.front().is_some_and(|first| time - first.time > TRACE_SECONDS) {
@@ -46,7 +50,7 @@ impl SlotTraces {
     /// Draws the trace of a slot; dragging moves its threshold.
     pub(crate) fn show(&self, ui: &mut Ui, instance: &Instance, setter: &ParamSetter<'_>, slot: usize) {
         let palette = theme::palette(ui);
-        let shape = &instance.controls.slots[slot];
+        let shape = &instance.params.slots[slot];
         let (area, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), HEIGHT), Sense::click_and_drag());
         response.widget_info(|| WidgetInfo::slider(true, f64::from(shape.threshold.value()), "Threshold line"));
         let painter = ui.painter().with_clip_rect(area.intersect(ui.clip_rect()));
@@ -67,10 +71,14 @@ impl SlotTraces {
             trace.iter().map(|point| Pos2::new(x(point.time), y(value(point)))).collect::<Vec<_>>()
         };
         painter.add(Shape::line(line(|point| point.source), Stroke::new(1.5, palette.faint)));
-        painter.add(Shape::line(line(|point| point.output), Stroke::new(2.0, palette.bar(0.65))));
-        let corner = area.left_top() + Vec2::new(6.0, 4.0);
-        let legend = "grey: source   green: output   yellow: threshold (drag it)";
-        painter.text(corner, Align2::LEFT_TOP, legend, FontId::proportional(10.0), palette.faint);
+        let output_color = palette.bar(0.65);
+        painter.add(Shape::line(line(|point| point.output), Stroke::new(2.0, output_color)));
+        let mut corner = area.left_top() + Vec2::new(6.0, 4.0);
+        let legend = [("source", palette.faint), ("output", output_color), ("threshold (drag it)", palette.warning)];
+        for (text, color) in legend {
+            let drawn = painter.text(corner, Align2::LEFT_TOP, text, FontId::proportional(10.0), color);
+            corner.x = drawn.right() + 10.0;
+        }
 
         let is_near = response.hover_pos().is_some_and(|pointer| (pointer.y - y(threshold)).abs() < GRAB_DISTANCE);
         if is_near || response.dragged() {
@@ -87,6 +95,24 @@ impl SlotTraces {
         }
         if response.drag_stopped() {
             setter.end_set_parameter(parameter);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Points of the window before, with later times, once stayed and were drawn as a false line.
+    #[test]
+    fn a_trace_starts_anew_when_the_window_is_opened_again() {
+        let instance = Instance::new();
+        let mut traces = SlotTraces::default();
+        for time in [40.0, 41.0, 0.0, 0.5] {
+            traces.record(&instance, time);
+        }
+        for trace in &traces.slots {
+            assert_eq!(trace.iter().map(|point| point.time).collect::<Vec<_>>(), [0.0, 0.5]);
         }
     }
 }

@@ -2,55 +2,68 @@
 
 use super::slot_trace::SlotTraces;
 use super::tag_bars::{self, DraggedTags};
-use super::{controls, theme};
+use super::{theme, widgets};
 use crate::instance::Instance;
 use egui::{
     Align2, ComboBox, CornerRadius, FontId, PopupCloseBehavior, Rect, Response, RichText, Role, ScrollArea, Sense,
     Stroke, StrokeKind, Ui, Vec2, WidgetInfo,
 };
 use nice_plug::context::gui::ParamSetter;
-use tagvane_outputs::{Combine, MAX_SOURCE_TAGS, SLOTS, Source};
+use tagvane_outputs::{Combine, MAX_SOURCE_TAGS, SLOTS, SlotSource};
 
-/// The height of the strip.
-pub(crate) const STRIP: f32 = 24.0;
+/// The height of the strip, in points.
+pub(crate) const STRIP_HEIGHT: f32 = 24.0;
 
-/// Draws the page, with the controls of the slot `selected`.
-pub(crate) fn show(
-    ui: &mut Ui,
-    instance: &Instance,
-    setter: &ParamSetter<'_>,
-    names: &[String],
-    selected: &mut usize,
-    traces: &SlotTraces,
-) {
-    let sources = instance.outputs.routing().sources;
-    let slot = (*selected).min(SLOTS - 1);
-    ScrollArea::vertical().id_salt("slots").auto_shrink([false, false]).show(ui, |ui| {
-        for (slot, source) in sources.iter().enumerate() {
-            if row(ui, instance, slot, source, slot == *selected) {
-                *selected = slot;
+/// The state of the page.
+#[derive(Default)]
+pub(crate) struct SlotsPage {
+    /// The slot whose controls are shown.
+    slot: usize,
+    traces: SlotTraces,
+}
+
+impl SlotsPage {
+    /// Shows the controls of a slot.
+    pub(crate) fn select(&mut self, slot: usize) {
+        self.slot = slot.min(SLOTS - 1);
+    }
+
+    /// Records the values of the slots at `time`, in seconds on egui's clock.
+    pub(crate) fn record(&mut self, instance: &Instance, time: f64) {
+        self.traces.record(instance, time);
+    }
+
+    /// Draws the page; `names` are the tags of the model.
+    pub(crate) fn show(&mut self, ui: &mut Ui, instance: &Instance, setter: &ParamSetter<'_>, names: &[String]) {
+        let sources = instance.outputs.config().routing.sources;
+        let shown = self.slot;
+        ScrollArea::vertical().id_salt("slots").auto_shrink([false, false]).show(ui, |ui| {
+            for (slot, source) in sources.iter().enumerate() {
+                if row(ui, instance, slot, source, slot == shown) {
+                    self.select(slot);
+                }
             }
-        }
-        ui.add_space(8.0);
-        write_hint(ui, instance);
-        traces.show(ui, instance, setter, slot);
-        ui.add_space(6.0);
-        slot_controls(ui, instance, setter, names, slot, &sources[slot]);
-    });
+            ui.add_space(8.0);
+            write_hint(ui, instance);
+            self.traces.show(ui, instance, setter, shown);
+            ui.add_space(6.0);
+            slot_controls(ui, instance, setter, names, shown, &sources[shown]);
+        });
+    }
 }
 
 /// Draws all slots in one line, which is visible on every page and takes dragged tags. Returns the slot
 /// that was clicked.
 pub(crate) fn strip(ui: &mut Ui, instance: &Instance) -> Option<usize> {
     let palette = theme::palette(ui);
-    let sources = instance.outputs.routing().sources;
+    let sources = instance.outputs.config().routing.sources;
     let mut clicked = None;
     let gap = 4.0;
     let width = (ui.available_width() - gap * (SLOTS - 1) as f32) / SLOTS as f32;
-    let (line, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), STRIP), Sense::hover());
+    let (line, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), STRIP_HEIGHT), Sense::hover());
     for (slot, source) in sources.iter().enumerate() {
         let corner = line.min + Vec2::new(slot as f32 * (width + gap), 0.0);
-        let cell = Rect::from_min_size(corner, Vec2::new(width, STRIP));
+        let cell = Rect::from_min_size(corner, Vec2::new(width, STRIP_HEIGHT));
         let response = ui.interact(cell, ui.scope_id().with(("strip", slot)), Sense::click());
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Slot {}", slot + 1)));
         ui.painter().rect_filled(cell, CornerRadius::same(3), palette.track);
@@ -94,12 +107,13 @@ fn accept_drop(ui: &Ui, instance: &Instance, slot: usize, rect: Rect, response: 
 }
 
 /// Draws a slot in a line. Returns whether it was clicked.
-fn row(ui: &mut Ui, instance: &Instance, slot: usize, source: &Source, selected: bool) -> bool {
+fn row(ui: &mut Ui, instance: &Instance, slot: usize, source: &SlotSource, selected: bool) -> bool {
     const NUMBER_WIDTH: f32 = 26.0;
     const NAME_WIDTH: f32 = 150.0;
     const PERCENT_WIDTH: f32 = 44.0;
     let palette = theme::palette(ui);
-    let (area, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), theme::ROW), Sense::click());
+    let (area, response) =
+        ui.allocate_exact_size(Vec2::new(ui.available_width(), theme::TAG_ROW_HEIGHT), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Controls of slot {}", slot + 1)));
     accept_drop(ui, instance, slot, area, &response);
     let painter = ui.painter();
@@ -116,10 +130,10 @@ fn row(ui: &mut Ui, instance: &Instance, slot: usize, source: &Source, selected:
     let text = painter.layout_no_wrap(name, FontId::proportional(14.0), color);
     let corner = clip.left_center() - Vec2::new(0.0, text.size().y / 2.0);
     painter.with_clip_rect(clip).galley(corner, text, color);
-    let corner = area.min + Vec2::new(NUMBER_WIDTH + NAME_WIDTH, (theme::ROW - theme::BAR) / 2.0);
+    let corner = area.min + Vec2::new(NUMBER_WIDTH + NAME_WIDTH, (theme::TAG_ROW_HEIGHT - theme::BAR_HEIGHT) / 2.0);
     let width = (area.width() - NUMBER_WIDTH - NAME_WIDTH - PERCENT_WIDTH).max(10.0);
-    let track = Rect::from_min_size(corner, Vec2::new(width, theme::BAR));
-    let threshold = instance.controls.slots[slot].threshold.value();
+    let track = Rect::from_min_size(corner, Vec2::new(width, theme::BAR_HEIGHT));
+    let threshold = instance.params.slots[slot].threshold.value();
     let live = instance.outputs.live_value(slot);
     tag_bars::bar(ui, track, live);
     if !source.tags.is_empty() {
@@ -134,8 +148,18 @@ fn row(ui: &mut Ui, instance: &Instance, slot: usize, source: &Source, selected:
     }
     let right = area.right_center() - Vec2::new(8.0, 0.0);
     ui.painter().text(right, Align2::RIGHT_CENTER, format!("{:.0} %", live * 100.0), FontId::proportional(13.0), color);
-    let hint = "Bar: the slot's output. Lines: grey the source, yellow the threshold, white the parameter's value";
-    response.on_hover_text(hint).clicked()
+    let legend = [
+        ("Bar: the slot's output", palette.text),
+        ("Line: its source", palette.faint),
+        ("Line: the threshold", palette.warning),
+        ("Line: the parameter's value, where it differs from the output", palette.text),
+    ];
+    let hint = |ui: &mut Ui| {
+        for (text, color) in legend {
+            ui.label(RichText::new(text).color(color));
+        }
+    };
+    response.on_hover_ui(hint).clicked()
 }
 
 /// Tells what Write does now.
@@ -143,7 +167,7 @@ fn write_hint(ui: &mut Ui, instance: &Instance) {
     let (armed, palette) = (instance.outputs.is_armed(), theme::palette(ui));
     let text = match armed {
         false => "Write is off: the slots keep their values or follow recorded automation.",
-        true if instance.controls.host().is_vst3 && cfg!(target_os = "linux") => {
+        true if instance.params.host_quirks().is_vst3 && cfg!(target_os = "linux") => {
             "Write is armed. In a VST3 on Linux the host records the slots only while this window is open; \
              the CLAP has no such limit."
         }
@@ -160,38 +184,38 @@ fn slot_controls(
     setter: &ParamSetter<'_>,
     names: &[String],
     slot: usize,
-    source: &Source,
+    source: &SlotSource,
 ) {
-    let shape = &instance.controls.slots[slot];
-    controls::line(ui, &format!("Slot {} source", slot + 1), |ui| {
+    let shape = &instance.params.slots[slot];
+    widgets::line(ui, &format!("Slot {} source", slot + 1), |ui| {
         if let Some(source) = source_list(ui, names, slot, source) {
-            instance.edit_routing(|routing| routing.sources[slot] = source);
+            instance.edit_outputs(|config| config.routing.sources[slot] = source);
         }
     });
     if source.tags.len() > 1 {
-        controls::line(ui, "Combine", |ui| {
+        widgets::line(ui, "Combine", |ui| {
             for (combine, name) in [(Combine::Maximum, "Maximum"), (Combine::Mean, "Mean")] {
                 if ui.selectable_label(source.combine == combine, name).clicked() {
-                    instance.edit_routing(|routing| routing.sources[slot].combine = combine);
+                    instance.edit_outputs(|config| config.routing.sources[slot].combine = combine);
                 }
             }
         });
     }
-    controls::line(ui, "Mode", |ui| {
-        controls::choice(ui, setter, &shape.mode);
+    widgets::line(ui, "Mode", |ui| {
+        widgets::choice(ui, setter, &shape.mode);
         ui.add_space(10.0);
-        controls::checkbox(ui, setter, "Invert", &shape.invert);
+        widgets::checkbox(ui, setter, "Invert", &shape.invert);
     });
-    controls::slider(ui, setter, "Threshold", &shape.threshold);
-    controls::slider(ui, setter, "Hysteresis", &shape.hysteresis);
-    controls::slider(ui, setter, "Attack", &shape.attack);
-    controls::slider(ui, setter, "Release", &shape.release);
-    controls::slider(ui, setter, "Low", &shape.low);
-    controls::slider(ui, setter, "High", &shape.high);
+    widgets::slider(ui, setter, "Threshold", &shape.threshold);
+    widgets::slider(ui, setter, "Hysteresis", &shape.hysteresis);
+    widgets::slider(ui, setter, "Attack", &shape.attack);
+    widgets::slider(ui, setter, "Release", &shape.release);
+    widgets::slider(ui, setter, "Low", &shape.low);
+    widgets::slider(ui, setter, "High", &shape.high);
 }
 
 /// Draws a list of tags with checkboxes. Returns the new source if it has changed.
-fn source_list(ui: &mut Ui, names: &[String], slot: usize, source: &Source) -> Option<Source> {
+fn source_list(ui: &mut Ui, names: &[String], slot: usize, source: &SlotSource) -> Option<SlotSource> {
     let mut edited = source.clone();
     let text = source.name().unwrap_or_else(|| "choose tags…".into());
     // Tags that this model does not have are in the list, so that they can be removed.

@@ -6,10 +6,10 @@ use egui::{CornerRadius, Rect, RichText, Sense, Ui, Vec2};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tagvane_engine::{InferenceMode, Status};
-use tagvane_outputs::DELAY;
+use tagvane_outputs::PREDICTION_DELAY;
 
 /// The time over which rates are measured.
-const RATE_SECONDS: Duration = Duration::from_secs(3);
+const RATE_WINDOW: Duration = Duration::from_secs(3);
 
 /// The shortest time between two samples of the counters; frames come more often.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
@@ -17,8 +17,8 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 /// The rate at which the level meter falls, in decibels per second.
 const LEVEL_FALL: f32 = 26.0;
 
-/// The lower end of the level meter, in decibels of full scale.
-const MIN_LEVEL: f32 = -60.0;
+/// The lower end of the level meter, in dBFS.
+const MIN_LEVEL_DBFS: f32 = -60.0;
 
 /// The engine's counters at a point in time.
 struct CounterSample {
@@ -30,13 +30,13 @@ struct CounterSample {
 /// The rates and the level in the status line.
 pub(crate) struct StatusMeters {
     samples: VecDeque<CounterSample>,
-    /// The input level, in decibels of full scale.
+    /// The input level, in dBFS.
     level: f32,
 }
 
 impl Default for StatusMeters {
     fn default() -> Self {
-        Self { samples: VecDeque::new(), level: MIN_LEVEL }
+        Self { samples: VecDeque::new(), level: MIN_LEVEL_DBFS }
     }
 }
 
@@ -49,13 +49,12 @@ impl StatusMeters {
         if self.samples.back().is_none_or(|last| sample.time - last.time > SAMPLE_INTERVAL) {
             self.samples.push_back(sample);
         }
-        while self.samples.len() > 2 && self.samples[self.samples.len() - 1].time - self.samples[0].time > RATE_SECONDS
-        {
+        while self.samples.len() > 2 && self.samples[self.samples.len() - 1].time - self.samples[0].time > RATE_WINDOW {
             self.samples.pop_front();
         }
         let peak = 20.0 * instance.take_peak().max(1e-9).log10();
         let before = self.level;
-        self.level = peak.max(self.level - LEVEL_FALL * seconds).max(MIN_LEVEL);
+        self.level = peak.max(self.level - LEVEL_FALL * seconds).max(MIN_LEVEL_DBFS);
         (before - self.level).abs() > 0.1
     }
 
@@ -88,7 +87,7 @@ pub(crate) fn show(ui: &mut Ui, instance: &Instance, meters: &StatusMeters, stat
                         item(text, "The length of the model's window");
                     }
                     Some(age) => {
-                        let middle = age.max(Duration::from_secs_f64(DELAY)) + *window / 2;
+                        let middle = age.max(Duration::from_secs_f64(PREDICTION_DELAY)) + *window / 2;
                         let seconds = middle.as_secs_f32();
                         let text =
                             if seconds < 10.0 { format!("{seconds:.1} s ago") } else { "more than 10 s ago".into() };
@@ -96,7 +95,7 @@ pub(crate) fn show(ui: &mut Ui, instance: &Instance, meters: &StatusMeters, stat
                     }
                 }
                 let (rate, cpu) = meters.rates().unwrap_or((0.0, 0.0));
-                item(format!("{rate:.0} updates/s"), "Recent predictions per second");
+                item(format!("{rate:.0} predictions/s"), "Recent predictions per second");
                 item(format!("CPU {:.1} %", cpu * 100.0), "The recent share of one core that this instance takes");
                 match inference {
                     InferenceMode::Sliding => {
@@ -128,15 +127,15 @@ pub(crate) fn show(ui: &mut Ui, instance: &Instance, meters: &StatusMeters, stat
     });
 }
 
-/// Draws the input level, in decibels of full scale.
+/// Draws the input level, in dBFS.
 fn level(ui: &mut Ui, decibels: f32) {
     let palette = theme::palette(ui);
     let (area, response) = ui.allocate_exact_size(Vec2::new(56.0, 8.0), Sense::hover());
     ui.painter().rect_filled(area, CornerRadius::same(2), palette.track);
-    let fraction = ((decibels - MIN_LEVEL) / -MIN_LEVEL).clamp(0.0, 1.0);
+    let fraction = ((decibels - MIN_LEVEL_DBFS) / -MIN_LEVEL_DBFS).clamp(0.0, 1.0);
     let color = if decibels > -0.1 { palette.armed } else { palette.accent };
     let filled = Rect::from_min_size(area.min, Vec2::new(area.width() * fraction, area.height()));
     ui.painter().rect_filled(filled, CornerRadius::same(2), color);
-    let text = if decibels <= MIN_LEVEL { "silence".into() } else { format!("{decibels:.0} dBFS") };
+    let text = if decibels <= MIN_LEVEL_DBFS { "silence".into() } else { format!("{decibels:.0} dBFS") };
     response.on_hover_text(format!("Input level: {text}"));
 }

@@ -1,27 +1,27 @@
 //! The tags as live bars.
 
-use super::tag_rows::{TagRow, TagRows};
+use super::tag_rows::{TagRow, TagRows, max_value};
 use super::theme::{self, Palette};
 use crate::instance::Instance;
-use crate::params::View;
+use crate::params::ViewSettings;
 use egui::{
     Align2, CornerRadius, FontId, Key, Pos2, Rect, RichText, Role, ScrollArea, Sense, TextEdit, Ui, Vec2, WidgetInfo,
 };
-use tagvane_outputs::{Combine, SLOTS, Source};
+use tagvane_outputs::{Combine, SLOTS, SlotSource};
 
 /// The payload of dragging a row: the names of its tags.
 #[derive(Clone)]
 pub(crate) struct DraggedTags(pub(crate) Vec<String>);
 
 /// The hint for the mark of a weak tag.
-const WEAK_HINT: &str = "?: the model is unreliable for this tag.\n";
+const WEAK_HINT: &str = "?: the model is weak in this tag.\n";
 
 /// The hint for a row.
 const ROW_HINT: &str =
     "Drag onto a slot to drive automation. Right-click for more. Keys: P pins, H hides, 1 to 8 map to a slot.";
 
 /// The line above the bars: search, grouping, folding and hidden tags.
-pub(crate) fn tools(ui: &mut Ui, view: &mut View, search: &mut String) {
+pub(crate) fn toolbar(ui: &mut Ui, view: &mut ViewSettings, search: &mut String) {
     ui.horizontal(|ui| {
         let width = (ui.available_width() - 190.0).max(60.0);
         ui.add(TextEdit::singleline(search).hint_text("Search tags").desired_width(width))
@@ -39,14 +39,15 @@ pub(crate) fn tools(ui: &mut Ui, view: &mut View, search: &mut String) {
     });
 }
 
-/// Draws the bars; those outside of the viewport are left out.
-pub(crate) fn show(ui: &mut Ui, instance: &Instance, rows: &TagRows, view: &mut View) {
+/// Draws the bars of the rows that `search` leaves; those outside of the viewport are left out.
+pub(crate) fn show(ui: &mut Ui, instance: &Instance, rows: &TagRows, view: &mut ViewSettings, search: &str) {
     let palette = theme::palette(ui);
     let status = instance.engine.board().status();
     let names = status.tags();
     // The rows grow with the window. All rows count, so that a search does not change the height.
     let row_count = rows.iter().count() + rows.headings().len();
-    let height = (ui.available_height() / row_count.max(1) as f32).clamp(theme::ROW, theme::MAX_ROW);
+    let height =
+        (ui.available_height() / row_count.max(1) as f32).clamp(theme::TAG_ROW_HEIGHT, theme::MAX_TAG_ROW_HEIGHT);
     ScrollArea::vertical().id_salt("tags").auto_shrink([false, false]).show_viewport(ui, |ui, visible| {
         let size = Vec2::new(ui.available_width(), rows.height() * height);
         let (area, _) = ui.allocate_exact_size(size, Sense::hover());
@@ -56,25 +57,26 @@ pub(crate) fn show(ui: &mut Ui, instance: &Instance, rows: &TagRows, view: &mut 
         };
         for (position, heading) in rows.headings().iter().filter(|(position, _)| is_in_viewport(*position)) {
             let left = area.min + Vec2::new(0.0, (position + 0.62) * height);
-            let font = FontId::proportional(12.0 * height / theme::ROW);
+            let font = FontId::proportional(12.0 * height / theme::TAG_ROW_HEIGHT);
             ui.painter().text(left, Align2::LEFT_CENTER, heading, font, palette.faint);
         }
         for row in rows.iter().filter(|row| row.is_visible && is_in_viewport(row.position)) {
             let corner = area.min + Vec2::new(0.0, row.position * height);
             let rect = Rect::from_min_size(corner, Vec2::new(area.width(), height));
             let tags: Vec<String> = row.tags.iter().filter_map(|tag| names.get(*tag)).cloned().collect();
-            let raw = row.tags.iter().map(|tag| instance.engine.board().probability(*tag)).fold(0.0, f32::max);
+            let raw = max_value(&row.tags, |tag| instance.engine.board().probability(tag));
             interact(ui, instance, row, rect, tags, view);
             draw(ui, palette, row, raw, rect);
         }
     });
     if rows.height() == 0.0 {
-        ui.label(RichText::new("No tag has this in its name.").size(13.0).color(palette.faint));
+        let text = if search.trim().is_empty() { "All tags are hidden." } else { "No tag matches the search." };
+        ui.label(RichText::new(text).size(13.0).color(palette.faint));
     }
 }
 
 /// Handles the pointer and the keys for a row of these tags.
-fn interact(ui: &Ui, instance: &Instance, row: &TagRow, rect: Rect, tags: Vec<String>, view: &mut View) {
+fn interact(ui: &Ui, instance: &Instance, row: &TagRow, rect: Rect, tags: Vec<String>, view: &mut ViewSettings) {
     let response = ui.interact(rect, ui.scope_id().with(("tag", &row.name)), Sense::click_and_drag());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &row.name));
     if response.hovered() || response.has_focus() {
@@ -126,19 +128,18 @@ fn interact(ui: &Ui, instance: &Instance, row: &TagRow, rect: Rect, tags: Vec<St
 
 /// Makes the maximum of these tags the source of a slot.
 pub(crate) fn map_to_slot(instance: &Instance, slot: usize, tags: Vec<String>) {
-    instance.edit_routing(|routing| routing.sources[slot] = Source { tags, combine: Combine::Maximum });
+    instance.edit_outputs(|config| config.routing.sources[slot] = SlotSource { tags, combine: Combine::Maximum });
 }
 
 /// Draws a row: the name, marked if the model is weak in it; the bar with marks at its peak and at `raw`,
 /// the latest prediction; the percentage.
 fn draw(ui: &Ui, palette: &Palette, row: &TagRow, raw: f32, rect: Rect) {
-    let scale = rect.height() / theme::ROW;
+    let scale = rect.height() / theme::TAG_ROW_HEIGHT;
     let percent_width = 42.0 * scale;
     let name_width = (rect.width() * 0.34).clamp(70.0, 132.0 * scale);
     let painter = ui.painter();
     let middle = rect.center().y;
-    // Tags with low values are faint, so that the others can be read from afar.
-    let color = palette.faint.lerp_to_gamma(palette.text, (row.value * 4.0).min(1.0));
+    let color = palette.tag_text(row.value);
     let mut name = row.name.clone();
     if row.is_weak {
         name.push_str(" ?");
@@ -161,8 +162,8 @@ fn draw(ui: &Ui, palette: &Palette, row: &TagRow, raw: f32, rect: Rect) {
         );
     }
     let track = Rect::from_min_size(
-        Pos2::new(left + name_width, middle - theme::BAR * scale / 2.0),
-        Vec2::new((rect.width() - name_width - percent_width - 8.0).max(10.0), theme::BAR * scale),
+        Pos2::new(left + name_width, middle - theme::BAR_HEIGHT * scale / 2.0),
+        Vec2::new((rect.width() - name_width - percent_width - 8.0).max(10.0), theme::BAR_HEIGHT * scale),
     );
     bar(ui, track, row.value);
     if raw >= 0.01 {

@@ -4,7 +4,7 @@
 //! to their new positions, so that a flickering tag does not make the list jump.
 
 use super::tag_groups::{self, Group};
-use crate::params::View;
+use crate::params::ViewSettings;
 
 /// The time constant of the strength that decides the order, in seconds.
 const ORDER_SECONDS: f32 = 0.9;
@@ -21,9 +21,9 @@ const PEAK_HOLD_SECONDS: f32 = 1.5;
 /// The rate at which a peak falls after that, per second.
 const PEAK_FALL: f32 = 0.4;
 
-/// A row overtakes the one above it if it is stronger by more than this, so that weak tags, which differ
-/// less, keep their order.
-const LEAD: f32 = 0.03;
+/// A row overtakes the one above it if it is stronger by more than this, so that tags with low values, which
+/// differ less, keep their order.
+const ORDER_HYSTERESIS: f32 = 0.03;
 
 /// A row of the window: a tag, or several synonyms.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub(crate) struct TagRow {
     /// The indices of its tags on the board.
     pub(crate) tags: Vec<usize>,
     pub(crate) name: String,
-    /// Whether the model declares to be weak in all of its tags.
+    /// Whether the model is weak in all of its tags, as its file says.
     pub(crate) is_weak: bool,
     pub(crate) is_pinned: bool,
     /// Whether it is neither hidden nor filtered out by the search.
@@ -48,6 +48,11 @@ pub(crate) struct TagRow {
     peak_age: f32,
     /// The slowly smoothed value that decides its rank.
     strength: f32,
+}
+
+/// The highest value of some tags, at least 0.
+pub(crate) fn max_value(tags: &[usize], value: impl Fn(usize) -> f32) -> f32 {
+    tags.iter().map(|tag| value(*tag)).fold(0.0, f32::max)
 }
 
 /// Rows under a common heading.
@@ -119,12 +124,18 @@ impl TagRows {
 
     /// Advances the animation by `seconds`: to the values that `value` returns for each tag, in the order
     /// of `view`, with the rows whose name contains `search`. Returns whether anything still moves visibly.
-    pub(crate) fn step(&mut self, seconds: f32, view: &View, search: &str, value: impl Fn(usize) -> f32) -> bool {
+    pub(crate) fn step(
+        &mut self,
+        seconds: f32,
+        view: &ViewSettings,
+        search: &str,
+        value: impl Fn(usize) -> f32,
+    ) -> bool {
         let seconds = seconds.clamp(0.0, 1.0);
         let fraction = |time_constant: f32| 1.0 - (-seconds / time_constant).exp();
         let mut is_moving = false;
         for row in &mut self.rows {
-            let target = row.tags.iter().map(|tag| value(*tag)).fold(0.0, f32::max);
+            let target = max_value(&row.tags, &value);
             is_moving |= (target - row.value).abs() > 1e-3 || (target - row.strength).abs() > 1e-3;
             row.value = target;
             row.strength += (target - row.strength) * fraction(ORDER_SECONDS);
@@ -136,11 +147,11 @@ impl TagRows {
             }
             is_moving |= row.peak > target + 1e-3;
         }
-        // An insertion sort that swaps two rows only if they differ by more than `LEAD`.
+        // An insertion sort that swaps two rows only if they differ by more than `ORDER_HYSTERESIS`.
         for end in 1..self.ranked.len() {
             for rank in (1..=end).rev() {
                 let (upper, lower) = (self.ranked[rank - 1], self.ranked[rank]);
-                if self.rows[lower].strength <= self.rows[upper].strength + LEAD {
+                if self.rows[lower].strength <= self.rows[upper].strength + ORDER_HYSTERESIS {
                     break;
                 }
                 self.ranked.swap(rank - 1, rank);
@@ -150,7 +161,7 @@ impl TagRows {
     }
 
     /// Moves each row by `fraction` of the way to its position. Returns whether a row has not arrived.
-    fn arrange(&mut self, view: &View, search: &str, fraction: f32) -> bool {
+    fn arrange(&mut self, view: &ViewSettings, search: &str, fraction: f32) -> bool {
         let search = search.trim().to_lowercase();
         for row in &mut self.rows {
             row.is_pinned = view.pinned.contains(&row.name);
@@ -235,7 +246,7 @@ mod tests {
         sorted.iter().map(|row| row.name.as_str()).collect()
     }
 
-    fn step_until_rest(rows: &mut TagRows, view: &View, search: &str, values: &[f32]) {
+    fn step_until_rest(rows: &mut TagRows, view: &ViewSettings, search: &str, values: &[f32]) {
         let steps = (0..2_000).position(|_| !rows.step(FRAME, view, search, |tag| values[tag]));
         assert!(steps.is_some(), "the list never comes to rest");
     }
@@ -243,7 +254,7 @@ mod tests {
     #[test]
     fn rows_come_to_rest_in_the_order_of_their_strength() {
         let mut rows = rows(&["a", "b", "c", "d"]);
-        step_until_rest(&mut rows, &View::default(), "", &[0.1, 0.0, 0.9, 0.4]);
+        step_until_rest(&mut rows, &ViewSettings::default(), "", &[0.1, 0.0, 0.9, 0.4]);
         assert_eq!(names_by_position(&rows), ["c", "d", "a", "b"]);
         assert!(rows.iter().all(|row| row.position.fract() == 0.0));
     }
@@ -251,14 +262,14 @@ mod tests {
     #[test]
     fn new_rows_appear_at_their_positions_without_sliding() {
         let mut rows = rows(&["a", "b", "c"]);
-        rows.step(FRAME, &View::default(), "", |_| 0.0);
+        rows.step(FRAME, &ViewSettings::default(), "", |_| 0.0);
         assert_eq!(rows.iter().map(|row| row.position).collect::<Vec<_>>(), [0.0, 1.0, 2.0]);
     }
 
     #[test]
     fn a_flickering_tag_does_not_change_the_order() {
         let mut rows = rows(&["a", "b"]);
-        let view = View::default();
+        let view = ViewSettings::default();
         step_until_rest(&mut rows, &view, "", &[0.6, 0.3]);
         for frame in 0..600 {
             // The second tag flashes for a tenth of every second.
@@ -271,7 +282,7 @@ mod tests {
     #[test]
     fn pinned_rows_are_first_groups_have_headings_and_a_search_finds_hidden_rows() {
         let mut rows = rows(&["guitar", "rock", "slow", "piano"]);
-        let mut view = View { grouped: true, ..View::default() };
+        let mut view = ViewSettings { grouped: true, ..ViewSettings::default() };
         let values = [0.1, 0.5, 0.9, 0.6];
         step_until_rest(&mut rows, &view, "", &values);
         assert_eq!(names_by_position(&rows), ["piano", "guitar", "rock", "slow"]);
@@ -290,7 +301,7 @@ mod tests {
     #[test]
     fn a_row_of_synonyms_shows_the_strongest() {
         let mut rows = rows(&["no vocal", "rock", "no voice"]);
-        step_until_rest(&mut rows, &View::default(), "", &[0.2, 0.5, 0.7]);
+        step_until_rest(&mut rows, &ViewSettings::default(), "", &[0.2, 0.5, 0.7]);
         assert_eq!(names_by_position(&rows), ["no vocal", "rock"]);
         let row = rows.iter().next().unwrap();
         assert_eq!((row.value, row.tags.as_slice()), (0.7, &[0, 2][..]));
@@ -299,7 +310,7 @@ mod tests {
     #[test]
     fn a_peak_is_held_before_it_falls() {
         let mut rows = rows(&["a"]);
-        let view = View::default();
+        let view = ViewSettings::default();
         rows.step(FRAME, &view, "", |_| 0.8);
         let peak_after = |rows: &mut TagRows, seconds: f32| {
             (0..(seconds / FRAME) as usize).for_each(|_| {

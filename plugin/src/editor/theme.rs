@@ -41,23 +41,23 @@ const LIGHT: Palette = Palette {
     scale: [[176.0, 200.0, 218.0], [96.0, 172.0, 178.0], [34.0, 122.0, 134.0], [44.0, 42.0, 96.0]],
 };
 
-/// The width from which on the tags are beside the other pages.
-pub(crate) const WIDE: f32 = 760.0;
+/// The width of the window from which on the tags are beside the other pages, in points.
+pub(crate) const WIDE_WIDTH: f32 = 760.0;
 
-/// The lowest height of a tag's row.
-pub(crate) const ROW: f32 = 25.0;
+/// The lowest height of a tag's row, in points.
+pub(crate) const TAG_ROW_HEIGHT: f32 = 25.0;
 
-/// The greatest height of a tag's row.
-pub(crate) const MAX_ROW: f32 = 44.0;
+/// The greatest height of a tag's row, in points.
+pub(crate) const MAX_TAG_ROW_HEIGHT: f32 = 44.0;
 
-/// The height of the bar in a row of height [`ROW`].
-pub(crate) const BAR: f32 = 17.0;
+/// The height of the bar in a row of height [`TAG_ROW_HEIGHT`], in points.
+pub(crate) const BAR_HEIGHT: f32 = 17.0;
 
-/// The margin of the window.
-pub(crate) const MARGIN: f32 = 14.0;
+/// The margin of the window, in points.
+pub(crate) const WINDOW_MARGIN: f32 = 14.0;
 
-/// The height of a line of controls.
-pub(crate) const LINE: f32 = 22.0;
+/// The height of a line of controls, in points.
+pub(crate) const CONTROL_HEIGHT: f32 = 22.0;
 
 /// The colours of the current theme.
 pub(crate) fn palette(ui: &Ui) -> &'static Palette {
@@ -81,6 +81,11 @@ impl Palette {
             (low + (high - low) * fraction) as u8
         });
         Color32::from_rgb(r, g, b)
+    }
+
+    /// The colour of a tag's text: faint for a low value, so that the others can be read from afar.
+    pub(crate) fn tag_text(&self, value: f32) -> Color32 {
+        self.faint.lerp_to_gamma(self.text, (value * 4.0).min(1.0))
     }
 
     /// The colour of a cell in the taggram, which fades to the background below 0.2.

@@ -3,46 +3,46 @@
 //! The slots' values, Write and the tags are parameters too, but the shell adds them.
 
 mod model;
-mod routing;
+mod outputs;
 mod slot;
 mod state;
 mod units;
 mod view;
 
-pub(crate) use model::{ModelChoice, SHIPPED_MODELS, inference_mode};
+pub(crate) use model::{ModelChoice, SHIPPED_MODELS, inference_mode_from_env};
 pub(crate) use state::{MAX_STATE_BYTES, check_state};
-pub(crate) use view::View;
+pub(crate) use view::ViewSettings;
 
-use crate::host::Host;
+use crate::host::HostQuirks;
 use model::SavedModel;
 use nice_plug::prelude::*;
-use routing::{SavedRouting, SavedSlots};
-use slot::SlotControls;
+use outputs::{SavedConfig, SavedSlots};
+use slot::SlotParams;
 use std::sync::{Arc, OnceLock};
 use tagvane_engine::Engine;
-use tagvane_outputs::{MidiSettings, Outputs, SLOTS, Settings};
+use tagvane_outputs::{MidiSettings, OutputParams, Outputs, SLOTS};
 use units::milliseconds;
 use view::SavedView;
 
 /// The parameters and the saved state of an instance.
 #[derive(Params)]
-pub(crate) struct Controls {
+pub(crate) struct TagvaneParams {
     #[id = "bypass"]
     pub(crate) bypass: BoolParam,
     #[nested(group = "Tags")]
-    pub(crate) tags: TagControls,
+    pub(crate) tags: TagParams,
     #[nested(group = "MIDI")]
-    pub(crate) midi: MidiControls,
+    pub(crate) midi: MidiParams,
     #[nested(array, group = "Slot")]
-    pub(crate) slots: [SlotControls; SLOTS],
+    pub(crate) slots: [SlotParams; SLOTS],
     /// Set by the shell when it creates the instance.
-    host: OnceLock<Host>,
+    host_quirks: OnceLock<HostQuirks>,
     #[persist = "model"]
     pub(crate) model: SavedModel,
     #[persist = "view"]
     pub(crate) view: SavedView,
     #[persist = "outputs"]
-    routing: SavedRouting,
+    outputs: SavedConfig,
     #[persist = "slots"]
     saved_slots: SavedSlots,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Controls {
 /// How often a tag's value is announced to the host at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum AnnounceRate {
-    /// 25 Hz, or off in a host that [treats outputs as edits](Host::treats_outputs_as_edits).
+    /// 25 Hz, or off in a host that [treats outputs as edits](HostQuirks::treats_outputs_as_edits).
     #[id = "auto"]
     Auto,
     #[id = "off"]
@@ -68,9 +68,9 @@ pub(crate) enum AnnounceRate {
 
 /// How tags are smoothed and announced to the host.
 #[derive(Params)]
-pub(crate) struct TagControls {
+pub(crate) struct TagParams {
     #[id = "announce"]
-    pub(crate) announce: EnumParam<AnnounceRate>,
+    pub(crate) announce_rate: EnumParam<AnnounceRate>,
     #[id = "tag_attack"]
     pub(crate) attack: FloatParam,
     #[id = "tag_release"]
@@ -79,66 +79,67 @@ pub(crate) struct TagControls {
 
 /// What is sent as MIDI control changes.
 #[derive(Params)]
-pub(crate) struct MidiControls {
+pub(crate) struct MidiParams {
     #[id = "midi"]
-    pub(crate) on: BoolParam,
+    pub(crate) is_on: BoolParam,
     #[id = "midi_channel"]
     pub(crate) channel: IntParam,
     #[id = "midi_first"]
-    pub(crate) first: IntParam,
+    pub(crate) first_controller: IntParam,
     #[id = "midi_tags"]
-    pub(crate) tags: BoolParam,
+    pub(crate) sends_tags: BoolParam,
     #[id = "live"]
-    pub(crate) live: BoolParam,
+    pub(crate) sends_live_values: BoolParam,
 }
 
-impl Controls {
+impl TagvaneParams {
     /// The parameters with their default values, for the engine and the outputs of an instance.
     pub(crate) fn new(engine: Arc<Engine>, outputs: Arc<Outputs>) -> Self {
         Self {
             bypass: BoolParam::new("Bypass", false).make_bypass(),
-            tags: TagControls {
-                announce: EnumParam::new("Announce tags", AnnounceRate::Auto).non_automatable(),
+            tags: TagParams {
+                announce_rate: EnumParam::new("Announce tags", AnnounceRate::Auto).non_automatable(),
                 attack: milliseconds("Tag attack", 100.0),
                 release: milliseconds("Tag release", 300.0),
             },
-            midi: MidiControls {
-                on: BoolParam::new("MIDI out", false).non_automatable(),
+            midi: MidiParams {
+                is_on: BoolParam::new("MIDI out", false).non_automatable(),
                 channel: IntParam::new("MIDI channel", 1, IntRange::Linear { min: 1, max: 16 }).non_automatable(),
-                first: IntParam::new("MIDI first controller", 20, IntRange::Linear { min: 0, max: 119 })
+                first_controller: IntParam::new("MIDI first controller", 20, IntRange::Linear { min: 0, max: 119 })
                     .non_automatable(),
-                tags: BoolParam::new("MIDI tags", false).non_automatable(),
-                live: BoolParam::new("Send live", false).non_automatable(),
+                sends_tags: BoolParam::new("MIDI tags", false).non_automatable(),
+                sends_live_values: BoolParam::new("Send live", false).non_automatable(),
             },
-            slots: std::array::from_fn(SlotControls::new),
-            host: OnceLock::new(),
+            slots: std::array::from_fn(SlotParams::new),
+            host_quirks: OnceLock::new(),
             model: SavedModel::new(engine),
             view: SavedView::default(),
-            routing: SavedRouting(Arc::clone(&outputs)),
+            outputs: SavedConfig(Arc::clone(&outputs)),
             saved_slots: SavedSlots(outputs),
         }
     }
 
     /// Sets the host by its name; later calls change nothing.
     pub(crate) fn set_host_name(&self, name: &str) {
-        self.host.get_or_init(|| Host::from_name(name));
+        self.host_quirks.get_or_init(|| HostQuirks::from_name(name));
     }
 
     /// The quirks of the host; none before its name is set.
-    pub(crate) fn host(&self) -> Host {
-        self.host.get().copied().unwrap_or_default()
+    pub(crate) fn host_quirks(&self) -> HostQuirks {
+        self.host_quirks.get().copied().unwrap_or_default()
     }
 
-    /// The current settings of the outputs. Only reads atomics, so that the audio thread may call it.
-    pub(crate) fn settings(&self) -> Settings {
+    /// The current values of the outputs' parameters. Only reads atomics, so that the audio thread may call
+    /// it.
+    pub(crate) fn output_params(&self) -> OutputParams {
         let midi = MidiSettings {
             channel: (self.midi.channel.value() - 1) as u8,
-            first_controller: self.midi.first.value() as u8,
-            sends_tags: self.midi.tags.value(),
+            first_controller: self.midi.first_controller.value() as u8,
+            sends_tags: self.midi.sends_tags.value(),
         };
-        Settings {
-            announce_rate: match self.tags.announce.value() {
-                AnnounceRate::Auto => (!self.host().treats_outputs_as_edits).then_some(25.0),
+        OutputParams {
+            announce_rate: match self.tags.announce_rate.value() {
+                AnnounceRate::Auto => (!self.host_quirks().treats_outputs_as_edits).then_some(25.0),
                 AnnounceRate::Off => None,
                 AnnounceRate::Hz5 => Some(5.0),
                 AnnounceRate::Hz10 => Some(10.0),
@@ -147,37 +148,37 @@ impl Controls {
             attack: self.tags.attack.value(),
             release: self.tags.release.value(),
             slots: std::array::from_fn(|slot| self.slots[slot].shape()),
-            midi: self.midi.on.value().then_some(midi),
-            sends_live_values: self.midi.live.value(),
+            midi: self.midi.is_on.value().then_some(midi),
+            sends_live_values: self.midi.sends_live_values.value(),
         }
     }
 
     /// Adds the pages for a hardware controller.
     pub(crate) fn add_remote_control_pages(&self, context: &mut impl RemoteControlsContext) {
         context.add_section("Slots", |section| {
-            for (slot, controls) in self.slots.iter().enumerate() {
+            for (slot, params) in self.slots.iter().enumerate() {
                 section.add_page(format!("Slot {}", slot + 1), |page| {
-                    page.add_param(&controls.threshold);
-                    page.add_param(&controls.hysteresis);
-                    page.add_param(&controls.mode);
-                    page.add_param(&controls.invert);
-                    page.add_param(&controls.attack);
-                    page.add_param(&controls.release);
-                    page.add_param(&controls.low);
-                    page.add_param(&controls.high);
+                    page.add_param(&params.threshold);
+                    page.add_param(&params.hysteresis);
+                    page.add_param(&params.mode);
+                    page.add_param(&params.invert);
+                    page.add_param(&params.attack);
+                    page.add_param(&params.release);
+                    page.add_param(&params.low);
+                    page.add_param(&params.high);
                 });
             }
         });
         context.add_section("Outputs", |section| {
             section.add_page("Outputs", |page| {
-                page.add_param(&self.tags.announce);
+                page.add_param(&self.tags.announce_rate);
                 page.add_param(&self.tags.attack);
                 page.add_param(&self.tags.release);
-                page.add_param(&self.midi.on);
+                page.add_param(&self.midi.is_on);
                 page.add_param(&self.midi.channel);
-                page.add_param(&self.midi.first);
-                page.add_param(&self.midi.tags);
-                page.add_param(&self.midi.live);
+                page.add_param(&self.midi.first_controller);
+                page.add_param(&self.midi.sends_tags);
+                page.add_param(&self.midi.sends_live_values);
             });
         });
     }

@@ -51,7 +51,7 @@ pub(crate) const MODEL_VARIABLE: &str = "TAGVANE_MODEL";
 pub(crate) const FULL_WINDOWS_VARIABLE: &str = "TAGVANE_FULL_WINDOWS";
 
 /// How a new instance runs its models.
-pub(crate) fn inference_mode() -> InferenceMode {
+pub(crate) fn inference_mode_from_env() -> InferenceMode {
     match std::env::var_os(FULL_WINDOWS_VARIABLE) {
         Some(value) if value == "1" => InferenceMode::FullWindows,
         _ => InferenceMode::Sliding,
@@ -137,7 +137,7 @@ impl SavedModel {
     }
 
     /// Locks the choices, after a pending one whose load has ended became the current one or was dropped.
-    fn settled_choices(&self) -> MutexGuard<'_, ModelChoices> {
+    fn lock_resolved(&self) -> MutexGuard<'_, ModelChoices> {
         let mut choices = self.choices.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if choices.pending.is_some() && !self.engine.is_loading() {
             let pending = choices.pending.take();
@@ -152,7 +152,7 @@ impl SavedModel {
     /// Loads the model that the user asks for; the model before runs until then, and continues if the
     /// load fails. Returns whether the choice is another one than before.
     pub(crate) fn choose(&self, choice: ModelChoice) -> bool {
-        let mut choices = self.settled_choices();
+        let mut choices = self.lock_resolved();
         let is_new = *choices.pending.as_ref().unwrap_or(&choices.current) != choice;
         if is_new || self.engine.board().model_info().notice.is_some() {
             self.engine.load(choice.source());
@@ -164,7 +164,7 @@ impl SavedModel {
 
 impl<'a> PersistentField<'a, ModelChoice> for SavedModel {
     fn set(&self, choice: ModelChoice) {
-        let mut choices = self.settled_choices();
+        let mut choices = self.lock_resolved();
         if choices.pending.take().is_some() || choices.current != choice {
             self.engine.load(choice.request());
             choices.current = choice;
@@ -176,7 +176,7 @@ impl<'a> PersistentField<'a, ModelChoice> for SavedModel {
         F: Fn(&ModelChoice) -> R,
     {
         let info = self.engine.board().model_info();
-        let choice = self.settled_choices().current.clone();
+        let choice = self.lock_resolved().current.clone();
         match choice.file() {
             Some(file) if info.source == Some(ModelSource::File(file.into())) => {
                 f(&ModelChoice::File { file: file.into(), sha256: Some(info.hash) })

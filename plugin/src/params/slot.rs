@@ -16,7 +16,7 @@ pub(crate) enum SlotMode {
 /// The parameters of a slot. Only the threshold can be automated: the others are set once, and some hosts
 /// list few automatable parameters.
 #[derive(Params)]
-pub(crate) struct SlotControls {
+pub(crate) struct SlotParams {
     #[id = "threshold"]
     pub(crate) threshold: FloatParam,
     #[id = "hysteresis"]
@@ -35,7 +35,7 @@ pub(crate) struct SlotControls {
     pub(crate) high: FloatParam,
 }
 
-impl SlotControls {
+impl SlotParams {
     /// The parameters of slot `slot`, which counts from 0.
     pub(crate) fn new(slot: usize) -> Self {
         let shape = SlotShape::default();
@@ -44,7 +44,7 @@ impl SlotControls {
             threshold: percent(&name("Threshold"), shape.threshold),
             hysteresis: percent(&name("Hysteresis"), shape.hysteresis).non_automatable(),
             mode: EnumParam::new(name("Mode"), SlotMode::Continuous).non_automatable(),
-            invert: BoolParam::new(name("Invert"), shape.invert).non_automatable(),
+            invert: BoolParam::new(name("Invert"), shape.is_inverted).non_automatable(),
             attack: milliseconds(&name("Attack"), shape.attack),
             release: milliseconds(&name("Release"), shape.release),
             low: percent(&name("Low"), shape.low).non_automatable(),
@@ -57,10 +57,10 @@ impl SlotControls {
         SlotShape {
             threshold: self.threshold.value(),
             hysteresis: self.hysteresis.value(),
-            gate: self.mode.value() == SlotMode::Gate,
+            is_gate: self.mode.value() == SlotMode::Gate,
             attack: self.attack.value(),
             release: self.release.value(),
-            invert: self.invert.value(),
+            is_inverted: self.invert.value(),
             low: self.low.value(),
             high: self.high.value(),
         }

@@ -1,10 +1,10 @@
 //! The check of a saved state before nice-plug loads it.
 
 use super::model::ModelChoice;
-use super::view::View;
+use super::view::ViewSettings;
 use nice_plug::prelude::PluginState;
 use serde::de::DeserializeOwned;
-use tagvane_outputs::{Routing, SLOTS};
+use tagvane_outputs::{OutputConfig, SLOTS};
 
 /// The longest state that is loaded, in bytes; saved states are shorter.
 pub(crate) const MAX_STATE_BYTES: usize = 64 << 10;
@@ -29,8 +29,8 @@ pub(crate) fn check_state(bytes: &[u8]) -> Result<Option<String>, String> {
     let Ok(state) = serde_json::from_slice::<PluginState>(json) else { return reject("they are damaged") };
     let damaged: Vec<&str> = [
         ("model", is_readable::<ModelChoice>(&state, "model")),
-        ("view", is_readable::<View>(&state, "view")),
-        ("slots' sources and OSC", is_readable::<Routing>(&state, "outputs")),
+        ("view", is_readable::<ViewSettings>(&state, "view")),
+        ("slots' sources and OSC", is_readable::<OutputConfig>(&state, "outputs")),
         ("slots' values", is_readable::<[f32; SLOTS]>(&state, "slots")),
     ]
     .into_iter()
@@ -40,7 +40,7 @@ pub(crate) fn check_state(bytes: &[u8]) -> Result<Option<String>, String> {
         let parts = damaged.join(" and ");
         return Ok(Some(format!("The project's {parts} cannot be read; the current ones stay, so set them again")));
     }
-    if release(&state.version) > release(env!("CARGO_PKG_VERSION")) {
+    if major_minor(&state.version) > major_minor(env!("CARGO_PKG_VERSION")) {
         let version: String = state.version.chars().filter(|c| !c.is_control()).take(20).collect();
         return Ok(Some(format!(
             "The project was saved by Tagvane {version}; this version leaves out the settings that it does not know"
@@ -55,7 +55,7 @@ fn is_readable<T: DeserializeOwned>(state: &PluginState, field: &str) -> bool {
 }
 
 /// The major and minor number of a version; the fields of a state depend on no others.
-fn release(version: &str) -> (u64, u64) {
+fn major_minor(version: &str) -> (u64, u64) {
     let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }

@@ -10,7 +10,7 @@ const MAX_NAMES: usize = 64;
 /// What the window shows and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct View {
+pub(crate) struct ViewSettings {
     /// Whether the theme is light instead of dark.
     pub(crate) light: bool,
     /// Whether the tags are sorted by group instead of by strength.
@@ -22,12 +22,14 @@ pub(crate) struct View {
     /// The names of the rows that are not shown.
     pub(crate) hidden: Vec<String>,
     /// The length of the taggram, in seconds.
-    pub(crate) seconds: f64,
+    #[serde(rename = "seconds")]
+    pub(crate) taggram_seconds: f64,
     /// The lowest probability at which an exported region has a tag.
-    pub(crate) threshold: f32,
+    #[serde(rename = "threshold")]
+    pub(crate) region_threshold: f32,
 }
 
-impl Default for View {
+impl Default for ViewSettings {
     fn default() -> Self {
         Self {
             light: false,
@@ -35,15 +37,15 @@ impl Default for View {
             folded: true,
             pinned: Vec::new(),
             hidden: Vec::new(),
-            seconds: 60.0,
-            threshold: 0.3,
+            taggram_seconds: 60.0,
+            region_threshold: 0.3,
         }
     }
 }
 
-impl View {
-    /// The range of [`seconds`](Self::seconds).
-    pub(crate) const SECONDS_RANGE: std::ops::RangeInclusive<f64> = 10.0..=600.0;
+impl ViewSettings {
+    /// The range of [`taggram_seconds`](Self::taggram_seconds).
+    pub(crate) const TAGGRAM_SECONDS_RANGE: std::ops::RangeInclusive<f64> = 10.0..=600.0;
 
     /// Pins or unpins a row.
     pub(crate) fn toggle_pinned(&mut self, name: &str) {
@@ -55,17 +57,21 @@ impl View {
         toggle(&mut self.hidden, name);
     }
 
-    /// The view with every value within its limits.
+    /// The settings with every value within its limits.
     fn clamped(mut self) -> Self {
         self.pinned.truncate(MAX_NAMES);
         self.hidden.truncate(MAX_NAMES);
         let default = Self::default();
-        self.seconds = if self.seconds.is_finite() {
-            self.seconds.clamp(*Self::SECONDS_RANGE.start(), *Self::SECONDS_RANGE.end())
+        self.taggram_seconds = if self.taggram_seconds.is_finite() {
+            self.taggram_seconds.clamp(*Self::TAGGRAM_SECONDS_RANGE.start(), *Self::TAGGRAM_SECONDS_RANGE.end())
         } else {
-            default.seconds
+            default.taggram_seconds
         };
-        self.threshold = if self.threshold.is_finite() { self.threshold.clamp(0.0, 1.0) } else { default.threshold };
+        self.region_threshold = if self.region_threshold.is_finite() {
+            self.region_threshold.clamp(0.0, 1.0)
+        } else {
+            default.region_threshold
+        };
         self
     }
 }
@@ -80,25 +86,25 @@ fn toggle(names: &mut Vec<String>, name: &str) {
     }
 }
 
-/// The view in the saved state.
+/// The settings in the saved state.
 #[derive(Default)]
-pub(crate) struct SavedView(Mutex<View>);
+pub(crate) struct SavedView(Mutex<ViewSettings>);
 
 impl SavedView {
-    /// Locks the view.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, View> {
+    /// Locks the settings.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ViewSettings> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-impl<'a> PersistentField<'a, View> for SavedView {
-    fn set(&self, view: View) {
+impl<'a> PersistentField<'a, ViewSettings> for SavedView {
+    fn set(&self, view: ViewSettings) {
         *self.lock() = view.clamped();
     }
 
     fn map<F, R>(&self, f: F) -> R
     where
-        F: Fn(&View) -> R,
+        F: Fn(&ViewSettings) -> R,
     {
         f(&self.lock())
     }
@@ -111,21 +117,25 @@ mod tests {
     #[test]
     fn saved_values_beyond_their_limits_are_clamped() {
         let saved = SavedView::default();
-        let read = |text: &str| serde_json::from_str::<View>(text).unwrap();
+        let read = |text: &str| serde_json::from_str::<ViewSettings>(text).unwrap();
         saved.set(read("{\"seconds\": 1e300, \"threshold\": -4, \"unknown\": 3}"));
         let view = saved.lock().clone();
-        assert_eq!((view.seconds, view.threshold), (600.0, 0.0));
-        saved.set(View { pinned: vec!["x".into(); 1_000], seconds: f64::NAN, ..View::default() });
+        assert_eq!((view.taggram_seconds, view.region_threshold), (600.0, 0.0));
+        saved.set(ViewSettings {
+            pinned: vec!["x".into(); 1_000],
+            taggram_seconds: f64::NAN,
+            ..ViewSettings::default()
+        });
         let view = saved.lock().clone();
-        assert_eq!((view.pinned.len(), view.seconds), (MAX_NAMES, 60.0));
-        let view = View { light: true, hidden: vec!["rock".into()], ..View::default() };
+        assert_eq!((view.pinned.len(), view.taggram_seconds), (MAX_NAMES, 60.0));
+        let view = ViewSettings { light: true, hidden: vec!["rock".into()], ..ViewSettings::default() };
         saved.set(view.clone());
         assert_eq!(saved.map(|view| serde_json::to_string(view).unwrap()), serde_json::to_string(&view).unwrap());
     }
 
     #[test]
     fn pinning_twice_unpins_and_the_number_of_names_is_limited() {
-        let mut view = View::default();
+        let mut view = ViewSettings::default();
         view.toggle_pinned("rock");
         view.toggle_pinned("slow");
         view.toggle_pinned("rock");

@@ -63,7 +63,7 @@ impl Shell {
         // SAFETY: the queue is null or the host's, valid for the length of this call.
         let events = unsafe { HostEvents::new(block.in_events, block.frames_count) };
         self.apply_host_events(&events, !block.transport.is_null());
-        let queue = events.queue();
+        let queue = events.as_queue();
         // SAFETY: the queue is null or the host's, by the contract.
         let out_events = unsafe { writable_queue(block.out_events) };
         let block = clap_process { in_events: &raw const queue, out_events, ..*block };
@@ -85,7 +85,7 @@ impl Shell {
         // no transport event is valid.
         let events = unsafe { HostEvents::new(input, 0) };
         self.apply_host_events(&events, false);
-        let queue = events.queue();
+        let queue = events.as_queue();
         // SAFETY: the queue is null or the host's. The calls come on the thread that the host called us on,
         // and both queues outlive them.
         unsafe {
@@ -94,7 +94,7 @@ impl Shell {
                 flush(self.inner, &queue, output);
             }
             if let Ok(mut processor) = self.instance.processor.try_lock() {
-                processor.flush(&self.instance.controls.settings());
+                processor.flush(&self.instance.params.output_params());
             }
             self.push_events(output, 0);
         }

@@ -2,7 +2,7 @@
 
 use super::host_events::HostEvents;
 use super::object::Shell;
-use super::params::{FIRST_SLOT_ID, FIRST_TAG_ID, OwnParameter, WRITE_ID};
+use super::shell_params::{FIRST_SLOT_ID, FIRST_TAG_ID, ShellParam, WRITE_ID};
 use clap_sys::events::{
     CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_MIDI, CLAP_EVENT_PARAM_GESTURE_BEGIN, CLAP_EVENT_PARAM_GESTURE_END,
     CLAP_EVENT_PARAM_VALUE, clap_event_header, clap_event_midi, clap_event_param_gesture, clap_event_param_value,
@@ -23,11 +23,13 @@ impl Shell {
         let Ok(mut processor) = self.instance.processor.try_lock() else { return };
         processor.begin_block(has_transport);
         for event in events.values() {
-            match OwnParameter::from_id(event.param_id) {
-                Some(OwnParameter::Slot(slot)) => processor.set_slot_value(event.header.time, slot, event.value as f32),
-                Some(OwnParameter::Write) => processor.set_armed(event.value >= 0.5),
+            match ShellParam::from_id(event.param_id) {
+                Some(ShellParam::Slot(slot)) => {
+                    processor.set_slot_value(events.frame_of(&event.header), slot, event.value as f32);
+                }
+                Some(ShellParam::Write) => processor.set_armed(event.value >= 0.5),
                 // Read-only parameters, and those of nice-plug.
-                Some(OwnParameter::Tag(_) | OwnParameter::Inference) | None => {}
+                Some(ShellParam::Tag(_) | ShellParam::Inference) | None => {}
             }
         }
     }

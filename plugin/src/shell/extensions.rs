@@ -1,7 +1,8 @@
 //! The other extensions that the shell replaces: `clap.gui`, `clap.remote-controls` and `clap.render`.
 
+use super::clap_params::write_text;
 use super::object::{Shell, catch_panic, shell_of};
-use super::params::{FIRST_SLOT_ID, write_text};
+use super::shell_params::FIRST_SLOT_ID;
 use clap_sys::ext::gui::clap_plugin_gui;
 use clap_sys::ext::remote_controls::{
     CLAP_REMOTE_CONTROLS_COUNT, clap_plugin_remote_controls, clap_remote_controls_page,

@@ -13,7 +13,8 @@ static UNKNOWN_EVENT: clap_event_header =
 /// The valid events of a host: those that set a parameter, modulate a parameter or change the transport,
 /// with the length of their type, with finite values, and without transport events after the block's end.
 pub(super) struct HostEvents<'a> {
-    host: Option<&'a clap_input_events>,
+    queue: Option<&'a clap_input_events>,
+    /// The length of the block.
     frames: u32,
 }
 
@@ -21,23 +22,23 @@ impl<'a> HostEvents<'a> {
     /// The events of a block of `frames` frames.
     ///
     /// # Safety
-    /// `host` is null or the host's queue; the queue and its events are valid for `'a`.
-    pub(super) unsafe fn new(host: *const clap_input_events, frames: u32) -> Self {
+    /// `queue` is null or the host's queue; the queue and its events are valid for `'a`.
+    pub(super) unsafe fn new(queue: *const clap_input_events, frames: u32) -> Self {
         // SAFETY: the pointer is null or valid for `'a`, by the caller.
-        let host = unsafe { host.as_ref() }.filter(|host| host.size.is_some() && host.get.is_some());
-        Self { host, frames }
+        let queue = unsafe { queue.as_ref() }.filter(|queue| queue.size.is_some() && queue.get.is_some());
+        Self { queue, frames }
     }
 
     fn len(&self) -> u32 {
         // SAFETY: the queue is valid, by `new`.
-        self.host.and_then(|host| host.size.map(|size| unsafe { size(host) })).unwrap_or(0)
+        self.queue.and_then(|queue| queue.size.map(|size| unsafe { size(queue) })).unwrap_or(0)
     }
 
     /// The event at `index`, if it is valid.
     fn get(&self, index: u32) -> Option<&'a clap_event_header> {
-        let host = self.host?;
+        let queue = self.queue?;
         // SAFETY: the queue and its events are valid for `'a`, by `new`.
-        let event = unsafe { host.get?(host, index).as_ref() }?;
+        let event = unsafe { queue.get?(queue, index).as_ref() }?;
         let is_core = event.space_id == CLAP_CORE_EVENT_SPACE_ID;
         let has_length = |size| event.size as usize >= size;
         let pointer = ptr::from_ref(event);
@@ -68,18 +69,23 @@ impl<'a> HostEvents<'a> {
         })
     }
 
+    /// The frame of an event in the block, which is the last one for an event after the block's end.
+    pub(super) fn frame_of(&self, event: &clap_event_header) -> u32 {
+        event.time.min(self.frames.saturating_sub(1))
+    }
+
     /// A queue of these events, which must not outlive them.
-    pub(super) fn queue(&self) -> clap_input_events {
+    pub(super) fn as_queue(&self) -> clap_input_events {
         clap_input_events { ctx: ptr::from_ref(self).cast_mut().cast(), size: Some(size), get: Some(get) }
     }
 }
 
 unsafe extern "C" fn size(queue: *const clap_input_events) -> u32 {
-    // SAFETY: `HostEvents::queue` made the queue, so `ctx` points to its events.
+    // SAFETY: `HostEvents::as_queue` made the queue, so `ctx` points to its events.
     unsafe { (*(*queue).ctx.cast::<HostEvents<'_>>()).len() }
 }
 
 unsafe extern "C" fn get(queue: *const clap_input_events, index: u32) -> *const clap_event_header {
-    // SAFETY: `HostEvents::queue` made the queue, so `ctx` points to its events.
+    // SAFETY: `HostEvents::as_queue` made the queue, so `ctx` points to its events.
     unsafe { (*(*queue).ctx.cast::<HostEvents<'_>>()).get(index) }.map_or(&raw const UNKNOWN_EVENT, ptr::from_ref)
 }

@@ -14,22 +14,25 @@
 //!
 //! From the bottom to the top:
 //!
+//! * `shell_params` names the parameters that the shell adds, with their ids.
 //! * `object` is the memory behind the `clap_plugin`.
-//! * `params` is its `clap.params`, `state` its `clap.state`, `extensions` has the other replaced extensions.
 //! * `host_events` validates the events of a host, `events` exchanges events with the host, `block` is one
 //!   call on the audio thread.
-//! * `plugin` has the functions of the `clap_plugin`, `entry` the entry points of the library.
+//! * `clap_params` is the plugin's `clap.params`, `clap_state` its `clap.state`, `extensions` has the other replaced
+//!   extensions.
+//! * `clap_plugin` has the functions of the `clap_plugin`, `entry` the entry points of the library.
 //! * `vst3` wraps the VST3 that clap-wrapper makes of the CLAP.
 
 mod block;
+mod clap_params;
+mod clap_plugin;
+mod clap_state;
 mod entry;
 mod events;
 mod extensions;
 mod host_events;
 mod object;
-mod params;
-mod plugin;
-mod state;
+mod shell_params;
 #[cfg(test)]
 mod test_host;
 mod vst3;

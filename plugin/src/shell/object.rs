@@ -123,6 +123,6 @@ impl Shell {
 
     /// Chooses how gestures are sent, which depends on the editor in some hosts.
     pub(super) fn set_editor_open(&self, is_open: bool) {
-        self.instance.outputs.set_gesture_mode(self.instance.controls.host().gesture_mode(is_open));
+        self.instance.outputs.set_gesture_mode(self.instance.params.host_quirks().gesture_mode(is_open));
     }
 }

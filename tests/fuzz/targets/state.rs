@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::cell::RefCell;
 use std::path::Path;
 use tagvane_host::Session;
-use tagvane_outputs::Routing;
+use tagvane_outputs::OutputConfig;
 
 /// The most bytes of a saved state.
 const MAX_STATE: usize = 64 << 10;
@@ -25,7 +25,7 @@ fn open() -> Box<dyn Session> {
 fn sends_osc(bytes: &[u8]) -> bool {
     let state = bytes.get(8..).and_then(|json| serde_json::from_slice::<Value>(json).ok());
     let outputs = state.as_ref().and_then(|state| state["fields"]["outputs"].as_str());
-    outputs.and_then(|text| serde_json::from_str::<Routing>(text).ok()).is_some_and(|routing| routing.osc.on)
+    outputs.and_then(|text| serde_json::from_str::<OutputConfig>(text).ok()).is_some_and(|config| config.osc.on)
 }
 
 /// Writes the state of a new instance to the folder in `TAGVANE_SEEDS`.

@@ -8,12 +8,13 @@
 pub mod clap_host;
 pub mod player;
 mod session;
+pub mod testing;
 #[allow(unsafe_code)]
 pub mod vst3_host;
 #[cfg(target_os = "linux")]
 pub mod window;
 
-pub use session::{Disturbances, HostError, HostEvent, Parameter, ParameterChange, Session, Setup, Size};
+pub use session::{HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, Session, Setup, Size};
 
 use std::path::Path;
 
@@ -36,9 +37,6 @@ pub fn open(path: &Path) -> Result<Box<dyn Session>, HostError> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("clap") => Ok(Box::new(clap_host::ClapSession::open(path)?)),
         Some("vst3") => Ok(Box::new(vst3_host::Vst3Session::open(path)?)),
-        _ => Err(HostError {
-            bundle: path.to_owned(),
-            what: "this is neither a .clap nor a .vst3; name a bundle of one of these formats".into(),
-        }),
+        _ => Err(HostError::new(path, "this is neither a .clap nor a .vst3; name a bundle of one of these formats")),
     }
 }

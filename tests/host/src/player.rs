@@ -58,7 +58,7 @@ pub fn active_tags(session: &mut dyn Session) -> Vec<Parameter> {
 /// # Errors
 /// [`HostError`] if the plugin does not start.
 pub fn wait_for_model(session: &mut dyn Session) -> Result<Option<String>, HostError> {
-    session.start(Setup { sample_rate: 44_100.0, longest_block: 512, channels: 2, offline: true })?;
+    session.start(Setup { sample_rate: 44_100.0, max_block_frames: 512, channels: 2, offline: true })?;
     session.stop();
     Ok(inference_mode(session))
 }
@@ -95,7 +95,7 @@ pub fn play(
     // A stereo track: a mono file plays on both sides, as in a DAW.
     let (left, right) = (&recording.channels[0], recording.channels.get(1).unwrap_or(&recording.channels[0]));
     session.set_playing(true);
-    session.start(Setup { sample_rate, longest_block: playback.block, channels: 2, offline: playback.fast })?;
+    session.start(Setup { sample_rate, max_block_frames: playback.block, channels: 2, offline: playback.fast })?;
     let started = Instant::now();
     let mut played = 0;
     while played < frames {

@@ -1,6 +1,6 @@
 //! What a host sees of a plugin, independent of the format.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a bundle cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -12,13 +12,20 @@ pub struct HostError {
     pub what: String,
 }
 
+impl HostError {
+    /// An error of the bundle at this path.
+    pub fn new(bundle: &Path, what: impl Into<String>) -> Self {
+        Self { bundle: bundle.to_owned(), what: what.into() }
+    }
+}
+
 /// The configuration that a plugin is started with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Setup {
     /// Frames per second.
     pub sample_rate: f64,
     /// The maximum number of frames in a block.
-    pub longest_block: usize,
+    pub max_block_frames: usize,
     /// The number of input channels, and of output channels.
     pub channels: usize,
     /// Whether the host renders offline (a bounce) instead of in real time.
@@ -89,7 +96,7 @@ pub enum HostEvent {
 /// Counts of the plugin's requests that have visible effects in a host: a project marked as
 /// changed, an undo step, a reloaded parameter list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Disturbances {
+pub struct HostRequestCounts {
     /// Times it marked the project as changed.
     pub dirty: u64,
     /// Times it requested a restart.
@@ -108,7 +115,7 @@ pub trait Session {
     /// Lists the parameters, in the plugin's order.
     fn parameters(&mut self) -> Vec<Parameter>;
 
-    /// Reads a parameter's value; `None` if the plugin does not know the id.
+    /// Reads a parameter's value. For an unknown id a CLAP gives `None`, and a VST3, which has no error for it, 0.
     fn value(&mut self, id: u32) -> Option<f64>;
 
     /// Formats a value of a parameter as the plugin displays it.
@@ -171,8 +178,8 @@ pub trait Session {
     /// Sets or removes a VST3's component handler. Does nothing for a CLAP, which has none.
     fn set_component_handler(&mut self, _is_set: bool) {}
 
-    /// The plugin's requests so far.
-    fn disturbances(&self) -> Disturbances;
+    /// The counts of the plugin's requests so far.
+    fn request_counts(&self) -> HostRequestCounts;
 
     /// Opens the plugin's window inside the X11 window `parent`, which must outlive it, on a
     /// screen with the scale factor `scale`. Returns the size that the plugin requests.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use tagvane_host::testing::{bundle, bundle_folder};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -12,13 +13,10 @@ fn play(arguments: &[&str], model: Option<&str>) -> Output {
 }
 
 fn host(arguments: &[&str], model: Option<&str>) -> Command {
-    let bundles = std::env::var_os("TAGVANE_BUNDLES").map_or_else(|| root().join("bundles"), PathBuf::from);
-    assert!(
-        bundles.join("Tagvane.clap").exists(),
-        "Tagvane.clap is missing; run `cargo xtask test`, or `cargo xtask bundle` first"
-    );
+    // Panics with the remedy if there are no bundles.
+    bundle("clap");
     let mut host = Command::new(env!("CARGO_BIN_EXE_tagvane-play"));
-    host.arg("--bundles").arg(bundles).arg("--clip").arg(root().join("tests/clips/rock.ogg")).args(arguments);
+    host.arg("--bundles").arg(bundle_folder()).arg("--clip").arg(root().join("tests/clips/rock.ogg")).args(arguments);
     host.env_remove("TAGVANE_MODEL");
     if let Some(model) = model {
         host.env("TAGVANE_MODEL", model);

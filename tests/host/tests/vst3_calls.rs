@@ -4,10 +4,10 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
-use std::path::PathBuf;
 use std::ptr;
+use tagvane_host::testing::{bundle, edit_state};
 use tagvane_host::vst3_host::{Module, Vst3Session};
-use tagvane_host::{Session, Setup};
+use tagvane_host::{HostRequestCounts, Session, Setup};
 use vst3::Steinberg::Vst::{
     IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentTrait, IEditController, IEditControllerTrait,
     INoteExpressionController, IUnitInfo, ProcessSetup,
@@ -15,43 +15,29 @@ use vst3::Steinberg::Vst::{
 use vst3::Steinberg::{FUnknown, IPluginBaseTrait, TUID, kInvalidArgument, kNoInterface, kResultOk};
 use vst3::{ComPtr, Interface};
 
-const SETUP: Setup = Setup { sample_rate: 48_000.0, longest_block: 512, channels: 2, offline: true };
+const SETUP: Setup = Setup { sample_rate: 48_000.0, max_block_frames: 512, channels: 2, offline: true };
 
-fn bundle() -> PathBuf {
-    let folder = std::env::var_os("TAGVANE_BUNDLES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../bundles"), PathBuf::from);
-    folder.join("Tagvane.vst3")
-}
-
-fn id(session: &mut dyn Session, name: &str) -> u32 {
+fn parameter_id(session: &mut dyn Session, name: &str) -> u32 {
     let parameters = session.parameters();
     let parameter = parameters.iter().find(|parameter| parameter.name == name);
     parameter.unwrap_or_else(|| panic!("there is no parameter {name}")).id
 }
 
-/// Edits the JSON of a state.
-fn edited_state(state: &[u8], edit: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
-    let mut json: serde_json::Value = serde_json::from_slice(&state[8..]).unwrap();
-    edit(&mut json);
-    let text = json.to_string().into_bytes();
-    [&(text.len() as u64).to_le_bytes()[..], &text].concat()
-}
-
 fn with_bypass(state: &[u8]) -> Vec<u8> {
-    edited_state(state, |json| json["params"]["bypass"] = serde_json::json!({ "bool": true }))
+    edit_state(state, |json| json["params"]["bypass"] = serde_json::json!({ "bool": true }))
 }
 
 fn with_model(state: &[u8], name: &str) -> Vec<u8> {
     let model = serde_json::json!({ "shipped": name }).to_string();
-    edited_state(state, |json| json["fields"]["model"] = model.into())
+    edit_state(state, |json| json["fields"]["model"] = model.into())
 }
 
 /// Processes 300 blocks with Write armed.
-fn play(session: &mut dyn Session) {
+fn play_armed(session: &mut dyn Session) {
     let input = vec![vec![0.3; 512]; 2];
     let mut output = vec![vec![0.0; 512]; 2];
     session.set_playing(true);
-    let write = id(session, "Write");
+    let write = parameter_id(session, "Write");
     session.set(write, 1.0);
     for _ in 0..300 {
         session.process(&input, &mut output).unwrap();
@@ -61,19 +47,19 @@ fn play(session: &mut dyn Session) {
 
 /// Does everything that makes clap-wrapper call its host, in each phase of an instance.
 fn exercise_all_phases(session: &mut dyn Session) {
-    let bypass = id(session, "Bypass");
+    let bypass = parameter_id(session, "Bypass");
     let fresh = session.save().unwrap();
     for is_active in [false, true] {
         if is_active {
             session.start(SETUP).unwrap();
-            play(session);
+            play_armed(session);
         }
         assert!(session.load(&with_bypass(&fresh)));
         assert_eq!(session.value(bypass), Some(1.0), "the controller does not have the loaded value");
         assert!(session.load(&with_model(&fresh, "Million Song 50")));
         assert_eq!(session.value(bypass), Some(0.0));
         if is_active {
-            play(session);
+            play_armed(session);
         }
         session.stop();
         // Activation updates the names of the parameters.
@@ -88,48 +74,48 @@ fn exercise_all_phases(session: &mut dyn Session) {
 /// Steinberg's validator 3.7.14 crashed in its test "Parameter Bypass persistence".
 #[test]
 fn an_instance_works_without_a_component_handler() {
-    let mut session = Vst3Session::open_without_handler(&bundle()).unwrap();
+    let mut session = Vst3Session::open_without_handler(&bundle("vst3")).unwrap();
     exercise_all_phases(&mut session);
-    assert_eq!(session.disturbances(), tagvane_host::Disturbances::default());
+    assert_eq!(session.request_counts(), HostRequestCounts::default());
 }
 
 #[test]
 fn an_instance_works_after_its_component_handler_was_removed() {
-    let mut session = Vst3Session::open(&bundle()).unwrap();
+    let mut session = Vst3Session::open(&bundle("vst3")).unwrap();
     session.start(SETUP).unwrap();
-    play(&mut session);
+    play_armed(&mut session);
     session.set_component_handler(false);
-    let before = session.disturbances();
+    let before = session.request_counts();
     session.stop();
     exercise_all_phases(&mut session);
-    assert_eq!(session.disturbances(), before, "the plugin called a removed handler");
+    assert_eq!(session.request_counts(), before, "the plugin called a removed handler");
     // Removed twice, and set again.
     session.set_component_handler(false);
     session.set_component_handler(true);
     exercise_all_phases(&mut session);
-    assert!(session.disturbances().rescans > before.rescans);
+    assert!(session.request_counts().rescans > before.rescans);
 }
 
 #[test]
 fn a_late_component_handler_receives_the_missed_rescan_once() {
-    let mut session = Vst3Session::open_without_handler(&bundle()).unwrap();
+    let mut session = Vst3Session::open_without_handler(&bundle("vst3")).unwrap();
     let fresh = session.save().unwrap();
     assert!(session.load(&with_bypass(&fresh)));
     session.set_component_handler(true);
-    assert_eq!(session.disturbances().rescans, 0, "the handler was called inside setComponentHandler");
+    assert_eq!(session.request_counts().rescans, 0, "the handler was called inside setComponentHandler");
     session.start(SETUP).unwrap();
-    assert!(session.disturbances().rescans > 0, "the handler received no rescan of the values");
+    assert!(session.request_counts().rescans > 0, "the handler received no rescan of the values");
     session.stop();
-    let rescans = session.disturbances().rescans;
+    let rescans = session.request_counts().rescans;
     session.set_component_handler(true);
     session.start(SETUP).unwrap();
-    assert_eq!(session.disturbances().rescans, rescans, "the handler received the rescan twice");
+    assert_eq!(session.request_counts().rescans, rescans, "the handler received the rescan twice");
 }
 
 /// VST3 allows a component to be terminated and initialised again.
 #[test]
 fn a_terminated_instance_can_be_initialised_again() {
-    let session = Vst3Session::open_without_handler(&bundle()).unwrap();
+    let session = Vst3Session::open_without_handler(&bundle("vst3")).unwrap();
     let component = session.component().clone();
     for _ in 0..3 {
         // SAFETY: VST3's own functions, on one thread; some hosts pass no context.
@@ -145,7 +131,7 @@ fn a_terminated_instance_can_be_initialised_again() {
 /// Calls that need an initialised component fail without one.
 #[test]
 fn calls_before_initialize_and_after_terminate_are_refused() {
-    let module = Module::load(&bundle()).unwrap();
+    let module = Module::load(&bundle("vst3")).unwrap();
     let component = module.create_component().unwrap();
     let refuse_all = || {
         let (processor, controller) =
@@ -187,7 +173,7 @@ fn calls_before_initialize_and_after_terminate_are_refused() {
 
 #[test]
 fn null_pointers_and_unknown_parameters_are_refused() {
-    let mut session = Vst3Session::open(&bundle()).unwrap();
+    let mut session = Vst3Session::open(&bundle("vst3")).unwrap();
     let ids: Vec<u32> = session.parameters().iter().map(|parameter| parameter.id).collect();
     let component = session.component().clone();
     let (processor, controller) =
@@ -233,8 +219,8 @@ fn null_pointers_and_unknown_parameters_are_refused() {
 
 /// Each interface returns the same `FUnknown`, so the object has one identity.
 #[test]
-fn each_interface_gives_all_others() {
-    let session = Vst3Session::open(&bundle()).unwrap();
+fn a_query_of_each_interface_finds_all_others() {
+    let session = Vst3Session::open(&bundle("vst3")).unwrap();
     let component = session.component();
     let identities: [ComPtr<FUnknown>; 3] = [
         component.cast::<FUnknown>().unwrap(),

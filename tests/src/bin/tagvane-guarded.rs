@@ -43,14 +43,14 @@ fn main() -> ExitCode {
     guard_process(false);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match [arguments[0].as_str(), arguments[1].as_str()] {
-        ["--offend", offence] => offend(offence),
+        ["--violate", violation] => violate(violation),
         [format, clip] => play(format, Path::new(clip)),
     }
     if VIOLATIONS.load(Ordering::Relaxed) == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }
 
 /// Makes a call that the guard must detect.
-fn offend(offence: &str) {
+fn violate(violation: &str) {
     static LOCK: Mutex<()> = Mutex::new(());
     let holder = std::thread::spawn(|| {
         let lock = LOCK.lock();
@@ -60,7 +60,7 @@ fn offend(offence: &str) {
     // Wait until the other thread holds the lock.
     std::thread::sleep(Duration::from_millis(100));
     guard_process(true);
-    match offence {
+    match violation {
         "allocate" => drop(std::hint::black_box(Box::new(7_u64))),
         "sleep" => std::thread::sleep(Duration::from_micros(1)),
         "lock" => drop(LOCK.lock()),
@@ -96,7 +96,7 @@ fn play(format: &str, clip: &Path) {
     let setups = [(44_100.0, 512, 2_000), (48_000.0, 64, 100), (96_000.0, 4_096, 0)];
     for ((sample_rate, block, pause), model) in setups.into_iter().zip(models) {
         session
-            .start(Setup { sample_rate, longest_block: block, channels: 2, offline: false })
+            .start(Setup { sample_rate, max_block_frames: block, channels: 2, offline: false })
             .expect("the plugin starts");
         session.set(WRITE, 1.0);
         set_by_name(session.as_mut(), "MIDI out", 1.0);

@@ -54,13 +54,21 @@ pub enum AudioError {
         /// The error of the operating system.
         cause: std::io::Error,
     },
-    /// The file is not in a supported format.
+    /// The path is a folder, or the file is not in a supported format.
     #[error("{}: this is not a supported audio file; give wav, flac, mp3, ogg or opus", path.display())]
     NotAudio {
         /// The file.
         path: PathBuf,
     },
-    /// The file has no audio frames.
+    /// The file is Opus with more than two channels, which are encoded as several streams.
+    #[error("{}: Opus with {channels} channels is not supported; convert the file to stereo", path.display())]
+    OpusChannels {
+        /// The file.
+        path: PathBuf,
+        /// Number of channels.
+        channels: usize,
+    },
+    /// The file is empty, or none of its packets can be decoded.
     #[error("{}: the file has no audio; give another one", path.display())]
     Empty {
         /// The file.
@@ -68,11 +76,13 @@ pub enum AudioError {
     },
 }
 
-/// Decodes the first audio track of the file at `path` into memory. Damaged packets are skipped, and samples that are
-/// not finite become 0.
+/// Decodes the default audio track of the file at `path` into memory; where none is marked, that is the first one.
+///
+/// Damaged packets are skipped, and samples that are not finite become 0. Of a truncated file the frames before its end
+/// are returned, and of a chained file those before its channels or sample rate change.
 ///
 /// # Errors
-/// [`AudioError`] where nothing can be decoded.
+/// [`AudioError`] where the file cannot be opened or nothing in it can be decoded.
 pub fn read(path: &Path) -> Result<Recording, AudioError> {
     let not_audio = || AudioError::NotAudio { path: path.to_owned() };
     let open = |cause| AudioError::Open { path: path.to_owned(), cause };
@@ -97,7 +107,8 @@ pub fn read(path: &Path) -> Result<Recording, AudioError> {
     let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio()).ok_or_else(not_audio)?;
     let mut decoder = if parameters.codec == CODEC_ID_OPUS {
         let channels = parameters.channels.as_ref().map_or(1, |channels| channels.count());
-        Decoder::Opus(Box::new(Opus::new(channels).ok_or_else(not_audio)?))
+        let unsupported = || AudioError::OpusChannels { path: path.to_owned(), channels };
+        Decoder::Opus(Box::new(Opus::new(channels).ok_or_else(unsupported)?))
     } else {
         let decoder = symphonia::default::get_codecs().make_audio_decoder(parameters, &AudioDecoderOptions::default());
         Decoder::Symphonia(decoder.map_err(|_| not_audio())?)
@@ -105,7 +116,6 @@ pub fn read(path: &Path) -> Result<Recording, AudioError> {
 
     let mut recording = Recording { channels: Vec::new(), sample_rate: 0 };
     let mut planes: Vec<Vec<f32>> = Vec::new();
-    // After a read error, as in a truncated file, the frames before it are returned.
     while let Ok(Some(packet)) = format.next_packet() {
         if packet.track_id != track_id {
             continue;
@@ -120,7 +130,7 @@ pub fn read(path: &Path) -> Result<Recording, AudioError> {
             recording.sample_rate = rate;
             recording.channels = vec![Vec::new(); channels];
         }
-        // A chained file may change its channels or sample rate; only the first part is decoded.
+        // A chained file has changed its channels or sample rate.
         if channels != recording.channels.len() || rate != recording.sample_rate || rate == 0 {
             break;
         }

@@ -3,7 +3,9 @@
 //! All of them take the same waveform as the m^n networks, at 22050 Hz. Where a paper uses another
 //! sample rate, frames and hops are converted so that their duration stays the same.
 
-use super::{Activation, ArchitectureError, Conv2dBlock, Conv2dStack, ConvBlock, Gru, Layer, Mel, Plan, Prominence};
+use super::{
+    Activation, ArchitectureError, Conv2dBlock, Conv2dStack, ConvBlock, Gru, Layer, Mel, Plan, Prominence, check_widths,
+};
 use serde::{Deserialize, Serialize};
 
 /// 1D CNN on raw frames (Dieleman and Schrauwen 2014): a strided convolution, two
@@ -44,7 +46,9 @@ pub struct ConvolutionalRecurrent {
     pub pools: Vec<(usize, usize)>,
 }
 
-/// CNN with persistence features (Liu, Jeng, Yang 2016).
+/// The persistent CNN (Liu, Jeng, Yang 2016), with a substitute for its persistence features: white
+/// top-hat transforms of three widths stand in the place of the persistence landscapes, and the maximum
+/// over the clip in the place of its mean.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Persistent {
@@ -58,14 +62,14 @@ pub struct Persistent {
 /// frames of 512 samples and a hop of 256 at 12 kHz.
 const CHOI_MEL: Mel = Mel { frame: 939, hop: 469, fft: 939, bands: 96, f_max: 6_000 };
 
-fn check_widths(widths: &[usize], expected: usize) -> Result<(), ArchitectureError> {
-    if widths.len() != expected || widths.iter().any(|width| !(1..=4_096).contains(width)) {
-        return Err(ArchitectureError(format!(
-            "{} widths are given; {expected} are needed, each within 1..=4096",
-            widths.len()
-        )));
+/// Checks that each max pooling takes at least one band and one frame.
+fn check_pools(pools: &[(usize, usize)]) -> Result<(), ArchitectureError> {
+    match pools.iter().find(|(bands, frames)| *bands == 0 || *frames == 0) {
+        Some((bands, frames)) => Err(ArchitectureError(format!(
+            "a pool of {bands} bands and {frames} frames pools nothing; both must be at least 1"
+        ))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn conv_3x3(
@@ -109,6 +113,7 @@ impl FrameCnn {
 impl FullyConvolutional {
     pub(super) fn plan(&self, tags: usize) -> Result<Plan, ArchitectureError> {
         check_widths(&self.widths, self.pools.len())?;
+        check_pools(&self.pools)?;
         let mut in_channels = 1;
         let mut blocks = Vec::new();
         for (&filters, &pool) in self.widths.iter().zip(&self.pools) {
@@ -126,13 +131,14 @@ impl FullyConvolutional {
 impl ConvolutionalRecurrent {
     pub(super) fn plan(&self, tags: usize) -> Result<Plan, ArchitectureError> {
         check_widths(&self.widths, self.pools.len() + 1)?;
+        check_pools(&self.pools)?;
         let mut in_channels = 1;
         let mut blocks = Vec::new();
         for (&filters, &pool) in self.widths.iter().zip(&self.pools) {
             blocks.push(conv_3x3(in_channels, filters, pool, Activation::Elu, 0.1));
             in_channels = filters;
         }
-        let bands = self.pools.iter().fold(CHOI_MEL.bands, |bands, pool| bands / pool.0.max(1));
+        let bands = self.pools.iter().fold(CHOI_MEL.bands, |bands, pool| bands / pool.0);
         let hidden_size = self.widths[self.pools.len()];
         let trunk = vec![
             Layer::Mel(CHOI_MEL),
@@ -179,5 +185,24 @@ impl Persistent {
             block(third, fourth, 1, (0, 0), 1),
         ];
         Ok(Plan::new(self.window, trunk, 1, tags))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regression: such a pool passed `plan`, and burn panicked over it.
+    #[test]
+    fn a_pool_without_bands_or_frames_is_refused() {
+        for pool in [(0, 4), (2, 0)] {
+            let (window, pools) = (640_654, vec![(2, 4), pool]);
+            let convolutional = FullyConvolutional { window, widths: vec![4, 4], pools: pools.clone() };
+            let recurrent = ConvolutionalRecurrent { window, widths: vec![4, 4, 4], pools };
+            for refused in [convolutional.plan(2), recurrent.plan(2)] {
+                let error = refused.unwrap_err().to_string();
+                assert!(error.contains(&format!("{} bands and {} frames", pool.0, pool.1)), "{error}");
+            }
+        }
     }
 }

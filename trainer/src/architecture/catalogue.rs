@@ -79,7 +79,7 @@ pub fn entries() -> Vec<CatalogueEntry> {
     }
     for (n, frame, hop, _, auc) in TABLE_3 {
         let mut network = SampleLevel::new(3, n, WINDOW, frame_widths(n, frame, hop));
-        network.first = (frame != hop).then_some(frame);
+        network.first_kernel_size = (frame != hop).then_some(frame);
         let name = format!("raw-{n}-{frame}-{hop}");
         entries.push(entry(name, Table::Three, Architecture::SampleLevel(network), Some(auc)));
     }

@@ -2,15 +2,16 @@
 //!
 //! The signal between two layers is `[batch, channels, frames]`.
 
-use super::ArchitectureError;
+/// The most weights of a layer: 4 GiB in single precision.
+pub(super) const MAX_WEIGHTS: usize = 1 << 30;
 
 /// The shape of the signal between two layers, without the batch axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SignalShape {
+pub(super) struct SignalShape {
     /// Filters, bands or features.
-    pub channels: usize,
+    pub(super) channels: usize,
     /// Time steps.
-    pub frames: usize,
+    pub(super) frames: usize,
 }
 
 /// What a layer costs for one window.
@@ -63,8 +64,8 @@ pub enum Layer {
     Gru(Gru),
 }
 
-/// Mel spectrogram compressed by `ln(1 + 10 |A|)` (Lee et al. 2017, section 4.3), standardised to
-/// zero mean and unit deviation over the training set.
+/// Mel spectrogram compressed by `ln(1 + 10 |A|)` (Lee et al. 2017), standardised to zero mean and unit
+/// standard deviation over the training set.
 ///
 /// Input `[batch, 1, samples]`, output `[batch, bands, samples / hop]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +126,7 @@ pub struct Residual {
     pub kernel_size: usize,
     /// Zeros before and after the signal, which keep its length.
     pub padding: (usize, usize),
-    /// Number of convolutions. ReLU and dropout of 0.2 stand between two of them.
+    /// Number of convolutions. ReLU and dropout of [`DROPOUT`](Self::DROPOUT) stand between two of them.
     pub convolutions: usize,
     /// Size of the gate's hidden layer, as a multiple of `filters`; `None` has no gate.
     pub excitation_ratio: Option<usize>,
@@ -193,10 +194,9 @@ impl Layer {
     /// The output shape for an input shape, and the layer's cost.
     ///
     /// # Errors
-    /// [`ArchitectureError`] where the channels do not match, the output would be empty, or the
-    /// layer is too large.
-    pub fn output(&self, input: SignalShape) -> Result<(SignalShape, LayerCost), ArchitectureError> {
-        let refuse = |what: String| Err(ArchitectureError(what));
+    /// What the layer does wrong, as a sentence without its subject, where the channels do not match, the
+    /// output would be empty, or the layer is too large.
+    pub(super) fn output(&self, input: SignalShape) -> Result<(SignalShape, LayerCost), String> {
         let SignalShape { channels, frames } = input;
         let expected = match self {
             Self::Mel(_) => 1,
@@ -207,7 +207,7 @@ impl Layer {
             Self::Gru(gru) => gru.in_channels,
         };
         if channels != expected {
-            return refuse(format!("a layer expects {expected} input channels and gets {channels}"));
+            return Err(format!("expects {expected} input channels but gets {channels}"));
         }
         let (output, cost) = match self {
             Self::Mel(mel) => mel.output(frames),
@@ -219,11 +219,14 @@ impl Layer {
             Self::Conv2dStack(stack) => stack.output(frames),
             Self::Gru(gru) => gru.output(frames),
         };
-        if output.channels == 0 || output.frames == 0 {
-            return refuse(format!("a layer leaves nothing of {frames} frames; pool less or take a longer window"));
+        if output.frames == 0 {
+            return Err(format!("has no output frames for {frames} input frames; pool less or take a longer window"));
         }
-        if output.channels > 65_536 || cost.weights > 1 << 30 {
-            return refuse("a layer has more than 65536 channels or 2^30 weights; take smaller widths".into());
+        if output.channels == 0 {
+            return Err("has no output channels; pool fewer bands".into());
+        }
+        if output.channels > 65_536 || cost.weights > MAX_WEIGHTS {
+            return Err("has more than 65536 channels or 2^30 weights; take smaller widths".into());
         }
         Ok((output, cost))
     }
@@ -265,6 +268,10 @@ impl ConvBlock {
 }
 
 impl Residual {
+    /// Dropout rate between two convolutions, from the code of Kim, Lee and Nam (`model.py` in
+    /// tae-jun/resemul).
+    pub const DROPOUT: f64 = 0.2;
+
     /// The convolutions, in order. With a shortcut, ReLU and pooling come after the addition, so
     /// the last block has neither.
     pub fn conv_blocks(&self) -> Vec<ConvBlock> {

@@ -1,11 +1,11 @@
 //! The mel-spectrogram networks of Table 3.
 
 use super::sample_level::pointwise_conv;
-use super::{ArchitectureError, ConvBlock, Layer, Mel, Plan};
+use super::{ArchitectureError, ConvBlock, Layer, Mel, Plan, check_widths};
 use serde::{Deserialize, Serialize};
 
 /// A mel spectrogram instead of the strided convolution, then `n` convolutions of three frames
-/// that are pooled by three, and a pointwise convolution (Lee et al. 2017, section 4.3).
+/// that are pooled by three, and a pointwise convolution (Lee et al. 2017, Table 3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MelLevel {
@@ -42,12 +42,7 @@ impl MelLevel {
                  longer than the Fourier transform ({fft}), which is at most 8192; bands must be within 1..=512"
             ));
         }
-        if widths.len() != *n || widths.iter().any(|width| !(1..=4_096).contains(width)) {
-            return refuse(format!(
-                "{} widths are given; {n} layers need one width each, within 1..=4096",
-                widths.len()
-            ));
-        }
+        check_widths(widths, *n)?;
         let front = Mel { frame: *frame, hop: *hop, fft: *fft, bands: *bands, f_max: 11_025 };
         let mut trunk = vec![Layer::Mel(front)];
         let mut in_channels = *bands;

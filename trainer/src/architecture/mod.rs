@@ -12,7 +12,6 @@ mod sample_level;
 
 pub use layers::{
     Activation, Conv2dBlock, Conv2dStack, ConvBlock, Dense, Gru, Layer, LayerCost, Mel, Prominence, Residual,
-    SignalShape,
 };
 pub use mel::MelLevel;
 pub use plan::Plan;
@@ -25,10 +24,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Architecture {
-    /// m^n network on raw waveform (Lee et al. 2017, sections 3.1 and 3.2), or with the blocks of
-    /// Kim, Lee, Nam 2018.
+    /// m^n network on raw waveform, sample-level or frame-level (Lee et al. 2017, Tables 1 to 3), or with
+    /// the blocks of Kim, Lee, Nam 2018.
     SampleLevel(SampleLevel),
-    /// The same over a mel spectrogram (Lee et al. 2017, section 3.3).
+    /// The same over a mel spectrogram (Lee et al. 2017, Table 3).
     MelLevel(MelLevel),
     /// 1D CNN on raw frames (Dieleman and Schrauwen 2014).
     FrameCnn(FrameCnn),
@@ -44,6 +43,17 @@ pub enum Architecture {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("the architecture cannot be built: {0}")]
 pub struct ArchitectureError(pub(crate) String);
+
+/// Checks that there is one width for each of `layers` layers, each of a size that can be built.
+fn check_widths(widths: &[usize], layers: usize) -> Result<(), ArchitectureError> {
+    if widths.len() != layers || widths.iter().any(|width| !(1..=4_096).contains(width)) {
+        return Err(ArchitectureError(format!(
+            "{} widths are given; {layers} are needed, each within 1..=4096",
+            widths.len()
+        )));
+    }
+    Ok(())
+}
 
 impl Architecture {
     /// Input samples, at 22050 Hz.
@@ -94,7 +104,8 @@ impl Architecture {
         }
     }
 
-    /// The same network with other widths. Their number has to stay the same.
+    /// The same network with other widths. Their number has to stay the same; otherwise [`plan`](Self::plan)
+    /// fails.
     pub fn with_widths(mut self, new: Vec<usize>) -> Self {
         match &mut self {
             Self::SampleLevel(SampleLevel { widths, .. })

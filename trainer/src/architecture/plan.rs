@@ -1,6 +1,7 @@
 //! A network as a list of layers.
 
-use super::{ArchitectureError, Dense, Layer, LayerCost, SignalShape};
+use super::layers::{MAX_WEIGHTS, SignalShape};
+use super::{ArchitectureError, Dense, Layer, LayerCost};
 
 /// A network from waveform to logits: the trunk, its pooling, the head, the output layer.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,8 +43,9 @@ impl Plan {
     fn trunk_outputs(&self) -> Result<Vec<(SignalShape, LayerCost)>, ArchitectureError> {
         let mut shape = SignalShape { channels: 1, frames: self.window };
         let mut outputs = Vec::new();
-        for layer in &self.trunk {
-            let (output, cost) = layer.output(shape)?;
+        for (number, layer) in (1..).zip(&self.trunk) {
+            let (output, cost) =
+                layer.output(shape).map_err(|what| ArchitectureError(format!("layer {number} {what}")))?;
             shape = output;
             outputs.push((output, cost));
         }
@@ -62,12 +64,21 @@ impl Plan {
     /// The cost of each layer, the output layer last.
     ///
     /// # Errors
-    /// [`ArchitectureError`] where the layers do not fit together.
+    /// [`ArchitectureError`] where the layers do not fit together or one of them is too large.
     pub fn layer_costs(&self) -> Result<Vec<LayerCost>, ArchitectureError> {
         let mut costs: Vec<LayerCost> = self.trunk_outputs()?.into_iter().map(|(_, cost)| cost).collect();
         let output_layer =
             Dense { in_features: self.embedding_size, out_features: self.tags, has_norm: false, has_relu: false };
-        costs.extend(self.head.iter().chain([&output_layer]).map(Dense::cost));
+        for dense in self.head.iter().chain([&output_layer]) {
+            let cost = dense.cost();
+            if cost.weights > MAX_WEIGHTS {
+                return Err(ArchitectureError(format!(
+                    "layer {} has more than 2^30 weights; take smaller widths or a shorter window",
+                    costs.len() + 1
+                )));
+            }
+            costs.push(cost);
+        }
         Ok(costs)
     }
 
@@ -77,5 +88,35 @@ impl Plan {
     /// As [`layer_costs`](Self::layer_costs).
     pub fn total_cost(&self) -> Result<LayerCost, ArchitectureError> {
         Ok(self.layer_costs()?.into_iter().fold(LayerCost::default(), |sum, cost| sum + cost))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Architecture;
+    use super::super::baselines::{FrameCnn, FullyConvolutional};
+
+    fn refusal(architecture: Architecture) -> String {
+        architecture.plan(50).unwrap_err().to_string()
+    }
+
+    /// Regression: the limit applied to the trunk only, so this network was built until the memory was full.
+    #[test]
+    fn a_fully_connected_layer_of_billions_of_weights_is_refused() {
+        let error = refusal(Architecture::FrameCnn(FrameCnn {
+            window: 1_323_000,
+            frame: 1,
+            widths: vec![4_096, 4_096, 4_096],
+        }));
+        assert!(error.contains("layer 4 has more than 2^30 weights"), "{error}");
+    }
+
+    #[test]
+    fn errors_name_the_layer() {
+        let error = refusal(Architecture::FrameCnn(FrameCnn { window: 128, frame: 256, widths: vec![4, 4, 4] }));
+        assert!(error.contains("layer 1 has no output frames for 128 input frames"), "{error}");
+        let (window, pools) = (640_654, vec![(2, 4), (200, 4)]);
+        let error = refusal(Architecture::FullyConvolutional(FullyConvolutional { window, widths: vec![4, 4], pools }));
+        assert!(error.contains("layer 2 has no output channels"), "{error}");
     }
 }

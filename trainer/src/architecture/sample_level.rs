@@ -1,11 +1,11 @@
 //! The m^n networks on raw waveform, and their successors with other blocks.
 
-use super::{ArchitectureError, ConvBlock, Layer, Plan, Residual};
+use super::{ArchitectureError, ConvBlock, Layer, Plan, Residual, check_widths};
 use serde::{Deserialize, Serialize};
 
-/// A sample-level deep CNN (Lee et al. 2017, section 3.1): a strided convolution over the waveform,
+/// A sample-level deep CNN (Lee et al. 2017, Tables 1 and 2): a strided convolution over the waveform,
 /// `n` convolutions of length `m` that keep the length and are pooled by `m`, and a pointwise
-/// convolution.
+/// convolution. With a larger stride it is one of the frame-level networks on raw waveform (Table 3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SampleLevel {
@@ -20,8 +20,9 @@ pub struct SampleLevel {
     pub widths: Vec<usize>,
     /// Length of the first layer's filters, in samples; by default its stride. A longer filter
     /// makes the overlapping frames of Table 3.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first: Option<usize>,
+    // Checkpoints of earlier versions call it `first`.
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "first")]
+    pub first_kernel_size: Option<usize>,
     /// The building block of the pooled layers.
     #[serde(default, skip_serializing_if = "BlockKind::is_basic")]
     pub block: BlockKind,
@@ -79,7 +80,7 @@ pub fn paper_widths(m: usize, n: usize) -> Vec<usize> {
     (0..=n).map(width).collect()
 }
 
-/// "16 to 512 along the layers" (section 5.3): powers of two, spread evenly over `n` pooled layers.
+/// "16 to 512 along the layers" (Lee et al. 2017, section 5.3): powers of two, spread evenly over `n` pooled layers.
 pub fn narrow_widths(n: usize) -> Vec<usize> {
     (0..=n).map(|layer| 16 << (5 * layer / n.max(1))).collect()
 }
@@ -87,11 +88,11 @@ pub fn narrow_widths(n: usize) -> Vec<usize> {
 impl SampleLevel {
     /// A network as in the paper of 2017.
     pub fn new(m: usize, n: usize, window: usize, widths: Vec<usize>) -> Self {
-        Self { m, n, window, widths, first: None, block: BlockKind::Basic, multi_level: false }
+        Self { m, n, window, widths, first_kernel_size: None, block: BlockKind::Basic, multi_level: false }
     }
 
     fn check(&self) -> Result<(), ArchitectureError> {
-        let Self { m, n, window, widths, first, .. } = self;
+        let Self { m, n, window, widths, first_kernel_size, .. } = self;
         let refuse = |what: String| Err(ArchitectureError(what));
         if !(2..=16).contains(m) || !(1..=20).contains(n) {
             return refuse(format!("m = {m} and n = {n} are outside 2..=16 and 1..=20"));
@@ -101,16 +102,13 @@ impl SampleLevel {
                 "a window of {window} samples is no multiple of {m}^{n}, so it cannot be pooled to one frame"
             ));
         }
-        if widths.len() != n + 1 {
-            return refuse(format!("{} widths are given and {} layers need one each", widths.len(), n + 1));
-        }
-        if widths.iter().any(|width| !(1..=4_096).contains(width)) {
-            return refuse("each width must be within 1..=4096".into());
-        }
+        check_widths(widths, n + 1)?;
         let stride = self.stride();
-        if first.is_some_and(|first| first < stride || first > 16 * stride || !(first - stride).is_multiple_of(2)) {
+        let is_valid = |size: usize| (stride..=16 * stride).contains(&size) && (size - stride).is_multiple_of(2);
+        if let Some(size) = first_kernel_size.filter(|size| !is_valid(*size)) {
             return refuse(format!(
-                "first must be the stride, which is {stride} samples, or longer by an even number, up to {}",
+                "first_kernel_size is {size} samples; it must be at least the stride ({stride} samples), differ from \
+                 it by an even number, and be at most {}",
                 16 * stride
             ));
         }
@@ -131,7 +129,7 @@ impl SampleLevel {
     pub(super) fn plan(&self, tags: usize) -> Result<Plan, ArchitectureError> {
         self.check()?;
         let stride = self.stride();
-        let kernel_size = self.first.unwrap_or(stride);
+        let kernel_size = self.first_kernel_size.unwrap_or(stride);
         let overhang = (kernel_size - stride) / 2;
         let first = ConvBlock {
             in_channels: 1,
@@ -215,8 +213,8 @@ impl Plan {
 impl std::fmt::Display for SampleLevel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}^{}", self.m, self.n)?;
-        if let Some(first) = self.first {
-            write!(f, ", frames of {first}")?;
+        if let Some(frame) = self.first_kernel_size {
+            write!(f, ", frames of {frame}")?;
         }
         let block = match self.block {
             BlockKind::Basic => "",
@@ -282,7 +280,9 @@ mod tests {
             (SampleLevel { widths: vec![16], ..table_1() }, "widths"),
             (SampleLevel { m: 0, ..table_1() }, "m = 0"),
             (SampleLevel { m: 16, n: 20, ..table_1() }, "no multiple"),
-            (SampleLevel { first: Some(4), ..table_1() }, "even number"),
+            (SampleLevel { first_kernel_size: Some(2), ..table_1() }, "at least the stride (3 samples)"),
+            (SampleLevel { first_kernel_size: Some(4), ..table_1() }, "even number"),
+            (SampleLevel { first_kernel_size: Some(51), ..table_1() }, "at most 48"),
             (SampleLevel { window: 3_000_000, ..table_1() }, "3000000"),
         ] {
             let error = plan(network).unwrap_err().to_string();

@@ -1,9 +1,10 @@
 //! `bench`: the speed of training and inference.
 
-use crate::backend::{Compute, dispatch};
+use super::at_least;
+use crate::backend::{BackendArguments, dispatch};
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule as _;
-use burn::tensor::backend::Backend as BurnBackend;
+use burn::tensor::backend::Backend;
 use clap::Args;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
@@ -18,39 +19,39 @@ use tagvane_trainer::training::config::Optimiser;
 use tagvane_trainer::{Result, TrainerError};
 
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct BenchArguments {
     /// Name of the network
     #[arg(long, default_value = "narrow-3^9")]
     network: String,
-    /// Windows per batch
-    #[arg(long, default_value_t = 23)]
+    /// Batch size in windows, at least 2, because batch normalisation has no variance over a single one
+    #[arg(long, default_value_t = 23, value_parser = at_least(2))]
     batch: usize,
-    /// Number of training steps and of inference batches; the median time is reported
-    #[arg(long, default_value_t = 7)]
+    /// Number of training steps, and of batches for inference; the median time of each is reported
+    #[arg(long, default_value_t = 7, value_parser = at_least(1))]
     steps: usize,
-    /// Train the stages in bfloat16, which LibTorch can
+    /// Compute the convolution blocks in bfloat16 during training; only LibTorch can
     #[arg(long)]
-    half: bool,
+    bf16: bool,
     #[command(flatten)]
-    compute: Compute,
+    backend: BackendArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    dispatch!(&arguments.compute, measure, arguments)
+pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
+    dispatch!(&arguments.backend, measure, arguments)
 }
 
-fn measure<B: ConvBlockKernel>(arguments: &Arguments, devices: &[B::Device]) -> Result<()> {
-    let Arguments { network: name, batch, steps, .. } = arguments;
+fn measure<B: ConvBlockKernel>(arguments: &BenchArguments, devices: &[B::Device]) -> Result<()> {
+    let BenchArguments { network: name, batch, steps, .. } = arguments;
     let row = find(name)
         .ok_or_else(|| TrainerError::Request(format!("no network is called \"{name}\"; `models` lists them")))?;
     let plan = row.architecture.plan(50)?;
     let device = &devices[0];
     B::seed(device, 1);
     let network = Network::<Autodiff<B>>::new(&plan, device);
-    if arguments.half && !B::SUPPORTS_HALF {
-        return Err(TrainerError::Request("--half is for LibTorch: use --backend libtorch".into()));
+    if arguments.bf16 && !B::SUPPORTS_BF16 {
+        return Err(TrainerError::Request("--bf16 is for LibTorch: use --backend libtorch".into()));
     }
-    let precision = if arguments.half { Precision::Half } else { Precision::Single };
+    let precision = if arguments.bf16 { Precision::Bf16 } else { Precision::Single };
     let optimiser = Optimiser::Sgd { momentum: 0.9 };
     let mut training = Learner::new(network, optimiser, devices).with_precision(precision);
     let mut random = ChaCha12Rng::seed_from_u64(1);
@@ -88,10 +89,11 @@ fn measure<B: ConvBlockKernel>(arguments: &Arguments, devices: &[B::Device]) -> 
     Ok(())
 }
 
-fn sync<B: BurnBackend>(device: &B::Device) -> Result<()> {
+fn sync<B: Backend>(device: &B::Device) -> Result<()> {
     B::sync(device).map_err(|error| TrainerError::Request(format!("the device failed: {error:?}")))
 }
 
+/// The median of at least one value; the higher one of the two in the middle.
 fn median(seconds: &mut [f64]) -> f64 {
     seconds.sort_by(f64::total_cmp);
     seconds[seconds.len() / 2]

@@ -7,24 +7,24 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tagvane_trainer::corpus::fill::fill_cache;
 use tagvane_trainer::corpus::packages::PackageList;
-use tagvane_trainer::corpus::{RECORDINGS, Recording, gather};
+use tagvane_trainer::corpus::{CorpusRecording, RECORDINGS, collect_recordings};
 use tagvane_trainer::prepare::PrepareOptions;
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::{Result, musicnn};
 
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct CorpusArguments {
     /// Folder of the corpus; an interrupted command resumes
     #[arg(long)]
     corpus: PathBuf,
-    /// TOML file with the packages and their versions
+    /// Package list, a TOML file with the packages, their versions and the recipe for the cache
     #[arg(long, default_value = "trainer/configs/corpus.toml")]
     list: PathBuf,
-    /// Replace a value of the list, such as recipe.copies=2; may be repeated
+    /// Replace a value of the list, such as recipe.pieces=2000; may be repeated
     #[arg(long = "set")]
     overrides: Vec<String>,
-    /// Then fill this cache by the recipe of the list: recordings, augmented copies with voices, and rendered pieces,
-    /// all with pseudo-labels of the four teachers
+    /// Then fill this cache by the recipe of the list: recordings, augmented copies, and rendered pieces, all with
+    /// pseudo-labels of the four teachers
     #[arg(long, requires = "wheel")]
     cache: Option<PathBuf>,
     /// The wheel of musicnn 0.1.0 with the teachers, from `pip download --no-deps musicnn==0.1.0`
@@ -35,9 +35,9 @@ pub(crate) struct Arguments {
     jobs: usize,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &CorpusArguments) -> Result<()> {
     let list = PackageList::read(&arguments.list, &arguments.overrides)?;
-    let recordings = gather(&list, &arguments.corpus, arguments.jobs)?;
+    let recordings = collect_recordings(&list, &arguments.corpus, arguments.jobs)?;
     print_packages(&recordings);
     let (Some(cache), Some(wheel)) = (&arguments.cache, &arguments.wheel) else { return Ok(()) };
     let teachers = musicnn::convert(wheel, &arguments.corpus.join("teachers"))?;
@@ -48,9 +48,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Prints the amount of music of each package.
-fn print_packages(recordings: &[Recording]) {
+fn print_packages(recordings: &[CorpusRecording]) {
     let mut packages: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
-    for recording in recordings.iter().filter(|recording| recording.left_out.is_none()) {
+    for recording in recordings.iter().filter(|recording| recording.excluded.is_none()) {
         let package = recording.path.split('/').next().unwrap_or_default();
         let (count, seconds) = packages.entry(package).or_default();
         *count += 1;

@@ -1,7 +1,7 @@
 //! `export`: writes a run as an ONNX file.
 
 use super::load_run;
-use crate::backend::{Compute, dispatch};
+use crate::backend::{BackendArguments, dispatch};
 use clap::Args;
 use std::path::PathBuf;
 use tagvane_engine::{Metadata, Model};
@@ -11,7 +11,7 @@ use tagvane_trainer::kernels::NetworkBackend;
 use tagvane_trainer::{Result, TrainerError, export, files};
 
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct ExportArguments {
     /// Folder of the checkpoints
     #[arg(long)]
     run: PathBuf,
@@ -21,21 +21,21 @@ pub(crate) struct Arguments {
     /// Export the tags of this vocabulary only, if the run has several; its name is the prefix before the colon
     #[arg(long)]
     vocabulary: Option<String>,
-    /// Metrics written by `evaluate --json`, whose weak tags are stored in the file and marked by the plugin
+    /// Metrics of this run from `evaluate --json`; their weak tags are stored in the file, and the plugin marks them
     #[arg(long)]
     weak_tags_from: Option<PathBuf>,
-    /// Epoch to export [default: the best]
+    /// Epoch to export, from 1: the best one or the last one, because a run keeps no others [default: the best]
     #[arg(long)]
     epoch: Option<usize>,
     #[command(flatten)]
-    compute: Compute,
+    backend: BackendArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    dispatch!(&arguments.compute, export_on, arguments)
+pub(crate) fn run(arguments: &ExportArguments) -> Result<()> {
+    dispatch!(&arguments.backend, export_on, arguments)
 }
 
-fn export_on<B: NetworkBackend>(arguments: &Arguments, devices: &[B::Device]) -> Result<()> {
+fn export_on<B: NetworkBackend>(arguments: &ExportArguments, devices: &[B::Device]) -> Result<()> {
     let (mut state, mut network) = load_run::<B>(&arguments.run, arguments.epoch, &devices[0])?;
     let mut weak = arguments.weak_tags_from.as_deref().map(read_weak_tags).transpose()?.unwrap_or_default();
     if let (Some(path), Some(tag)) = (&arguments.weak_tags_from, weak.iter().find(|tag| !state.tags.contains(tag))) {

@@ -13,6 +13,7 @@ pub(crate) mod teachers;
 pub(crate) mod train;
 
 use burn::module::Module as _;
+use clap::builder::RangedU64ValueParser;
 use std::path::Path;
 use tagvane_trainer::kernels::NetworkBackend;
 use tagvane_trainer::network::Network;
@@ -22,6 +23,17 @@ use tagvane_trainer::{Result, TrainerError};
 /// Number of threads that run in parallel on this machine.
 pub(crate) fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get())
+}
+
+/// A parser of numbers that are at least `min`.
+pub(crate) fn at_least(min: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(min..)
+}
+
+/// Parses a probability.
+pub(crate) fn parse_probability(text: &str) -> std::result::Result<f32, String> {
+    let number = text.parse::<f32>().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "give a probability from 0 to 1".into())
 }
 
 /// Loads the state of a run, and its network at `epoch` or at the best epoch.

@@ -4,39 +4,46 @@ use clap::{Args, ValueEnum};
 use tagvane_trainer::Result;
 use tagvane_trainer::TrainerError;
 use tagvane_trainer::architecture::catalogue::{CatalogueEntry, entries, find};
+use tagvane_trainer::evaluation::format_metric;
 use tagvane_trainer::training::config::Config;
 
 #[derive(Args)]
-pub(crate) struct Arguments {
-    /// Print a configuration that trains this network as in the paper
+pub(crate) struct ModelsArguments {
+    /// Print a configuration that trains this network with the paper's hyperparameters, instead of the list
     name: Option<String>,
-    /// Data set of the configuration
-    #[arg(long, value_enum, default_value_t = Dataset::Magnatagatune)]
-    dataset: Dataset,
+    /// Data set whose batch size the configuration gets, as in the paper
+    #[arg(long, value_enum, default_value_t = BatchPreset::Magnatagatune)]
+    dataset: BatchPreset,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Dataset {
+enum BatchPreset {
     Magnatagatune,
     MillionSong,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &ModelsArguments) -> Result<()> {
     match &arguments.name {
         None => print_table(),
         Some(name) => {
             let row = find(name).ok_or_else(|| {
                 TrainerError::Request(format!("no network is called \"{name}\"; `models` lists them"))
             })?;
-            let batch = match arguments.dataset {
-                Dataset::Magnatagatune => 23,
-                Dataset::MillionSong => 50,
+            let batch_size = match arguments.dataset {
+                BatchPreset::Magnatagatune => 23,
+                BatchPreset::MillionSong => 50,
             };
-            print!("{}", Config::paper_defaults(row.architecture, batch).to_toml()?);
+            print!("{}", Config::paper_defaults(row.architecture, batch_size).to_toml()?);
             Ok(())
         }
     }
 }
+
+/// The meaning of the columns.
+const LEGEND: &str = "
+All columns are for 50 tags. window: samples at 22050 Hz; layers: a block, a stack of convolutions and a mel
+spectrogram are one each; parameters: with those of batch normalisation; multiply-adds: per window; MTAT, MSD: the
+published mean ROC-AUC on MagnaTagATune and on the Million Song Dataset.";
 
 fn print_table() -> Result<()> {
     println!(
@@ -54,19 +61,14 @@ fn print_table() -> Result<()> {
             plan.layer_costs()?.len(),
             total.weights + total.norm_parameters,
             total.multiply_adds,
-            published(magnatagatune),
-            published(million_song)
+            format_metric(magnatagatune),
+            format_metric(million_song)
         );
         if !note.is_empty() {
             notes.push(format!("* {name}: {note}"));
         }
     }
-    println!("\nMTAT, MSD: published mean ROC-AUC. 50 tags; layers with weights counted with the mel spectrogram;");
-    println!("parameters with batch normalisation.");
+    println!("{LEGEND}");
     notes.iter().for_each(|note| println!("{note}"));
     Ok(())
-}
-
-fn published(auc: Option<f64>) -> String {
-    auc.map_or("-".into(), |auc| format!("{auc:.4}"))
 }

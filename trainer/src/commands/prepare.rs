@@ -1,6 +1,6 @@
 //! `prepare`: fills a cache from a data set.
 
-use super::available_threads;
+use super::{at_least, available_threads};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use tagvane_trainer::corpus;
@@ -10,16 +10,17 @@ use tagvane_trainer::network::Precision;
 use tagvane_trainer::prepare::augmented_copies::AugmentedCopies;
 use tagvane_trainer::prepare::folder::{self, HoldOut};
 use tagvane_trainer::prepare::shard::Shard;
-use tagvane_trainer::prepare::teachers::{self, Teachers};
+use tagvane_trainer::prepare::teachers::{self, PseudoLabeller, SEGMENT_LENGTH};
 use tagvane_trainer::prepare::{
-    PrepareOptions, PrepareSummary, dataset_labels, magnatagatune, million_song, prepare_sources, prepare_sources_with,
+    LabelOutcome, PrepareOptions, PrepareSummary, dataset_labels, magnatagatune, million_song, prepare_sources,
+    prepare_sources_with,
 };
 use tagvane_trainer::render::pieces::Pieces;
 use tagvane_trainer::render::voices::Voices;
 use tagvane_trainer::{Result, TrainerError};
 
 #[derive(Subcommand)]
-pub(crate) enum Dataset {
+pub(crate) enum PrepareCommand {
     /// MagnaTagATune: annotations_final.csv and the folders 0 to f with MP3 files
     Magnatagatune {
         /// Path of annotations_final.csv
@@ -27,9 +28,9 @@ pub(crate) enum Dataset {
         annotations: PathBuf,
         /// Keep clips without any of the fifty tags
         #[arg(long)]
-        untagged: bool,
+        keep_untagged: bool,
         #[command(flatten)]
-        common: Common,
+        audio: AudioArguments,
     },
     /// Million Song Dataset with Last.fm tags: the files of MSD_split_for_tagging, and the previews
     MillionSong {
@@ -37,43 +38,44 @@ pub(crate) enum Dataset {
         #[arg(long)]
         split: PathBuf,
         #[command(flatten)]
-        common: Common,
+        audio: AudioArguments,
     },
     /// Your own recordings, with tags from a CSV file or from folder names
     Folder {
-        /// CSV file with one row per recording: its path below the audio folder, then its tags
+        /// CSV file with one row per recording: its path below the audio folder, then its tags; a header `path,...` may
+        /// name a column `group` with training, validation or test
         #[arg(long)]
         csv: Option<PathBuf>,
         /// Minimum length of a recording in seconds; shorter ones are skipped
         #[arg(long, default_value_t = 3.0)]
         min_seconds: f64,
-        /// Fraction of the recordings that is held out for validation
+        /// Fraction of the recordings that is held out for validation, 0 to 1
         #[arg(long, default_value_t = 0.1)]
-        validation: f64,
-        /// Fraction of the recordings that is held out for the test
+        validation_fraction: f64,
+        /// Fraction of the recordings that is held out for the test, 0 to 1
         #[arg(long, default_value_t = 0.1)]
-        test: f64,
+        test_fraction: f64,
         #[command(flatten)]
-        common: Common,
+        audio: AudioArguments,
     },
     /// Any recordings, with pseudo-labels of teachers: ONNX taggers for audio at 16 kHz
     #[command(name = "pseudo-labelled")]
-    PseudoLabelled(PseudoLabelled),
-    /// Randomly generated pieces, played by sound fonts
-    Rendered(Rendered),
+    PseudoLabelled(PseudoLabelledArguments),
+    /// Randomly generated pieces and excerpts of scores, played by sound fonts
+    Rendered(RenderedArguments),
 }
 
 #[derive(Args)]
-pub(crate) struct PseudoLabelled {
+pub(crate) struct PseudoLabelledArguments {
     /// ONNX file of a teacher; may be repeated. The predictions of teachers with the same tags are averaged, teachers
     /// with different tags give labels in several vocabularies
     #[arg(long = "teacher", required = true)]
     teachers: Vec<PathBuf>,
-    /// Maximum number of segments per recording
-    #[arg(long, default_value_t = 32)]
-    segments: usize,
+    /// Maximum number of labelled segments per recording
+    #[arg(long, default_value_t = 32, value_parser = at_least(1))]
+    max_segments: usize,
     /// Segment length in samples at 22050 Hz
-    #[arg(long, default_value_t = 59_049)]
+    #[arg(long, default_value_t = SEGMENT_LENGTH, value_parser = at_least(1))]
     window: usize,
     /// Minimum length of a recording in seconds; shorter ones are skipped
     #[arg(long, default_value_t = 20.0)]
@@ -83,7 +85,7 @@ pub(crate) struct PseudoLabelled {
     exclude: Vec<String>,
     /// The recordings.json of a corpus; only the recordings that it includes are used
     #[arg(long)]
-    recordings: Option<PathBuf>,
+    corpus_list: Option<PathBuf>,
     /// Number of augmented copies of each recording, which replace the recording itself: speed, equaliser,
     /// reverberation, codec, another recording mixed in
     #[arg(long)]
@@ -95,28 +97,28 @@ pub(crate) struct PseudoLabelled {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     #[command(flatten)]
-    common: Common,
+    audio: AudioArguments,
 }
 
 #[derive(Args)]
-pub(crate) struct Rendered {
-    /// A General MIDI sound font, an SF2 file; may be repeated. The pieces are divided among the sound fonts
+pub(crate) struct RenderedArguments {
+    /// A General MIDI sound font, an SF2 file; may be repeated. The sound fonts play the pieces in turn
     #[arg(long = "font", required = true)]
     fonts: Vec<PathBuf>,
-    /// A MIDI file; may be repeated. Every second piece is an excerpt of one, played by random instruments
+    /// A MIDI file; may be repeated. Half of the pieces are excerpts of these files, played by random instruments
     #[arg(long = "score")]
     scores: Vec<PathBuf>,
     /// Number of pieces
     #[arg(long, default_value_t = 1_000)]
     pieces: usize,
-    /// Length of a piece in seconds
+    /// Length of a piece in seconds, 3 to 600
     #[arg(long, default_value_t = 20.0)]
     seconds: f64,
     /// Seed of the pieces and segments
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// ONNX file of a teacher that labels the pieces; may be repeated. Without teachers, the labels are the ground truth
-    /// of the MIDI programs, which covers the instrument tags of MagnaTagATune only
+    /// for the instrument tags of MagnaTagATune, and 0 for its other tags
     #[arg(long = "teacher")]
     teachers: Vec<PathBuf>,
     #[command(flatten)]
@@ -124,10 +126,10 @@ pub(crate) struct Rendered {
 }
 
 #[derive(Args)]
-pub(crate) struct Common {
+pub(crate) struct AudioArguments {
     /// Folder of the recordings
-    #[arg(long)]
-    audio: PathBuf,
+    #[arg(long = "audio", value_name = "AUDIO")]
+    folder: PathBuf,
     #[command(flatten)]
     cache: CacheArguments,
 }
@@ -156,81 +158,74 @@ fn to_strings(tags: &[&str]) -> Vec<String> {
     tags.iter().map(|tag| (*tag).to_owned()).collect()
 }
 
-pub(crate) fn run(dataset: Dataset) -> Result<()> {
-    let summary = match dataset {
-        Dataset::Magnatagatune { annotations, untagged, common } => {
-            let sources = magnatagatune::sources(&annotations, &common.audio, untagged)?;
-            let options = common.cache.options(magnatagatune::SECONDS, Some(magnatagatune::SECONDS))?;
+pub(crate) fn run(command: PrepareCommand) -> Result<()> {
+    let summary = match command {
+        PrepareCommand::Magnatagatune { annotations, keep_untagged, audio } => {
+            let sources = magnatagatune::sources(&annotations, &audio.folder, keep_untagged)?;
+            let options = audio.cache.options(magnatagatune::SECONDS, Some(magnatagatune::SECONDS))?;
             prepare_sources(&options, to_strings(&MAGNATAGATUNE), &sources, dataset_labels)
         }
-        Dataset::MillionSong { split, common } => {
-            let sources = million_song::sources(&split, &common.audio, MILLION_SONG.len())?;
-            let options = common.cache.options(million_song::SECONDS, Some(million_song::SECONDS))?;
+        PrepareCommand::MillionSong { split, audio } => {
+            let sources = million_song::sources(&split, &audio.folder, MILLION_SONG.len())?;
+            let options = audio.cache.options(million_song::SECONDS, Some(million_song::SECONDS))?;
             prepare_sources(&options, to_strings(&MILLION_SONG), &sources, dataset_labels)
         }
-        Dataset::Folder { csv, min_seconds, validation, test, common } => {
-            if !(validation >= 0.0 && test >= 0.0 && validation + test < 1.0) {
-                return Err(TrainerError::Request(
-                    "--validation and --test must leave something to train on; give smaller fractions".into(),
-                ));
+        PrepareCommand::Folder { csv, min_seconds, validation_fraction, test_fraction, audio } => {
+            let hold_out = HoldOut { validation: validation_fraction, test: test_fraction };
+            if !(hold_out.validation >= 0.0 && hold_out.test >= 0.0 && hold_out.validation + hold_out.test < 1.0) {
+                let what = "--validation-fraction and --test-fraction must leave something to train on; give numbers \
+                            from 0 whose sum is below 1";
+                return Err(TrainerError::Request(what.into()));
             }
-            let hold_out = HoldOut { validation, test };
             let (tags, sources) = match &csv {
-                Some(list) => folder::from_csv(list, &common.audio, hold_out)?,
-                None => folder::from_folders(&common.audio, hold_out)?,
+                Some(list) => folder::from_csv(list, &audio.folder, hold_out)?,
+                None => folder::from_folders(&audio.folder, hold_out)?,
             };
             println!("{} tags: {}", tags.len(), tags.join(", "));
-            prepare_sources(&common.cache.options(min_seconds, None)?, tags, &sources, dataset_labels)
+            prepare_sources(&audio.cache.options(min_seconds, None)?, tags, &sources, dataset_labels)
         }
-        Dataset::PseudoLabelled(arguments) => prepare_pseudo_labelled(&arguments),
-        Dataset::Rendered(arguments) => prepare_rendered(&arguments),
+        PrepareCommand::PseudoLabelled(arguments) => prepare_pseudo_labelled(&arguments),
+        PrepareCommand::Rendered(arguments) => prepare_rendered(&arguments),
     }?;
     print_summary(summary);
     Ok(())
 }
 
-fn prepare_pseudo_labelled(arguments: &PseudoLabelled) -> Result<PrepareSummary> {
-    let PseudoLabelled {
-        teachers,
-        segments,
-        window,
-        min_seconds,
-        exclude,
-        recordings,
-        augmented_copies,
-        voices,
-        seed,
-        common,
-    } = arguments;
-    let teachers = Teachers::open(teachers, *window, *segments)?;
-    let mut sources = teachers::sources(&common.audio, exclude)?;
-    if let Some(list) = recordings {
+fn prepare_pseudo_labelled(arguments: &PseudoLabelledArguments) -> Result<PrepareSummary> {
+    let PseudoLabelledArguments { teachers, max_segments, window, seed, audio, .. } = arguments;
+    let labeller = PseudoLabeller::open(teachers, *window, *max_segments)?;
+    let mut sources = teachers::sources(&audio.folder, &arguments.exclude)?;
+    if let Some(list) = &arguments.corpus_list {
         let included = corpus::included_paths(list)?;
         sources.retain(|source| included.contains(&source.name));
     }
-    let options = common.cache.options(*min_seconds, None)?;
-    let label = |source: &Source, samples: &[f32]| teachers.pseudo_label(source, samples, *seed, Precision::Single);
-    let Some(count) = augmented_copies else { return prepare_sources(&options, teachers.tags(), &sources, label) };
-    let voices = voices.then(Voices::find).transpose()?;
+    let options = audio.cache.options(arguments.min_seconds, None)?;
+    let label = |source: &Source, samples: &[f32]| labeller.pseudo_label(source, samples, *seed, Precision::Single);
+    let Some(count) = arguments.augmented_copies else {
+        return prepare_sources(&options, labeller.tags(), &sources, label);
+    };
+    let voices = arguments.voices.then(Voices::find).transpose()?;
     let copies = AugmentedCopies::new(&options, &sources, voices.as_ref(), *seed);
     let samples = |source: &Source| copies.samples(source);
-    prepare_sources_with(&options, teachers.tags(), &AugmentedCopies::sources(&sources, *count), samples, label)
+    prepare_sources_with(&options, labeller.tags(), &AugmentedCopies::sources(&sources, count), samples, label)
 }
 
-fn prepare_rendered(arguments: &Rendered) -> Result<PrepareSummary> {
-    let Rendered { fonts, scores, pieces, seconds, seed, teachers, cache } = arguments;
+fn prepare_rendered(arguments: &RenderedArguments) -> Result<PrepareSummary> {
+    let RenderedArguments { fonts, scores, pieces, seconds, seed, teachers, cache } = arguments;
     let pieces = Pieces::open(fonts, scores, *pieces, *seconds, *seed)?;
     let options = cache.options(0.0, None)?;
     let samples = |source: &Source| pieces.samples(&source.name);
     if teachers.is_empty() {
         let tags = to_strings(&MAGNATAGATUNE);
-        let label = |source: &Source, _: &[f32]| Ok(Ok(Labels::Clip(pieces.ground_truth(&source.name, &tags))));
+        let label = |source: &Source, _: &[f32]| {
+            Ok(LabelOutcome::Labelled(Labels::Clip(pieces.ground_truth(&source.name, &tags))))
+        };
         return prepare_sources_with(&options, tags.clone(), &pieces.sources(), samples, label);
     }
     // As many segments as fit into a piece.
-    let teachers = Teachers::open(teachers, 59_049, usize::MAX)?;
-    let label = |source: &Source, samples: &[f32]| teachers.pseudo_label(source, samples, *seed, Precision::Single);
-    prepare_sources_with(&options, teachers.tags(), &pieces.sources(), samples, label)
+    let labeller = PseudoLabeller::open(teachers, SEGMENT_LENGTH, usize::MAX)?;
+    let label = |source: &Source, samples: &[f32]| labeller.pseudo_label(source, samples, *seed, Precision::Single);
+    prepare_sources_with(&options, labeller.tags(), &pieces.sources(), samples, label)
 }
 
 /// Prints the skipped sources and the number of recordings.

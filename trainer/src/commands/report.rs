@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tagvane_trainer::{Result, TrainerError, files, report::report};
 
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct ReportArguments {
     /// Evaluated runs, or folders of runs
     #[arg(required = true)]
     runs: Vec<PathBuf>,
@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     out: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &ReportArguments) -> Result<()> {
     let report = report(&arguments.runs)?;
     report.skipped.iter().for_each(|line| eprintln!("skipped {line}"));
     if report.text.is_empty() {

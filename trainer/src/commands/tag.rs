@@ -1,13 +1,14 @@
 //! `tag`: tags recordings with an ONNX tagger.
 
-use super::available_threads;
+use super::{available_threads, parse_probability};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use tagvane_engine::{InferenceMode, Model};
 use tagvane_trainer::prepare::shard::Shard;
+use tagvane_trainer::progress::progress_bar;
 use tagvane_trainer::tagging::{
-    TaggedRecording, Tagger, find_recordings, label_names, write_csv, write_json, write_label_track, write_timeline_csv,
+    TaggedRecording, Tagger, find_recordings, label_file_names, write_csv, write_json, write_label_track,
+    write_timeline_csv,
 };
 use tagvane_trainer::{Result, TrainerError, parallel};
 
@@ -15,8 +16,8 @@ use tagvane_trainer::{Result, TrainerError, parallel};
 const PRINTED_TAGS: usize = 5;
 
 #[derive(Args)]
-pub(crate) struct Arguments {
-    /// ONNX file of the tagger, exported by this trainer or foreign
+pub(crate) struct TagArguments {
+    /// ONNX file of the tagger, from this trainer or any other program
     model: PathBuf,
     /// Recordings, or folders of them
     #[arg(required = true)]
@@ -36,8 +37,8 @@ pub(crate) struct Arguments {
     /// Hop between windows in seconds [default: half a window]
     #[arg(long, value_name = "SECONDS")]
     hop: Option<f64>,
-    /// Minimum probability of a tag in the label tracks
-    #[arg(long, default_value_t = 0.3)]
+    /// Minimum probability of a tag in the label tracks, 0 to 1
+    #[arg(long, default_value_t = 0.3, value_parser = parse_probability)]
     threshold: f32,
     /// Number of threads
     #[arg(long, default_value_t = available_threads())]
@@ -47,11 +48,7 @@ pub(crate) struct Arguments {
     shard: Option<String>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let Arguments { threshold, jobs, .. } = *arguments;
-    if !(0.0..=1.0).contains(&threshold) {
-        return Err(TrainerError::Request(format!("--threshold {threshold}: give a probability from 0 to 1")));
-    }
+pub(crate) fn run(arguments: &TagArguments) -> Result<()> {
     let shard = Shard::from_argument_or_environment(arguments.shard.as_deref(), |name| std::env::var(name).ok())?;
     let model = &arguments.model;
     let model = Model::open(model, InferenceMode::FullWindows)
@@ -59,12 +56,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let tagger = Tagger::new(model, arguments.hop)?;
     let all = find_recordings(&arguments.files)?;
     // Named before sharding, so that all shards can write into one folder.
-    let names = label_names(&all);
+    let names = label_file_names(&all);
     let selected: Vec<(PathBuf, String)> = shard.select(all.into_iter().zip(names).collect());
     create_output_folders(arguments)?;
 
-    let bar = progress_bar(selected.len());
-    let results = parallel::map(&selected, jobs, |(file, _)| {
+    let bar = progress_bar(selected.len(), 0, "recordings");
+    let results = parallel::map(&selected, arguments.jobs, |(file, _)| {
         let result = tagger.tag(file);
         if let Err(error) = &result {
             bar.suspend(|| eprintln!("skipped {error}"));
@@ -83,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "none of {total} recordings could be tagged; see the messages above"
         )));
     }
-    write(arguments, &names, &tagged)?;
+    write(arguments, tagger.tags(), &names, &tagged)?;
     if skipped > 0 {
         let what =
             format!("{skipped} of {total} recordings were skipped, the others are tagged; see the messages above");
@@ -93,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Creates the output folders first, so that a failure shows before the work is done.
-fn create_output_folders(arguments: &Arguments) -> Result<()> {
+fn create_output_folders(arguments: &TagArguments) -> Result<()> {
     let files = [&arguments.json, &arguments.csv, &arguments.timeline_csv];
     let parents = files.into_iter().flatten().filter_map(|file| file.parent());
     for folder in parents.chain(arguments.audacity.as_deref()) {
@@ -102,17 +99,18 @@ fn create_output_folders(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Writes the requested files, or prints one line per recording if there are none.
-fn write(arguments: &Arguments, names: &[String], tagged: &[TaggedRecording]) -> Result<()> {
-    let Arguments { json, csv, timeline_csv, audacity, threshold, .. } = arguments;
+/// Writes the requested files, or prints one line per recording if there are none. `names` are those of the label
+/// files.
+fn write(arguments: &TagArguments, tags: &[String], names: &[String], tagged: &[TaggedRecording]) -> Result<()> {
+    let TagArguments { json, csv, timeline_csv, audacity, threshold, .. } = arguments;
     if let Some(path) = json {
         write_json(path, tagged)?;
     }
     if let Some(path) = csv {
-        write_csv(path, tagged)?;
+        write_csv(path, tags, tagged)?;
     }
     if let Some(path) = timeline_csv {
-        write_timeline_csv(path, tagged)?;
+        write_timeline_csv(path, tags, tagged)?;
     }
     if let Some(folder) = audacity {
         for (name, recording) in names.iter().zip(tagged) {
@@ -131,10 +129,4 @@ fn print(tagged: &TaggedRecording) {
     let percent = |(tag, mean): &(&str, f32)| format!("{tag} {:.0} %", 100.0 * mean);
     let tags: Vec<String> = tagged.ranked_tags().iter().take(PRINTED_TAGS).map(percent).collect();
     println!("{}: {}", tagged.file.display(), tags.join(", "));
-}
-
-fn progress_bar(recordings: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} recordings, {per_sec}, {eta} left")
-        .unwrap_or(ProgressStyle::default_bar());
-    ProgressBar::new(recordings as u64).with_style(style)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tagvane_trainer::{Result, musicnn};
 
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct TeachersArguments {
     /// The wheel of musicnn 0.1.0, from `pip download --no-deps musicnn==0.1.0`
     #[arg(long)]
     wheel: PathBuf,
@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     out: PathBuf,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &TeachersArguments) -> Result<()> {
     for path in musicnn::convert(&arguments.wheel, &arguments.out)? {
         println!("{}", path.display());
     }

@@ -1,6 +1,7 @@
 //! `train`: trains a network on a cache.
 
-use crate::backend::{Compute, dispatch};
+use super::at_least;
+use crate::backend::{BackendArguments, dispatch};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use tagvane_trainer::Result;
@@ -9,7 +10,7 @@ use tagvane_trainer::training::config::Config;
 use tagvane_trainer::training::{TrainingData, checkpoint, train};
 
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct TrainArguments {
     /// Configuration, a TOML file such as those in trainer/configs
     config: PathBuf,
     /// Cache made by `prepare`
@@ -18,17 +19,17 @@ pub(crate) struct Arguments {
     /// Folder for the checkpoints
     #[arg(long)]
     run: PathBuf,
-    /// Replace a value of the configuration, such as training.batch=50; may be repeated
+    /// Replace a value of the configuration, such as training.batch_size=50; may be repeated
     #[arg(long = "set")]
     overrides: Vec<String>,
-    /// Stop after this epoch; the same command without it resumes
-    #[arg(long)]
-    until: Option<usize>,
+    /// Stop after this epoch, from 1; the same command without it resumes
+    #[arg(long, value_parser = at_least(1))]
+    stop_after_epoch: Option<usize>,
     #[command(flatten)]
-    compute: Compute,
+    backend: BackendArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
     let config = Config::read(&arguments.config, &arguments.overrides)?;
     let data = TrainingData::open(&arguments.cache, &config)?;
     for (split, name) in [(&data.training, "train on"), (&data.validation, "validate on")] {
@@ -38,17 +39,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             println!("{} recordings are shorter than a window and left out: {}", short.len(), short.join(", "));
         }
     }
-    dispatch!(&arguments.compute, train_on, &arguments.run, &data, &config, arguments.until)
+    dispatch!(&arguments.backend, train_on, &arguments.run, &data, &config, arguments.stop_after_epoch)
 }
 
 fn train_on<B: ConvBlockKernel>(
     run: &Path,
     data: &TrainingData,
     config: &Config,
-    until: Option<usize>,
+    last_epoch: Option<usize>,
     devices: &[B::Device],
 ) -> Result<()> {
-    let state = train::<burn::backend::Autodiff<B>>(run, data, config, until, devices)?;
+    let state = train::<burn::backend::Autodiff<B>>(run, data, config, last_epoch, devices)?;
     println!(
         "the best epoch is {}, in {}",
         state.best_epoch(),

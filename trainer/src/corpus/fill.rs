@@ -1,21 +1,18 @@
 //! Fills a cache from a corpus: its recordings, augmented copies of them and rendered pieces, all with pseudo-labels.
 
 use super::packages::PackageList;
-use super::{Recording, unpack};
+use super::{CorpusRecording, unpack};
 use crate::data::Source;
 use crate::error::{Result, TrainerError};
 use crate::files;
 use crate::network::Precision;
 use crate::prepare::augmented_copies::AugmentedCopies;
-use crate::prepare::teachers::{self, Teachers};
+use crate::prepare::teachers::{self, PseudoLabeller, SEGMENT_LENGTH};
 use crate::prepare::{PrepareOptions, PrepareSummary, prepare_sources, prepare_sources_with};
 use crate::render::pieces::Pieces;
 use crate::render::voices::Voices;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-
-/// Samples per labelled segment: the window of the best network in the paper.
-const SEGMENT: usize = 59_049;
 
 /// Fills a cache from the corpus in `folder` by the recipe of the package list. `teachers` are the paths of their ONNX
 /// files.
@@ -25,48 +22,48 @@ const SEGMENT: usize = 59_049;
 pub fn fill_cache(
     list: &PackageList,
     folder: &Path,
-    recordings: &[Recording],
+    recordings: &[CorpusRecording],
     teachers: &[PathBuf],
     options: &PrepareOptions,
 ) -> Result<PrepareSummary> {
     let missing = || TrainerError::Request("the package list has no section [recipe]; add it to fill a cache".into());
     let recipe = list.recipe.as_ref().ok_or_else(missing)?;
-    let teachers = Teachers::open(teachers, SEGMENT, recipe.segments)?;
+    let labeller = PseudoLabeller::open(teachers, SEGMENT_LENGTH, recipe.max_segments)?;
     let train_seed = recipe.train_seed.unwrap_or(recipe.seed);
-    let train_precision = if recipe.half_precision { Precision::Half } else { Precision::Single };
+    let train_precision = if recipe.bf16_labels { Precision::Bf16 } else { Precision::Single };
     let label = |source: &Source, samples: &[f32]| {
         if recipe.held_out.contains(&source.group) {
-            return teachers.pseudo_label(source, samples, recipe.seed, Precision::Single);
+            return labeller.pseudo_label(source, samples, recipe.seed, Precision::Single);
         }
-        teachers.pseudo_label(source, samples, train_seed, train_precision)
+        labeller.pseudo_label(source, samples, train_seed, train_precision)
     };
 
     println!("recordings");
     let included: HashSet<&str> = recordings
         .iter()
-        .filter(|recording| recording.left_out.is_none())
+        .filter(|recording| recording.excluded.is_none())
         .map(|recording| recording.path.as_str())
         .collect();
     let mut sources = teachers::sources(&folder.join(super::MUSIC), &[])?;
     sources.retain(|source| included.contains(source.name.as_str()));
-    let mut summary = prepare_sources(options, teachers.tags(), &sources, label)?;
+    let mut summary = prepare_sources(options, labeller.tags(), &sources, label)?;
 
-    if recipe.copies > 0 {
+    if recipe.augmented_copies > 0 {
         println!("augmented copies");
         sources.retain(|source| !recipe.held_out.contains(&source.group));
         let voices = recipe.voices.then(Voices::find).transpose()?;
         let copies = AugmentedCopies::new(options, &sources, voices.as_ref(), train_seed);
-        let copy_sources = AugmentedCopies::sources(&sources, recipe.copies);
+        let copy_sources = AugmentedCopies::sources(&sources, recipe.augmented_copies);
         let samples = |source: &Source| copies.samples(source);
-        summary = prepare_sources_with(options, teachers.tags(), &copy_sources, samples, label)?;
+        summary = prepare_sources_with(options, labeller.tags(), &copy_sources, samples, label)?;
     }
 
     if recipe.pieces > 0 {
         println!("pieces");
         let (fonts, scores) = (render_files(list, folder, "sf2")?, render_files(list, folder, "mid")?);
-        let pieces = Pieces::open(&fonts, &scores, recipe.pieces, recipe.seconds, train_seed)?;
+        let pieces = Pieces::open(&fonts, &scores, recipe.pieces, recipe.piece_seconds, train_seed)?;
         let samples = |source: &Source| pieces.samples(&source.name);
-        summary = prepare_sources_with(options, teachers.tags(), &pieces.sources(), samples, label)?;
+        summary = prepare_sources_with(options, labeller.tags(), &pieces.sources(), samples, label)?;
     }
     Ok(summary)
 }
@@ -74,7 +71,7 @@ pub fn fill_cache(
 /// The files with this extension in the packages of sound fonts and scores, which are downloaded and unpacked first.
 fn render_files(list: &PackageList, folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for package in list.packages.iter().filter(|package| package.renders) {
+    for package in list.packages.iter().filter(|package| package.is_render_source) {
         let to = folder.join("render").join(&package.name);
         unpack::unpack(&package.fetch(&folder.join("packages"))?, &to)?;
         found.extend(files::find_files(&to, &[extension])?);

@@ -1,8 +1,8 @@
 //! `corpus`: a corpus of free music from Debian packages.
 //!
-//! A corpus is a folder with `packages` (the downloaded .deb files), `music` (their unpacked recordings), `looked` (the
-//! fingerprints of the recordings of each package), `recordings.json` (all recordings, and why some are left out) and
-//! `render` (sound fonts and scores). Each stage resumes after an interruption.
+//! A corpus is a folder with `packages` (the downloaded .deb files), `music` (their unpacked recordings),
+//! `fingerprints` (those of the recordings of each package), `recordings.json` (all recordings, and why some are
+//! excluded) and `render` (sound fonts and scores). Each step resumes after an interruption.
 
 pub mod fill;
 pub mod packages;
@@ -12,14 +12,13 @@ mod unpack;
 
 use crate::error::{Result, TrainerError};
 use crate::files;
-use crate::prepare::progress_style;
-use indicatif::ProgressBar;
-use packages::PackageList;
+use crate::progress::progress_bar;
+use packages::{Package, PackageList};
 use select::Fingerprinted;
 use std::collections::HashSet;
 use std::path::Path;
 
-pub use select::Recording;
+pub use select::CorpusRecording;
 
 /// File name of the list of recordings in the folder of a corpus.
 pub const RECORDINGS: &str = "recordings.json";
@@ -27,13 +26,13 @@ pub const RECORDINGS: &str = "recordings.json";
 /// Folder name of the unpacked recordings.
 const MUSIC: &str = "music";
 
-/// The paths of the recordings in the file `list` that are not left out.
+/// The paths of the recordings in the file `list` that are not excluded.
 ///
 /// # Errors
 /// [`TrainerError`] where the file cannot be read or has another format.
 pub fn included_paths(list: &Path) -> Result<HashSet<String>> {
-    let recordings: Vec<Recording> = files::read_json(list)?;
-    let included = recordings.into_iter().filter(|recording| recording.left_out.is_none());
+    let recordings: Vec<CorpusRecording> = files::read_json(list)?;
+    let included = recordings.into_iter().filter(|recording| recording.excluded.is_none());
     Ok(included.map(|recording| recording.path).collect())
 }
 
@@ -42,16 +41,15 @@ pub fn included_paths(list: &Path) -> Result<HashSet<String>> {
 /// # Errors
 /// [`TrainerError`] where a package cannot be downloaded or unpacked, or the folder cannot be written. A repeated call
 /// resumes.
-pub fn gather(list: &PackageList, folder: &Path, jobs: usize) -> Result<Vec<Recording>> {
+pub fn collect_recordings(list: &PackageList, folder: &Path, jobs: usize) -> Result<Vec<CorpusRecording>> {
     let music = folder.join(MUSIC);
-    let fingerprints = folder.join("looked");
+    let fingerprints = folder.join("fingerprints");
     std::fs::create_dir_all(&fingerprints).map_err(TrainerError::file(&fingerprints))?;
-    let packages = || list.packages.iter().filter(|package| !package.renders);
-    let bar = ProgressBar::new(packages().count() as u64).with_style(progress_style("packages"));
+    let packages: Vec<&Package> = list.packages.iter().filter(|package| !package.is_render_source).collect();
+    let bar = progress_bar(packages.len(), 0, "packages");
     let mut all: Vec<Fingerprinted> = Vec::new();
-    for package in packages() {
-        let hash = &package.sha256[..12.min(package.sha256.len())];
-        let result = fingerprints.join(format!("{}-{hash}.json", package.name));
+    for package in packages {
+        let result = fingerprints.join(select::file_name(package, list.min_seconds));
         if !result.exists() {
             let file = package.fetch(&folder.join("packages"))?;
             unpack::unpack(&file, &music.join(&package.name))?;
@@ -61,8 +59,8 @@ pub fn gather(list: &PackageList, folder: &Path, jobs: usize) -> Result<Vec<Reco
         bar.inc(1);
     }
     bar.finish_and_clear();
-    select::leave_out_duplicates(&mut all, jobs);
-    let recordings: Vec<Recording> = all.into_iter().map(|fingerprinted| fingerprinted.recording).collect();
+    select::exclude_duplicates(&mut all, jobs)?;
+    let recordings: Vec<CorpusRecording> = all.into_iter().map(|fingerprinted| fingerprinted.recording).collect();
     files::write_json(&folder.join(RECORDINGS), &recordings)?;
     Ok(recordings)
 }

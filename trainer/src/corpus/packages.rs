@@ -29,23 +29,39 @@ pub struct Package {
     pub name: String,
     /// Exact version.
     pub version: String,
-    /// SHA-256 of the .deb file.
+    /// SHA-256 of the .deb file, as 64 hexadecimal digits.
     pub sha256: String,
-    /// Recordings whose path contains one of these are left out, for example stems and ambience.
+    /// Recordings whose path contains one of these are excluded, for example stems and ambience.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
-    /// Whether the package has sound fonts or scores instead of recordings.
+    /// Whether the package has sound fonts or scores, from which pieces are rendered, instead of recordings.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub renders: bool,
+    pub is_render_source: bool,
 }
 
 impl PackageList {
-    /// Reads a package list. `overrides` are assignments such as `recipe.copies=2` that replace values of the file.
+    /// Reads a package list. `overrides` are assignments such as `recipe.pieces=2000` that replace values of the file.
     ///
     /// # Errors
-    /// [`TrainerError`] where the file cannot be read or is invalid.
+    /// [`TrainerError`] where the file cannot be read or is invalid, for example where the recipe holds out a package
+    /// that is not in the list.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
-        files::read_toml(path, overrides)
+        let list: Self = files::read_toml(path, overrides)?;
+        list.check().map_err(|what| TrainerError::content(path, what))?;
+        Ok(list)
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        let is_sha256 = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if let Some(package) = self.packages.iter().find(|package| !is_sha256(&package.sha256)) {
+            return Err(format!("the sha256 of {} is not 64 hexadecimal digits; correct it", package.name));
+        }
+        let is_listed = |name: &str| self.packages.iter().any(|package| package.name == name);
+        let mut held_out = self.recipe.iter().flat_map(|recipe| &recipe.held_out);
+        match held_out.find(|name| !is_listed(name)) {
+            Some(name) => Err(format!("in [recipe], held_out has {name}, which is no package here; correct the name")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -87,12 +103,56 @@ impl Package {
                 continue;
             }
             let found = files::sha256_file(&path)?;
-            if found == self.sha256 {
+            if found.eq_ignore_ascii_case(&self.sha256) {
                 return Ok(Some(path));
             }
             let what = format!("its SHA-256 is {found} instead of {}; delete it and try again", self.sha256);
             return Err(TrainerError::content(&path, what));
         }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "
+min_seconds = 20.0
+[recipe]
+max_segments = 40
+augmented_copies = 1
+voices = true
+pieces = 1800
+piece_seconds = 20.0
+seed = 1
+held_out = [\"music\"]
+[[package]]
+name = \"music\"
+version = \"1\"
+sha256 = \"0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789ABCDEF\"
+";
+
+    fn read(text: &str) -> Result<PackageList> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("corpus.toml");
+        std::fs::write(&path, text).unwrap();
+        PackageList::read(&path, &[])
+    }
+
+    /// Regression: a SHA-256 with other characters caused a panic, and a misspelt name in `held_out` held out nothing.
+    #[test]
+    fn invalid_hashes_and_unknown_held_out_packages_are_refused() {
+        assert_eq!(read(LIST).unwrap().recipe.unwrap().held_out, ["music"]);
+        for (part, replacement, word) in [
+            ("sha256 = \"0123", "sha256 = \"", "sha256 of music"),
+            ("sha256 = \"0123", "sha256 = \"01ä", "sha256 of music"),
+            ("sha256 = \"0123", "sha256 = \"012g", "sha256 of music"),
+            ("[\"music\"]", "[\"music\", \"musik\"]", "musik"),
+        ] {
+            assert!(LIST.contains(part));
+            let message = read(&LIST.replace(part, replacement)).unwrap_err().to_string();
+            assert!(message.contains(word) && message.contains("corpus.toml"), "{message}");
+        }
     }
 }

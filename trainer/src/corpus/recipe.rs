@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// Maximum number of labelled segments per recording.
-    pub segments: usize,
-    /// Augmented copies of each training recording.
-    pub copies: usize,
+    /// Maximum number of labelled segments per recording, at least 1.
+    pub max_segments: usize,
+    /// Number of augmented copies of each training recording; 0 for none.
+    pub augmented_copies: usize,
     /// Whether voices are mixed into a third of the augmented copies.
     pub voices: bool,
-    /// Number of rendered pieces.
+    /// Number of rendered pieces; 0 for none.
     pub pieces: usize,
-    /// Length of a piece in seconds.
-    pub seconds: f64,
+    /// Length of a piece in seconds, 3 to 600.
+    pub piece_seconds: f64,
     /// Seed of segments, augmentation and pieces.
     pub seed: u64,
     /// Seed for training recordings instead of `seed`. Another value gives a different training set from the same music
     /// with unchanged held-out segments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_seed: Option<u64>,
-    /// Whether the pseudo-labels of training recordings are computed in half precision, which needs OpenVINO and a
+    /// Whether the pseudo-labels of training recordings are computed in bfloat16, which needs OpenVINO and a
     /// processor with bfloat16. Held-out recordings are always labelled in single precision.
     #[serde(default)]
-    pub half_precision: bool,
+    pub bf16_labels: bool,
     /// The packages that are held out for validation and test; their recordings are not augmented.
     pub held_out: Vec<String>,
 }

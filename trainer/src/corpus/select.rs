@@ -2,36 +2,48 @@
 
 use super::packages::Package;
 use crate::error::{Result, TrainerError};
-use crate::{files, parallel};
+use crate::{files, parallel, reproducible};
 use rusty_chromaprint::{Configuration, Fingerprinter, match_fingerprints};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// A recording of a corpus.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Recording {
+pub struct CorpusRecording {
     /// Path below the folder `music` of the corpus: the package, then the path in the package.
     pub path: String,
-    /// Length in seconds; 0 where it cannot be decoded or its path is left out.
+    /// Length in seconds; 0 where it cannot be decoded or its path is excluded.
     pub seconds: f64,
     /// SHA-256 of the file.
     pub sha256: String,
-    /// The reason why it is left out; `None` where it is included.
-    pub left_out: Option<String>,
+    /// The reason why it is excluded; `None` where it is included.
+    // Corpora of earlier versions call it `left_out`.
+    #[serde(alias = "left_out")]
+    pub excluded: Option<String>,
 }
 
 /// A recording and its acoustic fingerprint, which detects duplicates in other encodings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Fingerprinted {
-    pub(super) recording: Recording,
+    pub(super) recording: CorpusRecording,
+    /// The Chromaprint fingerprint; empty where there is none.
     pub(super) fingerprint: Vec<u32>,
 }
 
 /// Recordings are duplicates where they match over this fraction of the shorter one.
 const DUPLICATE_FRACTION: f64 = 0.5;
 
+/// The name of the file that stores the result of [`fingerprint_package`]. It depends on what the result depends on, so
+/// that it is made again where the package or a rule of exclusion changes.
+pub(super) fn file_name(package: &Package, min_seconds: f64) -> String {
+    let min_seconds = min_seconds.to_le_bytes();
+    let mut parts = vec![package.sha256.as_bytes(), min_seconds.as_slice()];
+    parts.extend(package.exclude.iter().map(String::as_bytes));
+    format!("{}-{:016x}.json", package.name, reproducible::hash(&parts))
+}
+
 /// Decodes and fingerprints every recording of an unpacked package on `jobs` threads. Recordings that cannot be decoded
-/// or are shorter than `min_seconds` are left out.
+/// or are shorter than `min_seconds` are excluded.
 ///
 /// # Errors
 /// [`TrainerError`] where a file cannot be read.
@@ -43,26 +55,26 @@ pub(super) fn fingerprint_package(
 ) -> Result<Vec<Fingerprinted>> {
     let paths = files::find_audio(&music.join(&package.name))?;
     parallel::map(&paths, jobs, |path| {
-        let inside = path.strip_prefix(music).unwrap_or(path).to_string_lossy().replace('\\', "/");
+        let (name, sha256) = (files::relative_name(path, music), files::sha256_file(path)?);
         let mut fingerprinted = Fingerprinted {
-            recording: Recording { sha256: files::sha256_file(path)?, path: inside, seconds: 0.0, left_out: None },
+            recording: CorpusRecording { path: name, seconds: 0.0, sha256, excluded: None },
             fingerprint: Vec::new(),
         };
         let recording = &mut fingerprinted.recording;
         if let Some(word) = package.exclude.iter().find(|word| recording.path.contains(word.as_str())) {
-            recording.left_out = Some(format!("the list leaves out {word}"));
+            recording.excluded = Some(format!("the package list excludes {word}"));
             return Ok(fingerprinted);
         }
         match tagvane_audio::read(path) {
             Ok(audio) => {
                 recording.seconds = audio.seconds();
                 if recording.seconds < min_seconds {
-                    recording.left_out = Some(format!("shorter than {min_seconds} s"));
+                    recording.excluded = Some(format!("shorter than {min_seconds} s"));
                 } else {
                     fingerprinted.fingerprint = fingerprint(&audio);
                 }
             }
-            Err(error) => recording.left_out = Some(error.to_string()),
+            Err(error) => recording.excluded = Some(error.to_string()),
         }
         Ok::<_, TrainerError>(fingerprinted)
     })
@@ -80,20 +92,24 @@ fn fingerprint(audio: &tagvane_audio::Recording) -> Vec<u32> {
     fingerprinter.fingerprint().to_vec()
 }
 
-/// Leaves out duplicates: the longest recording is kept, or the first one of equal length.
-pub(super) fn leave_out_duplicates(all: &mut [Fingerprinted], jobs: usize) {
-    let mut included: Vec<usize> = (0..all.len()).filter(|index| all[*index].recording.left_out.is_none()).collect();
+/// Excludes duplicates: the longest recording is kept, or the first one of equal length.
+///
+/// # Errors
+/// [`TrainerError::Request`] where the comparison panicked.
+pub(super) fn exclude_duplicates(all: &mut [Fingerprinted], jobs: usize) -> Result<()> {
+    let mut included: Vec<usize> = (0..all.len()).filter(|index| all[*index].recording.excluded.is_none()).collect();
     included.sort_by(|a, b| all[*b].recording.seconds.total_cmp(&all[*a].recording.seconds).then(a.cmp(b)));
     // Each recording is compared with the longer ones, which come before it.
     let ranks: Vec<usize> = (0..included.len()).collect();
     let originals = parallel::map(&ranks, jobs, |rank| {
         let recording = &all[included[*rank]];
         let original = included[..*rank].iter().find(|other| is_duplicate(recording, &all[**other]));
-        Ok::<_, TrainerError>(original.map(|other| all[*other].recording.path.clone()))
-    });
-    for (rank, original) in originals.unwrap_or_default().into_iter().enumerate() {
-        all[included[rank]].recording.left_out = original.map(|path| format!("the same as {path}"));
+        Ok(original.map(|other| all[*other].recording.path.clone()))
+    })?;
+    for (index, original) in included.into_iter().zip(originals) {
+        all[index].recording.excluded = original.map(|path| format!("the same as {path}"));
     }
+    Ok(())
 }
 
 /// Whether at least [`DUPLICATE_FRACTION`] of the shorter recording matches the longer one.

@@ -34,8 +34,7 @@ pub(super) fn unpack(package: &Path, to: &Path) -> Result<()> {
         TrainerError::Request(format!("dpkg-deb, which reads Debian packages, cannot be run: {error}; install it"))
     };
     let mut child = command.spawn().map_err(missing)?;
-    let broken =
-        || TrainerError::content(package, "this is not a Debian package, or not a whole one; delete it and try again");
+    let broken = || TrainerError::content(package, "this is not a complete Debian package; delete it and try again");
     if let Some(content) = child.stdout.take() {
         let mut archive = tar::Archive::new(content);
         for entry in archive.entries().map_err(|_| broken())? {

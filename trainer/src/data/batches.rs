@@ -13,9 +13,9 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 /// A batch of windows and their labels, row-major.
 pub struct Batch {
-    /// `[rows, window]`.
+    /// Samples, nominally in -1..1: `[rows, window]`.
     pub waveforms: Vec<f32>,
-    /// `[rows, tags]`.
+    /// Labels, 0 to 1: `[rows, tags]`.
     pub targets: Vec<f32>,
     /// Number of windows.
     pub rows: usize,
@@ -50,13 +50,15 @@ pub fn to_tensors<B: Backend>(batch: &Batch, device: &B::Device) -> (Tensor<B, 2
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OnlineAugmentation {
-    /// Random time shift of the window, at most this many samples either way.
+    /// Maximum time shift of the window either way, in samples at 22050 Hz; the shift is drawn uniformly and keeps the
+    /// window inside the track. 0 shifts nothing.
     pub shift: usize,
-    /// Range of a random gain factor, log-uniform.
+    /// Lowest and highest gain, as factors above 0; the gain is drawn log-uniformly. `(1, 1)` changes nothing.
     pub gain: (f32, f32),
-    /// Whether the polarity of half of the windows is inverted.
+    /// Whether the polarity of half of the windows, drawn at random, is inverted.
     pub polarity: bool,
-    /// Gaussian noise is added with a standard deviation drawn uniformly from 0 to this.
+    /// Maximum standard deviation of added Gaussian noise, 0 to 1, where 1 is full scale; the deviation is drawn
+    /// uniformly from 0 to this.
     pub noise: f32,
 }
 

@@ -1,6 +1,7 @@
 //! The cache of decoded tracks and their labels, which `prepare` writes and training reads.
 //!
-//! A cache is a folder with one folder per part. One `prepare` (or one `prepare --shard K/N`) writes one part:
+//! A cache is a folder with one folder per part. One `prepare` (or one `prepare --shard K/N`) writes one part, that of
+//! its shard:
 //!
 //! ```text
 //! cache.json             CacheInfo: the format version, the tags, the sample rate
@@ -75,7 +76,8 @@ impl Entry {
 pub struct Track {
     /// Name of the recording in the data set.
     pub source: String,
-    /// The unit of the data split: a split, a package, an album. A group is held out as a whole.
+    /// The unit of the data split, which is held out as a whole: `training`, `validation` or `test` where the data set
+    /// has a split of its own, else a folder, a package of the corpus or a sound font.
     pub group: String,
     /// First sample, counted from the start of the part's audio.
     pub offset: u64,
@@ -83,8 +85,9 @@ pub struct Track {
     pub samples: usize,
     /// Labels of the whole track or of its segments.
     pub labels: Labels,
-    /// A hash of the audio, which detects duplicates.
-    pub fingerprint: String,
+    /// The XXH3 hash of the audio in `audio.pcm`, in hexadecimal digits, which detects duplicates.
+    #[serde(rename = "fingerprint")]
+    pub audio_hash: String,
 }
 
 /// The labels of a track.
@@ -124,22 +127,26 @@ pub(super) fn part_folder(root: &Path, number: usize, of: usize) -> PathBuf {
     root.join(format!("part-{number:05}-of-{of:05}"))
 }
 
-/// The memory-mapped audio of a part; `None` where it is empty.
-type Audio = Option<Arc<MemoryMappedFile>>;
+/// The audio of a part.
+struct PartAudio {
+    path: PathBuf,
+    /// `None` where the file is empty, because an empty file cannot be mapped.
+    map: Option<MemoryMappedFile>,
+}
 
 /// The tracks of some groups of a cache.
 pub struct Cache {
     /// Tags and sample rate.
     pub info: CacheInfo,
-    tracks: Vec<(Track, Audio)>,
+    tracks: Vec<(Track, Arc<PartAudio>)>,
 }
 
 impl Cache {
     /// Opens every track whose group `wanted` accepts, sorted by group and source.
     ///
     /// # Errors
-    /// [`TrainerError`] where the folder is not a cache, a part is missing, incomplete or from another split into
-    /// parts, or a track lies outside the audio of its part.
+    /// [`TrainerError`] where the folder is not a cache, a part is missing, incomplete or of another number of shards,
+    /// or a track lies outside the audio of its part.
     pub fn open(root: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self> {
         let info = read_info(root)?;
         let mut tracks = Vec::new();
@@ -147,7 +154,8 @@ impl Cache {
             let list = part.join("tracks.jsonl");
             let path = part.join("audio.pcm");
             let bytes = std::fs::metadata(&path).map_err(TrainerError::file(&path))?.len();
-            let audio = if bytes == 0 { None } else { Some(Arc::new(map(&path)?)) };
+            let map = if bytes == 0 { None } else { Some(map(&path)?) };
+            let audio = Arc::new(PartAudio { path, map });
             for entry in read_entries(&list)?.entries {
                 let Entry::Kept(track) = entry else { continue };
                 if !is_consistent(&track, &info, bytes / 2) {
@@ -220,16 +228,14 @@ impl Cache {
     /// Fills `window` with the samples of a track from sample `start` on, scaled to -1..1.
     ///
     /// # Errors
-    /// [`TrainerError::Request`] where the samples are outside the mapped audio.
+    /// [`TrainerError::Content`] where the samples are outside the audio of the part.
     pub fn read(&self, track: usize, start: usize, window: &mut [f32]) -> Result<()> {
         let (track, audio) = &self.tracks[track];
         let (from, length) = (2 * (track.offset + start as u64), 2 * window.len() as u64);
-        let bytes = audio.as_ref().and_then(|audio| audio.as_slice(from, length).ok());
+        let bytes = audio.map.as_ref().and_then(|map| map.as_slice(from, length).ok());
         let Some(bytes) = bytes else {
-            return Err(TrainerError::Request(format!(
-                "the audio of {} cannot be read; prepare the cache again",
-                track.source
-            )));
+            let what = format!("the audio of {} cannot be read; prepare the cache again", track.source);
+            return Err(TrainerError::content(&audio.path, what));
         };
         for (to, from) in window.iter_mut().zip(bytes.chunks_exact(2)) {
             *to = f32::from(i16::from_le_bytes([from[0], from[1]])) / 32_767.0;
@@ -286,7 +292,8 @@ fn part_folders(root: &Path) -> Result<Vec<PathBuf>> {
     if found.iter().any(|(_, other)| *other != of) {
         return Err(TrainerError::content(
             root,
-            "this cache has parts of different splits (part-K-of-N with more than one N); delete the parts of one split",
+            "this cache has parts of different numbers of shards (part-K-of-N with more than one N); delete the parts \
+             of all numbers but one",
         ));
     }
     (1..=of)

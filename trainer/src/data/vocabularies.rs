@@ -134,7 +134,7 @@ pub fn join(lists: &[&[String]]) -> Vec<String> {
 }
 
 /// The range in `joined` of the vocabulary called `name`, and its tags without the prefix; `None` where there is no
-/// such vocabulary.
+/// such vocabulary. The tags of a vocabulary follow one another, as [`join`] writes them.
 pub fn find(joined: &[String], name: &str) -> Option<(Range<usize>, Vec<String>)> {
     let own = |tag: &String| Some(tag.strip_prefix(name)?.strip_prefix(SEPARATOR)?.to_owned());
     let first = joined.iter().position(|tag| own(tag).is_some())?;
@@ -142,8 +142,11 @@ pub fn find(joined: &[String], name: &str) -> Option<(Range<usize>, Vec<String>)
     Some((first..first + tags.len(), tags))
 }
 
-/// Splits `joined` into its vocabularies: the range of each, and its tags without the prefix. Tags without vocabulary
-/// prefixes are a single vocabulary.
+/// Splits `joined` into its vocabularies: the range of each, and its tags without the prefix.
+///
+/// A prefix is the text before the first `: ` of a tag. Unless every tag has one, all tags are a single vocabulary, so
+/// a tag such as `mood: calm` among tags without a prefix stays as it is. A data set in which every tag has a colon
+/// looks the same as joined vocabularies and is split.
 pub fn split(joined: &[String]) -> Vec<(Range<usize>, Vec<String>)> {
     let mut names: Vec<&str> = joined.iter().filter_map(|tag| Some(tag.split_once(SEPARATOR)?.0)).collect();
     names.dedup();

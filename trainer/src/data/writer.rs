@@ -6,18 +6,20 @@ use crate::files;
 use crate::reproducible;
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Writes one part of a cache. It holds a file lock, so that no other process writes the same part.
 pub struct PartWriter {
     folder: PathBuf,
     audio: File,
-    list: BufWriter<File>,
-    /// Samples written so far.
+    list: File,
+    /// Samples of the complete tracks in `audio`.
     samples: u64,
+    /// Bytes of the complete lines in `list`.
+    list_bytes: u64,
     sources: HashSet<String>,
-    fingerprints: HashSet<String>,
+    audio_hashes: HashSet<String>,
 }
 
 impl PartWriter {
@@ -25,7 +27,8 @@ impl PartWriter {
     /// incomplete is truncated.
     ///
     /// # Errors
-    /// [`TrainerError`] where the cache has other tags, another process writes this part, or a file cannot be written.
+    /// [`TrainerError`] where the cache has other tags, another process writes this part, the part is damaged, or a file
+    /// cannot be written.
     pub fn open(root: &Path, info: &CacheInfo, number: usize, count: usize) -> Result<Self> {
         std::fs::create_dir_all(root).map_err(TrainerError::file(root))?;
         let info_path = root.join("cache.json");
@@ -38,7 +41,7 @@ impl PartWriter {
         std::fs::create_dir_all(&folder).map_err(TrainerError::file(&folder))?;
         let complete = folder.join("complete");
         let list_path = folder.join("tracks.jsonl");
-        let mut list = open(&list_path)?;
+        let list = open(&list_path)?;
         if list.try_lock().is_err() {
             let what = format!("another process is preparing part {number} of {count}; let it finish, or stop it");
             return Err(TrainerError::content(&folder, what));
@@ -48,32 +51,37 @@ impl PartWriter {
         }
         let found = cache::read_entries(&list_path)?;
         list.set_len(found.bytes).map_err(TrainerError::file(&list_path))?;
-        list.seek(SeekFrom::End(0)).map_err(TrainerError::file(&list_path))?;
 
+        let audio_path = folder.join("audio.pcm");
         let mut writer = Self {
-            audio: open(&folder.join("audio.pcm"))?,
-            list: BufWriter::new(list),
+            audio: open(&audio_path)?,
+            list,
             folder,
             samples: 0,
+            list_bytes: found.bytes,
             sources: HashSet::new(),
-            fingerprints: HashSet::new(),
+            audio_hashes: HashSet::new(),
         };
         for entry in found.entries {
             if let Entry::Kept(track) = &entry {
-                writer.samples = writer.samples.max(track.offset + track.samples as u64);
-                writer.fingerprints.insert(track.fingerprint.clone());
+                let end = track.offset.checked_add(track.samples as u64).ok_or_else(|| {
+                    let what = "the entry of a track lies beyond any file; delete the folder of this part and prepare \
+                                it again";
+                    TrainerError::content(&list_path, what)
+                })?;
+                writer.samples = writer.samples.max(end);
+                writer.audio_hashes.insert(track.audio_hash.clone());
             }
             writer.sources.insert(entry.source().to_owned());
         }
-        let audio = writer.folder.join("audio.pcm");
-        let bytes = writer.audio.metadata().map_err(TrainerError::file(&audio))?.len();
-        if bytes < 2 * writer.samples {
+        let bytes = writer.audio.metadata().map_err(TrainerError::file(&audio_path))?.len();
+        if bytes / 2 < writer.samples {
             return Err(TrainerError::content(
-                &audio,
+                &audio_path,
                 "audio is missing at its end; delete the folder of this part and prepare it again",
             ));
         }
-        writer.audio.set_len(2 * writer.samples).map_err(TrainerError::file(&audio))?;
+        writer.audio.set_len(2 * writer.samples).map_err(TrainerError::file(&audio_path))?;
         Ok(writer)
     }
 
@@ -86,23 +94,25 @@ impl PartWriter {
     /// the cache; samples beyond full scale are clipped.
     ///
     /// # Errors
-    /// [`TrainerError::File`], for example on a full disk; the part stays usable.
+    /// [`TrainerError::File`], for example on a full disk. The part stays usable: what is added next overwrites what was
+    /// written incompletely.
     pub fn add_track(&mut self, source: &str, group: &str, samples: &[f32], labels: Labels) -> Result<()> {
         let pcm = to_pcm(samples);
-        let fingerprint = fingerprint(&pcm);
-        if !self.fingerprints.insert(fingerprint.clone()) {
+        let audio_hash = format!("{:016x}", reproducible::hash(&[&pcm]));
+        if self.audio_hashes.contains(&audio_hash) {
             return self.skip(source, "the same audio as another track");
         }
         let path = self.folder.join("audio.pcm");
         // A failed write may have left a part of a track after the last complete one.
         let end = SeekFrom::Start(2 * self.samples);
         self.audio.seek(end).and_then(|_| self.audio.write_all(&pcm)).map_err(TrainerError::file(&path))?;
-        self.audio.flush().map_err(TrainerError::file(&path))?;
-        let offset = self.samples;
-        self.samples += samples.len() as u64;
-        let track =
-            Track { source: source.into(), group: group.into(), offset, samples: samples.len(), labels, fingerprint };
-        self.write_entry(&Entry::Kept(track))
+        let (offset, count) = (self.samples, samples.len());
+        let (source, group) = (source.to_owned(), group.to_owned());
+        let track = Track { source, group, offset, samples: count, labels, audio_hash: audio_hash.clone() };
+        self.write_entry(&Entry::Kept(track))?;
+        self.samples += count as u64;
+        self.audio_hashes.insert(audio_hash);
+        Ok(())
     }
 
     /// Records that a source is skipped, and why.
@@ -117,8 +127,11 @@ impl PartWriter {
         let path = self.folder.join("tracks.jsonl");
         let mut line = serde_json::to_vec(entry).map_err(|error| TrainerError::content(&path, error.to_string()))?;
         line.push(b'\n');
+        let end = SeekFrom::Start(self.list_bytes);
+        self.list.seek(end).and_then(|_| self.list.write_all(&line)).map_err(TrainerError::file(&path))?;
+        self.list_bytes += line.len() as u64;
         self.sources.insert(entry.source().into());
-        self.list.write_all(&line).and_then(|()| self.list.flush()).map_err(TrainerError::file(&path))
+        Ok(())
     }
 
     /// Marks the part as complete and returns all its entries.
@@ -127,7 +140,7 @@ impl PartWriter {
     /// [`TrainerError::File`].
     pub fn finish(self) -> Result<Vec<Entry>> {
         self.audio.sync_all().map_err(TrainerError::file(&self.folder))?;
-        self.list.get_ref().sync_all().map_err(TrainerError::file(&self.folder))?;
+        self.list.sync_all().map_err(TrainerError::file(&self.folder))?;
         files::write(&self.folder.join("complete"), b"")?;
         Ok(cache::read_entries(&self.folder.join("tracks.jsonl"))?.entries)
     }
@@ -144,6 +157,54 @@ fn to_pcm(samples: &[f32]) -> Vec<u8> {
     samples.iter().flat_map(|value| sample(value).to_le_bytes()).collect()
 }
 
-fn fingerprint(pcm: &[u8]) -> String {
-    format!("{:016x}", reproducible::hash(&[pcm]))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info() -> CacheInfo {
+        CacheInfo::new(vec!["tag".into()])
+    }
+
+    /// A writer of the only part of a cache, with one track.
+    fn with_one_track(cache: &Path) -> PartWriter {
+        let mut writer = PartWriter::open(cache, &info(), 1, 1).unwrap();
+        writer.add_track("first", "training", &[0.1; 100], Labels::Clip(vec![1.0])).unwrap();
+        writer
+    }
+
+    /// Regression: the end of such a track overflowed, a panic in builds with overflow checks.
+    #[test]
+    fn a_track_that_ends_beyond_any_file_is_an_error() {
+        let cache = tempfile::tempdir().unwrap();
+        with_one_track(cache.path()).finish().unwrap();
+        let list = cache::part_folder(cache.path(), 1, 1).join("tracks.jsonl");
+        let good = std::fs::read_to_string(&list).unwrap();
+        for offset in [u64::MAX, u64::MAX / 2] {
+            std::fs::write(&list, good.replace("\"offset\":0", &format!("\"offset\":{offset}"))).unwrap();
+            let message = PartWriter::open(cache.path(), &info(), 1, 1).err().unwrap().to_string();
+            assert!(message.contains("prepare it again"), "{message}");
+        }
+    }
+
+    /// Regression: a track whose audio could not be written counted as known, and was skipped as a duplicate when it was
+    /// added again.
+    #[test]
+    fn a_track_can_be_added_again_after_a_failed_write() {
+        let cache = tempfile::tempdir().unwrap();
+        let mut writer = with_one_track(cache.path());
+        let part = cache::part_folder(cache.path(), 1, 1);
+        let add =
+            |writer: &mut PartWriter| writer.add_track("second", "training", &[0.2; 100], Labels::Clip(vec![0.0]));
+        // Files that are open for reading only fail every write.
+        let read_only = |name: &str| File::open(part.join(name)).unwrap();
+        let audio = std::mem::replace(&mut writer.audio, read_only("audio.pcm"));
+        assert!(add(&mut writer).is_err());
+        writer.audio = audio;
+        let list = std::mem::replace(&mut writer.list, read_only("tracks.jsonl"));
+        assert!(add(&mut writer).is_err());
+        writer.list = list;
+        add(&mut writer).unwrap();
+        let entries = writer.finish().unwrap();
+        assert!(matches!(&entries[..], [Entry::Kept(_), Entry::Kept(second)] if second.offset == 100), "{entries:?}");
+    }
 }

@@ -2,7 +2,7 @@
 
 /// The indices of `scores`, highest score first, in groups of equal score. NaN ranks below every number, so that a
 /// model gains nothing by predicting NaN.
-fn tied_ranks(scores: &[f32]) -> Vec<Vec<usize>> {
+fn group_ties(scores: &[f32]) -> Vec<Vec<usize>> {
     let scores: Vec<f32> = scores.iter().map(|score| if score.is_nan() { f32::NEG_INFINITY } else { *score }).collect();
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
@@ -19,6 +19,9 @@ fn tied_ranks(scores: &[f32]) -> Vec<Vec<usize>> {
 /// assert_eq!(roc_auc(&scores, &[true, true, false, false]), Some(0.875));
 /// assert_eq!(roc_auc(&scores, &[true; 4]), None);
 /// ```
+///
+/// # Panics
+/// Panics if there are more scores than labels.
 pub fn roc_auc(scores: &[f32], positive: &[bool]) -> Option<f64> {
     let positives = positive.iter().filter(|is| **is).count() as f64;
     let negatives = positive.len() as f64 - positives;
@@ -26,7 +29,7 @@ pub fn roc_auc(scores: &[f32], positive: &[bool]) -> Option<f64> {
         return None;
     }
     let (mut area, mut positives_above) = (0.0, 0.0);
-    for ties in tied_ranks(scores) {
+    for ties in group_ties(scores) {
         let hits = ties.iter().filter(|index| positive[**index]).count() as f64;
         area += (ties.len() as f64 - hits) * (positives_above + hits / 2.0);
         positives_above += hits;
@@ -42,13 +45,16 @@ pub fn roc_auc(scores: &[f32], positive: &[bool]) -> Option<f64> {
 /// let figure = average_precision(&[0.9, 0.6, 0.5, 0.1], &[true, false, true, false]).unwrap();
 /// assert!((figure - 5.0 / 6.0).abs() < 1e-12);
 /// ```
+///
+/// # Panics
+/// Panics if there are more scores than labels.
 pub fn average_precision(scores: &[f32], positive: &[bool]) -> Option<f64> {
     let positives = positive.iter().filter(|is| **is).count() as f64;
     if positives == 0.0 {
         return None;
     }
     let (mut sum, mut seen, mut found) = (0.0, 0.0, 0.0);
-    for ties in tied_ranks(scores) {
+    for ties in group_ties(scores) {
         let hits = ties.iter().filter(|index| positive[**index]).count() as f64;
         seen += ties.len() as f64;
         found += hits;
@@ -58,12 +64,12 @@ pub fn average_precision(scores: &[f32], positive: &[bool]) -> Option<f64> {
 }
 
 /// Spearman's rank correlation, -1 to 1; ties share their mean rank. `None` where `a` or `b` is constant or empty.
-pub fn rank_correlation(a: &[f32], b: &[f32]) -> Option<f64> {
+pub fn spearman(a: &[f32], b: &[f32]) -> Option<f64> {
     let middle = (a.len() as f64 - 1.0) / 2.0;
     let centred_ranks = |scores: &[f32]| {
         let mut ranks = vec![0.0; scores.len()];
         let mut above = 0;
-        for ties in tied_ranks(scores) {
+        for ties in group_ties(scores) {
             let rank = above as f64 + (ties.len() as f64 - 1.0) / 2.0 - middle;
             ties.iter().for_each(|index| ranks[*index] = rank);
             above += ties.len();
@@ -81,9 +87,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rank_correlation_matches_values_computed_by_hand() {
+    fn spearman_matches_values_computed_by_hand() {
         let assert_near = |a: &[f32], b: &[f32], wanted: f64| {
-            let found = rank_correlation(a, b).unwrap();
+            let found = spearman(a, b).unwrap();
             assert!((found - wanted).abs() < 1e-12, "{a:?} and {b:?}: {found}");
         };
         assert_near(&[0.1, 0.2, 0.9], &[1.0, 5.0, 6.0], 1.0);
@@ -92,8 +98,8 @@ mod tests {
         assert_near(&[1.0, 2.0, 3.0, 4.0, 5.0], &[2.0, 1.0, 4.0, 3.0, 5.0], 0.8);
         // Pearson's correlation of the ranks 1.5 1.5 3 and 1 2 3.
         assert_near(&[0.5, 0.5, 0.7], &[1.0, 2.0, 3.0], 0.75_f64.sqrt());
-        assert_eq!(rank_correlation(&[0.5, 0.5], &[0.1, 0.2]), None);
-        assert_eq!(rank_correlation(&[], &[]), None);
+        assert_eq!(spearman(&[0.5, 0.5], &[0.1, 0.2]), None);
+        assert_eq!(spearman(&[], &[]), None);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Tagging metrics of a model against labels, per tag and macro-averaged.
 
 pub mod metrics;
+mod predictions;
 mod runner;
 mod scores;
 mod tables;
 
+pub use predictions::read_predictions;
+pub(crate) use runner::predict_split;
 pub use runner::{Clips, Unit, evaluate_onnx, evaluate_pseudo_labels};
 pub use scores::{MetricConfig, Scores, TagScore};
-pub use tables::{print, read_predictions, read_weak_tags, write_csv, write_json};
+pub use tables::{format_metric, print, read_weak_tags, write_csv, write_json};

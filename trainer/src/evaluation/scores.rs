@@ -1,7 +1,9 @@
 //! Per-tag metrics and macro averages of a set of clips.
 
-use super::metrics::{average_precision, rank_correlation, roc_auc};
+use super::metrics::{average_precision, roc_auc, spearman};
 use serde::{Deserialize, Serialize};
+
+// The limits of a weak tag are this project's choice, made for the shipped models: no source gives them.
 
 /// A tag with enough positives and a ROC-AUC below this is weak.
 const WEAK_ROC_AUC: f64 = 0.85;
@@ -18,7 +20,8 @@ pub struct MetricConfig {
     // Checkpoints of earlier versions call it `positive_from`.
     #[serde(alias = "positive_from")]
     pub threshold: f32,
-    /// Tags with fewer positives are left out of macro averages.
+    /// Tags with fewer positives are left out of macro averages. It also decides which tags are weak: see
+    /// [`TagScore::weak`].
     // Likewise `least_positives`.
     #[serde(alias = "least_positives")]
     pub min_positives: usize,
@@ -62,8 +65,9 @@ pub struct TagScore {
     pub mean_probability: f64,
     /// Mean absolute error of the probabilities.
     pub mean_error: f64,
-    /// Whether the tag is weak: ROC-AUC below 0.85 with enough positives, rank correlation below 0.5 or undefined,
-    /// or fewer clips labelled 0.1 or more than [`MetricConfig::min_positives`].
+    /// Whether the tag is weak: ROC-AUC below 0.85 with at least [`MetricConfig::min_positives`] positives, rank
+    /// correlation below 0.5 or undefined, or fewer than `min_positives` clips, or none, labelled 0.1 or more. The
+    /// three limits are this project's choice.
     pub weak: bool,
 }
 
@@ -79,6 +83,9 @@ impl Scores {
     }
 
     /// Adds a clip; both slices have one value per tag.
+    ///
+    /// # Panics
+    /// Panics if there are more values than tags.
     pub fn add(&mut self, probabilities: &[f32], labels: &[f32]) {
         for (tag, (probability, label)) in probabilities.iter().zip(labels).enumerate() {
             self.predicted[tag].push(*probability);
@@ -99,7 +106,7 @@ impl Scores {
             let error = |(probability, label): (&f32, &f32)| f64::from(probability - label).abs();
             let positives = positive.iter().filter(|is| **is).count();
             let roc_auc = roc_auc(predicted, &positive);
-            let rank_correlation = rank_correlation(predicted, labelled);
+            let rank_correlation = spearman(predicted, labelled);
             let present = labelled.iter().filter(|label| **label >= PRESENT).count();
             let min_positives = self.metric_config.min_positives;
             let is_separated = positives < min_positives || roc_auc.is_none_or(|auc| auc >= WEAK_ROC_AUC);

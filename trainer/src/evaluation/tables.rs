@@ -1,14 +1,14 @@
-//! Output of metrics to the terminal, CSV and JSON, and input of predictions from CSV.
+//! Output of metrics to the terminal, CSV and JSON, and input of the weak tags from that JSON.
 
 use super::scores::{MetricConfig, Scores, TagScore};
 use crate::error::{Result, TrainerError};
 use crate::files;
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::HashMap;
 use std::path::Path;
 
-fn format_metric(value: Option<f64>) -> String {
+/// A metric with four decimals, or `-` where it is undefined.
+pub fn format_metric(value: Option<f64>) -> String {
     value.map_or("-".into(), |value| format!("{value:.4}"))
 }
 
@@ -101,91 +101,4 @@ pub fn read_weak_tags(path: &Path) -> Result<Vec<String>> {
         TrainerError::content(path, format!("this is not a file of `evaluate --json`; write it again: {error}"))
     })?;
     Ok(figures.tags.into_iter().filter(|tag| tag.weak).map(|tag| tag.tag).collect())
-}
-
-/// A CSV table of predictions or labels: a header with the tags, then one row per clip with its name first.
-struct ClipTable {
-    tags: Vec<String>,
-    rows: Vec<(String, Vec<f32>)>,
-}
-
-impl ClipTable {
-    fn read(path: &Path) -> Result<Self> {
-        let failed = |error: csv::Error| TrainerError::content(path, error.to_string());
-        let mut reader = csv::ReaderBuilder::new().from_path(path).map_err(failed)?;
-        let tags: Vec<String> = reader.headers().map_err(failed)?.iter().skip(1).map(str::to_owned).collect();
-        if tags.is_empty() {
-            return Err(TrainerError::content(
-                path,
-                "the first line must name the clip column and then the tags; add such a header",
-            ));
-        }
-        let mut rows = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(failed)?;
-            let clip = record.get(0).unwrap_or_default().to_owned();
-            let mut values = Vec::with_capacity(tags.len());
-            for (text, tag) in record.iter().skip(1).zip(&tags) {
-                let number = text.trim().parse::<f32>().ok().filter(|number| !number.is_nan());
-                values.push(number.ok_or_else(|| {
-                    TrainerError::content(
-                        path,
-                        format!("clip {clip}, tag {tag}: \"{text}\" is not a number; give a number"),
-                    )
-                })?);
-            }
-            rows.push((clip, values));
-        }
-        Ok(Self { tags, rows })
-    }
-}
-
-/// Reads predictions and labels from two CSV files, whose rows and columns may be in different orders.
-/// Returns the scores, and the clips that are in one file only.
-///
-/// # Errors
-/// [`TrainerError`] where a file cannot be read, the tags differ, or a clip occurs twice.
-pub fn read_predictions(
-    predictions: &Path,
-    labels: &Path,
-    metric_config: MetricConfig,
-) -> Result<(Scores, Vec<String>)> {
-    let (predicted, labelled) = (ClipTable::read(predictions)?, ClipTable::read(labels)?);
-    let column = |tag: &String| labelled.tags.iter().position(|other| other == tag);
-    let order: Option<Vec<usize>> = predicted.tags.iter().map(column).collect();
-    let Some(order) = order.filter(|order| order.len() == labelled.tags.len()) else {
-        let unmatched = |a: &ClipTable, b: &ClipTable| a.tags.iter().find(|tag| !b.tags.contains(tag)).cloned();
-        let tag = unmatched(&predicted, &labelled).or_else(|| unmatched(&labelled, &predicted)).unwrap_or_default();
-        return Err(TrainerError::content(
-            labels,
-            format!("the tag \"{tag}\" is in one of the two files only; give both the same tags"),
-        ));
-    };
-    let mut by_clip: HashMap<&str, &Vec<f32>> = HashMap::new();
-    for (clip, values) in &labelled.rows {
-        if by_clip.insert(clip, values).is_some() {
-            return Err(TrainerError::content(labels, format!("the clip {clip} occurs twice; remove one of its rows")));
-        }
-    }
-    let mut scores = Scores::new(&predicted.tags, metric_config);
-    let mut left_out = Vec::new();
-    let mut seen = std::collections::HashSet::new();
-    for (clip, probabilities) in &predicted.rows {
-        if !seen.insert(clip.as_str()) {
-            return Err(TrainerError::content(
-                predictions,
-                format!("the clip {clip} occurs twice; remove one of its rows"),
-            ));
-        }
-        match by_clip.remove(clip.as_str()) {
-            Some(values) => {
-                let values: Vec<f32> = order.iter().map(|column| values[*column]).collect();
-                scores.add(probabilities, &values);
-            }
-            None => left_out.push(clip.clone()),
-        }
-    }
-    left_out.extend(by_clip.into_keys().map(str::to_owned));
-    left_out.sort();
-    Ok((scores, left_out))
 }

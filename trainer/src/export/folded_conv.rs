@@ -1,8 +1,7 @@
 //! The convolutions of a network with batch normalisation folded in, outside of burn.
 
 use super::batch_norm::{FoldedWeights, fold_batch_norm};
-use super::graph::values;
-use crate::network::{ConvBlockLayer, Network, TrunkLayer};
+use crate::network::{ConvBlockLayer, Network, TrunkLayer, values};
 use burn::tensor::backend::Backend;
 
 /// A convolution block as in an exported file.
@@ -24,7 +23,8 @@ pub(crate) struct FoldedConv {
 }
 
 impl FoldedConv {
-    fn of<B: Backend>(block: &ConvBlockLayer<B>) -> Self {
+    /// Folds the normalisation of a block, if it has one, into its weights and biases.
+    pub(super) fn of<B: Backend>(block: &ConvBlockLayer<B>) -> Self {
         let shape = block.convolution.weight.dims();
         let filter = shape[1] * shape[2];
         let bias = block.convolution.bias.as_ref().map(|bias| values(bias.val()));
@@ -37,7 +37,7 @@ impl FoldedConv {
             bias,
             stride: block.convolution.stride,
             padding: block.padding,
-            has_relu: block.rectify,
+            has_relu: block.has_relu,
             pool: block.pool,
         }
     }
@@ -47,7 +47,7 @@ impl FoldedConv {
 /// convolution block.
 pub(crate) fn folded_convs<B: Backend>(network: &Network<B>, layers: usize) -> Option<Vec<FoldedConv>> {
     let folded = |layer: &TrunkLayer<B>| match layer {
-        TrunkLayer::Stage(block) => Some(FoldedConv::of(block)),
+        TrunkLayer::ConvBlock(block) => Some(FoldedConv::of(block)),
         _ => None,
     };
     network.trunk.iter().take(layers).map(folded).collect()

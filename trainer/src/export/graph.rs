@@ -1,6 +1,5 @@
 //! A builder for ONNX graphs.
 
-use burn::tensor::{Tensor, backend::Backend};
 use prost::Message as _;
 use tagvane_engine::Metadata;
 use tract_onnx::pb::{
@@ -178,11 +177,6 @@ impl Graph {
         let axes = self.add_integers(&format!("{output}.axis"), &[axis]);
         self.add_node("Squeeze", &[input, &axes], output, &[])
     }
-}
-
-/// The values of a tensor in row-major order.
-pub(crate) fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
 }
 
 /// A float input or output of shape `[batch, size]`.

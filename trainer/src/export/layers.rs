@@ -3,12 +3,13 @@
 //! A layer named `layer3` has the weights `layer3.weight` and `layer3.bias`. A layer of several parts
 //! has `layer3.<part>.weight` and so on. [`from_onnx`](super::from_onnx) relies on these names.
 
-use super::batch_norm::{FoldedWeights, fold_batch_norm, scale_and_shift_of};
-use super::graph::{Attribute, Graph, values};
+use super::batch_norm::{FoldedWeights, channel_affine, fold_batch_norm};
+use super::folded_conv::FoldedConv;
+use super::graph::{Attribute, Graph};
 use crate::architecture::Activation;
 use crate::network::{
     Conv2dBlockLayer, Conv2dStackLayer, ConvBlockLayer, DenseLayer, Excitation, GruLayer, MelSpectrogram,
-    ProminenceLayer, ResidualBlock, TrunkLayer,
+    ProminenceLayer, ResidualBlock, TrunkLayer, values,
 };
 use burn::nn::Linear;
 use burn::nn::gru::Gru;
@@ -20,10 +21,10 @@ impl<B: Backend> TrunkLayer<B> {
         match self {
             Self::Mel(layer) => layer.export(graph, input, name),
             Self::Prominence(layer) => layer.export(graph, input, name),
-            Self::Stage(layer) => layer.export(graph, input, name),
+            Self::ConvBlock(layer) => layer.export(graph, input, name),
             Self::Residual(layer) => layer.export(graph, input, name),
-            Self::Picture(layer) => layer.export(graph, input, name),
-            Self::Recurrent(layer) => layer.export(graph, input, name),
+            Self::Conv2dStack(layer) => layer.export(graph, input, name),
+            Self::Gru(layer) => layer.export(graph, input, name),
         }
     }
 }
@@ -31,24 +32,24 @@ impl<B: Backend> TrunkLayer<B> {
 impl<B: Backend> MelSpectrogram<B> {
     fn export(&self, graph: &mut Graph, input: &str, name: &str) -> String {
         let part = |part: &str| format!("{name}.{part}");
-        let (waves, bank) = (self.waves.dims(), self.bank.dims());
+        let (waves, bank) = (self.dft.dims(), self.filter_bank.dims());
         let bins = waves[0] / 2;
-        let waves_name = graph.add_weights(&part("waves"), &waves, &values(self.waves.clone()));
-        let bank_name = graph.add_weights(&part("bank"), &bank, &values(self.bank.clone()));
+        let waves_name = graph.add_weights(&part("waves"), &waves, &values(self.dft.clone()));
+        let bank_name = graph.add_weights(&part("bank"), &bank, &values(self.filter_bank.clone()));
         let hop_and_padding = (self.hop, self.padding.0, self.padding.1);
         let power = graph.add_power_spectrogram(input, &waves_name, (waves[2], bins), hop_and_padding, name);
         let magnitude = graph.add_node("Sqrt", &[&power], &part("magnitude"), &[]);
         let attributes = [("kernel_shape", Attribute::Ints(&[1]))];
         let bands = graph.add_node("Conv", &[&magnitude, &bank_name], &part("bands"), &attributes);
-        let scale = values(self.scale.val());
+        let mean_and_std = values(self.mean_and_std.val());
         let mut constant = |which: &str, value: f32| graph.add_weights(&part(which), &[1], &[value]);
         let [ten, one] = [constant("ten", 10.0), constant("one", 1.0)];
-        let [mean, deviation] = [constant("mean", scale[0]), constant("deviation", scale[1])];
+        let [mean, std] = [constant("mean", mean_and_std[0]), constant("deviation", mean_and_std[1])];
         let scaled = graph.add_node("Mul", &[&bands, &ten], &part("tenfold"), &[]);
         let plus_one = graph.add_node("Add", &[&scaled, &one], &part("above"), &[]);
         let logarithm = graph.add_node("Log", &[&plus_one], &part("logarithm"), &[]);
         let centred = graph.add_node("Sub", &[&logarithm, &mean], &part("centred"), &[]);
-        graph.add_node("Div", &[&centred, &deviation], name, &[])
+        graph.add_node("Div", &[&centred, &std], name, &[])
     }
 }
 
@@ -72,24 +73,19 @@ impl ProminenceLayer {
 
 impl<B: Backend> ConvBlockLayer<B> {
     fn export(&self, graph: &mut Graph, input: &str, name: &str) -> String {
-        let shape = self.convolution.weight.dims();
-        let filter = shape[1] * shape[2];
-        let bias = self.convolution.bias.as_ref().map(|bias| values(bias.val()));
-        let weight = values(self.convolution.weight.val());
-        let FoldedWeights { weight, bias } =
-            fold_batch_norm(weight, bias, self.norm.as_ref(), shape[0], |index| index / filter);
+        let FoldedConv { weight, shape, bias, stride, padding, has_relu, pool } = FoldedConv::of(self);
         let weight = graph.add_weights(&format!("{name}.weight"), &shape, &weight);
         let bias = graph.add_weights(&format!("{name}.bias"), &shape[..1], &bias);
         let attributes = [
             ("kernel_shape", Attribute::Ints(&[shape[2]])),
-            ("strides", Attribute::Ints(&[self.convolution.stride])),
-            ("pads", Attribute::Ints(&[self.padding.0, self.padding.1])),
+            ("strides", Attribute::Ints(&[stride])),
+            ("pads", Attribute::Ints(&[padding.0, padding.1])),
         ];
         let mut signal = graph.add_node("Conv", &[input, &weight, &bias], &format!("{name}.sums"), &attributes);
-        if self.rectify {
+        if has_relu {
             signal = graph.add_node("Relu", &[&signal], &format!("{name}.active"), &[]);
         }
-        if self.pool > 1 { add_max_pool(graph, &signal, self.pool, &format!("{name}.pooled")) } else { signal }
+        if pool > 1 { add_max_pool(graph, &signal, pool, &format!("{name}.pooled")) } else { signal }
     }
 }
 
@@ -106,16 +102,16 @@ fn add_max_pool(graph: &mut Graph, input: &str, size: usize, output: &str) -> St
 impl<B: Backend> ResidualBlock<B> {
     fn export(&self, graph: &mut Graph, input: &str, name: &str) -> String {
         let mut signal = input.to_owned();
-        for (index, conv) in self.stages.iter().enumerate() {
+        for (index, conv) in self.blocks.iter().enumerate() {
             signal = conv.export(graph, &signal, &format!("{name}.{index}"));
         }
         if let Some(excitation) = &self.excitation {
             signal = excitation.export(graph, &signal, &format!("{name}.excitation"));
         }
-        if !self.shortcut {
+        if !self.has_shortcut {
             return signal;
         }
-        let shortcut = match &self.widen {
+        let shortcut = match &self.projection {
             Some(projection) => projection.export(graph, input, &format!("{name}.widen")),
             None => input.to_owned(),
         };
@@ -130,21 +126,29 @@ impl<B: Backend> Excitation<B> {
         let part = |part: &str| format!("{name}.{part}");
         let means = graph.add_node("GlobalAveragePool", &[input], &part("means"), &[]);
         let flat = graph.add_node("Flatten", &[&means], &part("flat"), &[]);
-        let hidden = add_linear(graph, &flat, &self.hidden, &part("hidden"));
+        let hidden = add_linear(graph, &flat, &self.hidden, &part("hidden"), &part("hidden.sums"));
         let active = graph.add_node("Relu", &[&hidden], &part("active"), &[]);
-        let gates = add_linear(graph, &active, &self.gates, &part("gates"));
+        let gates = add_linear(graph, &active, &self.gates, &part("gates"), &part("gates.sums"));
         let gates = graph.add_node("Sigmoid", &[&gates], &part("factors"), &[]);
         let gates = graph.add_unsqueeze(&gates, 2, &part("factors_in_time"));
         graph.add_node("Mul", &[input, &gates], &part("gated"), &[])
     }
 }
 
-fn add_linear<B: Backend>(graph: &mut Graph, input: &str, linear: &Linear<B>, name: &str) -> String {
+/// Adds a fully connected layer after the node output `input` `[batch, values]`, and returns the name of
+/// its output, which is `output`.
+pub(super) fn add_linear<B: Backend>(
+    graph: &mut Graph,
+    input: &str,
+    linear: &Linear<B>,
+    name: &str,
+    output: &str,
+) -> String {
     let [inputs, outputs] = linear.weight.dims();
     let bias = linear.bias.as_ref().map_or_else(|| vec![0.0; outputs], |bias| values(bias.val()));
     let weight = graph.add_weights(&format!("{name}.weight"), &[inputs, outputs], &values(linear.weight.val()));
     let bias = graph.add_weights(&format!("{name}.bias"), &[outputs], &bias);
-    graph.add_node("Gemm", &[input, &weight, &bias], &format!("{name}.sums"), &[])
+    graph.add_node("Gemm", &[input, &weight, &bias], output, &[])
 }
 
 impl<B: Backend> DenseLayer<B> {
@@ -159,7 +163,7 @@ impl<B: Backend> DenseLayer<B> {
         let weight = graph.add_weights(&format!("{name}.weight"), &[inputs, outputs], &weight);
         let bias = graph.add_weights(&format!("{name}.bias"), &[outputs], &bias);
         let sums = graph.add_node("Gemm", &[input, &weight, &bias], &format!("{name}.sums"), &[]);
-        if self.rectify { graph.add_node("Relu", &[&sums], &format!("{name}.active"), &[]) } else { sums }
+        if self.has_relu { graph.add_node("Relu", &[&sums], &format!("{name}.active"), &[]) } else { sums }
     }
 }
 
@@ -167,13 +171,13 @@ impl<B: Backend> Conv2dStackLayer<B> {
     fn export(&self, graph: &mut Graph, input: &str, name: &str) -> String {
         let mut image = graph.add_unsqueeze(input, 1, &format!("{name}.image"));
         if let Some(norm) = &self.norm {
-            let (scale, shift) = scale_and_shift_of(norm);
-            let scale = graph.add_weights(&format!("{name}.scale"), &[1], &[scale[0] as f32]);
-            let shift = graph.add_weights(&format!("{name}.shift"), &[1], &[shift[0] as f32]);
+            let norm = channel_affine(norm);
+            let scale = graph.add_weights(&format!("{name}.scale"), &[1], &[norm.scale[0] as f32]);
+            let shift = graph.add_weights(&format!("{name}.shift"), &[1], &[norm.shift[0] as f32]);
             image = graph.add_node("Mul", &[&image, &scale], &format!("{name}.scaled"), &[]);
             image = graph.add_node("Add", &[&image, &shift], &format!("{name}.normed"), &[]);
         }
-        for (index, block) in self.stages.iter().enumerate() {
+        for (index, block) in self.blocks.iter().enumerate() {
             image = block.export(graph, &image, &format!("{name}.{index}"));
         }
         // Merges channels and bands into one axis. The number of frames is inferred.
@@ -220,8 +224,7 @@ impl<B: Backend> GruLayer<B> {
         let frames_first =
             graph.add_node("Transpose", &[input], &part("along"), &[("perm", Attribute::Ints(&[2, 0, 1]))]);
         let (all, last) = (part("all"), part("last"));
-        let outputs = if self.last { ["", last.as_str()] } else { [all.as_str(), ""] };
-        let outputs = if self.last { &outputs[..] } else { &outputs[..1] };
+        let outputs: &[&str] = if self.last_frame_only { &["", last.as_str()] } else { &[all.as_str()] };
         let attributes = [
             ("hidden_size", Attribute::Int(size as i64)),
             // burn applies the reset gate after the matrix product.
@@ -229,7 +232,7 @@ impl<B: Backend> GruLayer<B> {
             ("direction", Attribute::Text("forward")),
         ];
         graph.add_node_with_outputs("GRU", &[&frames_first, &input_weight, &hidden, &bias], outputs, &attributes);
-        let states = if self.last { last } else { graph.add_squeeze(&all, 1, &part("states")) };
+        let states = if self.last_frame_only { last } else { graph.add_squeeze(&all, 1, &part("states")) };
         graph.add_node("Transpose", &[&states], name, &[("perm", Attribute::Ints(&[1, 2, 0]))])
     }
 }

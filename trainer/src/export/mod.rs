@@ -2,7 +2,7 @@
 //!
 //! Batch normalisation is folded into the layers before it, in double precision.
 
-pub(crate) mod batch_norm;
+mod batch_norm;
 mod folded_conv;
 pub(crate) mod graph;
 mod layers;
@@ -14,7 +14,8 @@ pub use read::from_onnx;
 use crate::architecture::Architecture;
 use crate::network::Network;
 use burn::tensor::backend::Backend;
-use graph::{Attribute, Graph, values};
+use graph::{Attribute, Graph};
+use layers::add_linear;
 use tagvane_engine::Metadata;
 
 /// The bytes of an ONNX file with the input `waveform` `[batch, window]` and the outputs
@@ -40,13 +41,10 @@ pub fn to_onnx<B: Backend>(network: &Network<B>, architecture: &Architecture, me
         embedding = layer.export(&mut graph, &embedding, &format!("head{index}"));
     }
     graph.add_node("Identity", &[&embedding], "embedding", &[]);
-    let [inputs, outputs] = network.tags.weight.dims();
-    let weight = graph.add_weights("tags.weight", &[inputs, outputs], &values(network.tags.weight.val()));
-    let bias = network.tags.bias.as_ref().map_or_else(|| vec![0.0; outputs], |bias| values(bias.val()));
-    let bias = graph.add_weights("tags.bias", &[outputs], &bias);
-    graph.add_node("Gemm", &["embedding", &weight, &bias], "logits", &[]);
+    add_linear(&mut graph, "embedding", &network.tags, "tags", "logits");
     graph.add_node("Sigmoid", &["logits"], "probabilities", &[]);
 
+    let [inputs, outputs] = network.tags.weight.dims();
     let shapes = [("probabilities", outputs), ("logits", outputs), ("embedding", inputs)];
     graph.into_model_bytes(format!("tagvane {architecture}"), ("waveform", architecture.window()), &shapes, metadata)
 }

@@ -12,10 +12,14 @@ use burn::nn::{BatchNorm, Linear};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use prost::Message as _;
+use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{GraphProto, ModelProto};
 
 /// Loads the weights of a file that [`to_onnx`](super::to_onnx) wrote into a network of the same
 /// architecture. Its batch normalisations are set to the identity.
+///
+/// The names and the shapes of the weights are compared, and the architecture and the window in the
+/// metadata where the file has them. The operators are not.
 ///
 /// # Errors
 /// [`TrainerError::Request`] if the file has another architecture or was not written by this trainer.
@@ -27,9 +31,15 @@ pub fn from_onnx<B: NetworkBackend>(
 ) -> Result<Network<B>> {
     let plan = architecture.plan(tags)?;
     let context = format!("this ONNX file cannot be read back as {architecture}");
-    let foreign = |why: &str| TrainerError::Request(format!("{context}: {why}"));
-    let model = ModelProto::decode(bytes).map_err(|_| foreign("it is not an ONNX model"))?;
-    let graph = model.graph.ok_or_else(|| foreign("it has no graph"))?;
+    let model = ModelProto::decode(bytes).map_err(|_| foreign(&context, "it is not an ONNX model"))?;
+    for (key, expected) in [("architecture", architecture.to_string()), ("window", architecture.window().to_string())] {
+        let found = model.metadata_props.iter().find(|property| property.key == key && !property.value.is_empty());
+        if let Some(other) = found.filter(|property| property.value != expected) {
+            let shown: String = other.value.chars().take(100).collect();
+            return Err(foreign(&context, &format!("its {key} is {shown} and not {expected}")));
+        }
+    }
+    let graph = model.graph.ok_or_else(|| foreign(&context, "it has no graph"))?;
     let weights = OnnxWeights { graph: &graph, context: &context };
 
     let mut network = Network::<B>::new(&plan, device);
@@ -43,6 +53,10 @@ pub fn from_onnx<B: NetworkBackend>(
     Ok(network)
 }
 
+fn foreign(context: &str, why: &str) -> TrainerError {
+    TrainerError::Request(format!("{context}: {why}"))
+}
+
 /// The weights of an ONNX file, by name.
 struct OnnxWeights<'a> {
     graph: &'a GraphProto,
@@ -53,12 +67,13 @@ struct OnnxWeights<'a> {
 impl OnnxWeights<'_> {
     /// The values of a tensor of a given shape.
     fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let foreign = |why: String| TrainerError::Request(format!("{}: {why}", self.context));
         let tensor = self.graph.initializer.iter().find(|tensor| tensor.name == name);
-        let tensor = tensor.ok_or_else(|| foreign(format!("{name} is missing")))?;
+        let tensor = tensor.ok_or_else(|| foreign(self.context, &format!("{name} is missing")))?;
         let has_shape = tensor.dims.iter().map(|dim| *dim as usize).eq(shape.iter().copied());
-        if !has_shape || tensor.raw_data.len() != 4 * shape.iter().product::<usize>() {
-            return Err(foreign(format!("{name} has another shape")));
+        let is_float = tensor.data_type == DataType::Float as i32;
+        if !has_shape || !is_float || tensor.raw_data.len() != 4 * shape.iter().product::<usize>() {
+            let why = format!("{name} has another shape or is not stored as raw float32");
+            return Err(foreign(self.context, &why));
         }
         let float = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         Ok(tensor.raw_data.chunks_exact(4).map(float).collect())
@@ -99,10 +114,10 @@ impl<B: Backend> TrunkLayer<B> {
         match self {
             Self::Mel(layer) => layer.load(weights, name),
             Self::Prominence(_) => Ok(()),
-            Self::Stage(layer) => layer.load(weights, name),
+            Self::ConvBlock(layer) => layer.load(weights, name),
             Self::Residual(layer) => layer.load(weights, name),
-            Self::Picture(layer) => layer.load(weights, name),
-            Self::Recurrent(layer) => layer.load(weights, name),
+            Self::Conv2dStack(layer) => layer.load(weights, name),
+            Self::Gru(layer) => layer.load(weights, name),
         }
     }
 }
@@ -110,8 +125,8 @@ impl<B: Backend> TrunkLayer<B> {
 impl<B: Backend> MelSpectrogram<B> {
     fn load(&mut self, weights: &OnnxWeights<'_>, name: &str) -> Result<()> {
         let constant = |which: &str| weights.values(&format!("{name}.{which}"), &[1]);
-        let scale = [constant("mean")?, constant("deviation")?].concat();
-        self.set_mean_and_deviation([scale[0], scale[1]]);
+        let (mean, std) = (constant("mean")?, constant("deviation")?);
+        self.set_mean_and_std([mean[0], std[0]]);
         Ok(())
     }
 }
@@ -127,14 +142,14 @@ impl<B: Backend> ConvBlockLayer<B> {
 
 impl<B: Backend> ResidualBlock<B> {
     fn load(&mut self, weights: &OnnxWeights<'_>, name: &str) -> Result<()> {
-        for (index, conv) in self.stages.iter_mut().enumerate() {
+        for (index, conv) in self.blocks.iter_mut().enumerate() {
             conv.load(weights, &format!("{name}.{index}"))?;
         }
         if let Some(Excitation { hidden, gates }) = &mut self.excitation {
             weights.load_linear(hidden, &format!("{name}.excitation.hidden"))?;
             weights.load_linear(gates, &format!("{name}.excitation.gates"))?;
         }
-        self.widen.as_mut().map_or(Ok(()), |projection| projection.load(weights, &format!("{name}.widen")))
+        self.projection.as_mut().map_or(Ok(()), |projection| projection.load(weights, &format!("{name}.widen")))
     }
 }
 
@@ -154,7 +169,7 @@ impl<B: Backend> Conv2dStackLayer<B> {
             weights.load(&mut norm.gamma, &format!("{name}.scale"))?;
             weights.load(&mut norm.beta, &format!("{name}.shift"))?;
         }
-        for (index, block) in self.stages.iter_mut().enumerate() {
+        for (index, block) in self.blocks.iter_mut().enumerate() {
             make_identity(&mut block.norm);
             let convolution = &mut block.convolution;
             weights.load_weight_and_bias(&mut convolution.weight, &mut convolution.bias, &format!("{name}.{index}"))?;

@@ -29,10 +29,10 @@ const LAYERS: usize = 6;
 /// A typical frame (section 5.2), in samples: about 33 ms.
 const FRAME: usize = 729;
 
-/// The settings of the gradient ascent.
+/// The settings of gradient ascent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ascent {
-    /// Samples per waveform. `None` is the smallest power of m, times the stride, that is at least a
+pub struct AscentConfig {
+    /// Samples per waveform, at 22050 Hz. `None` is the smallest power of m, times the stride, that is at least a
     /// typical frame and one frame of the highest layer.
     pub samples: Option<usize>,
     /// Number of steps.
@@ -41,7 +41,7 @@ pub struct Ascent {
     pub seed: u64,
 }
 
-impl Default for Ascent {
+impl Default for AscentConfig {
     /// The settings of the first author's script.
     fn default() -> Self {
         Self { samples: None, steps: 18, seed: 1 }
@@ -59,7 +59,7 @@ pub struct LearnedFilter {
     pub activation_before: f32,
     /// The filter's mean activation over the waveform.
     pub activation_after: f32,
-    /// Frequency of the spectrum's peak, in hertz.
+    /// Frequency of the spectrum's peak, in hertz: 0 to 11025.
     pub peak_hertz: f64,
     /// Maximum of the spectrum in bands of equal width, from the lowest.
     bands: Vec<f64>,
@@ -83,21 +83,21 @@ pub struct LearnedLayer {
 pub fn learned_filters<B: Backend>(
     network: &Network<B>,
     architecture: &Architecture,
-    ascent: &Ascent,
+    ascent: &AscentConfig,
     device: &B::Device,
 ) -> Result<Vec<LearnedLayer>> {
-    let foreign = || {
+    let unsupported = || {
         TrainerError::Request(format!(
             "filters can only be drawn for m^n networks of basic blocks on raw waveform, and this is {architecture}; \
              choose another run"
         ))
     };
     let Architecture::SampleLevel(family @ SampleLevel { block: BlockKind::Basic, .. }) = architecture else {
-        return Err(foreign());
+        return Err(unsupported());
     };
     let layers = LAYERS.min(family.n + 1);
     let samples = samples(family, layers, ascent.samples)?;
-    let convs = folded_convs(network, layers).ok_or_else(foreign)?;
+    let convs = folded_convs(network, layers).ok_or_else(unsupported)?;
     let analyser = SpectrumAnalyser::new(samples);
     let mut random = ChaCha12Rng::seed_from_u64(ascent.seed);
     (1..=convs.len())

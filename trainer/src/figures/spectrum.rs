@@ -2,8 +2,9 @@
 
 use super::FRAME;
 use crate::error::{Result, TrainerError};
+use biquad::{Biquad as _, Coefficients, DirectForm2Transposed, ToHertz as _, Type};
 use realfft::{RealFftPlanner, RealToComplex};
-use std::f64::consts::{PI, TAU};
+use std::f64::consts::PI;
 use std::sync::Arc;
 use tagvane_engine::SAMPLE_RATE;
 
@@ -55,28 +56,16 @@ pub(super) fn band_maxima(spectrum: &[f64]) -> Vec<f64> {
 /// sixth-order Butterworth low-pass filter.
 pub(super) fn low_passed_excerpt(waveform: &[f32]) -> Vec<f64> {
     let mut samples = without_mean(waveform);
-    let cutoff = TAU * CUTOFF / f64::from(SAMPLE_RATE);
+    let (rate, cutoff) = (f64::from(SAMPLE_RATE).hz(), CUTOFF.hz());
     // The poles lie evenly on a semicircle. Each of the three pairs is a section.
     for pair in 0..3 {
-        let damping = cutoff.sin() * (f64::from(2 * pair + 1) * PI / 12.0).sin();
-        biquad_low_pass(&mut samples, cutoff.cos(), damping);
+        let quality = 0.5 / (f64::from(2 * pair + 1) * PI / 12.0).sin();
+        let section = Coefficients::<f64>::from_params(Type::LowPass, rate, cutoff, quality);
+        let mut section = DirectForm2Transposed::<f64>::new(section.expect("the cutoff is below half the sample rate"));
+        samples.iter_mut().for_each(|sample| *sample = section.run(*sample));
     }
     let start = samples.len().saturating_sub(FRAME) / 2;
     samples[start..].iter().copied().take(FRAME).collect()
-}
-
-/// A second-order section by the bilinear transform, in transposed direct form II.
-fn biquad_low_pass(samples: &mut [f64], cosine: f64, damping: f64) {
-    let a0 = 1.0 + damping;
-    let b1 = (1.0 - cosine) / a0;
-    let (a1, a2) = (-2.0 * cosine / a0, (1.0 - damping) / a0);
-    let (mut state1, mut state2) = (0.0, 0.0);
-    for sample in samples {
-        let output = 0.5 * b1 * *sample + state1;
-        state1 = b1 * *sample - a1 * output + state2;
-        state2 = 0.5 * b1 * *sample - a2 * output;
-        *sample = output;
-    }
 }
 
 fn without_mean(waveform: &[f32]) -> Vec<f64> {
@@ -87,6 +76,7 @@ fn without_mean(waveform: &[f32]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::f64::consts::TAU;
 
     fn tone(hertz: f64, samples: usize) -> Vec<f32> {
         (0..samples).map(|index| (TAU * hertz * index as f64 / f64::from(SAMPLE_RATE)).sin() as f32 + 3.0).collect()

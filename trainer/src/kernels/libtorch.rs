@@ -11,7 +11,7 @@ use tch::{Kind, Tensor};
 
 /// LibTorch's autograd graph from the inputs to the output signal.
 #[derive(Debug, Clone)]
-pub struct SavedForBackward {
+pub struct TchSaved {
     /// Signal, weight, bias, gamma, beta: the leaves of the graph.
     inputs: [TchTensor; 5],
     /// The output signal, attached to the graph.
@@ -50,17 +50,17 @@ fn convolve(signal: &Tensor, weight: &Tensor, bias: &Tensor, stride: i64, paddin
 }
 
 impl NetworkBackend for LibTorch {
-    const SUPPORTS_HALF: bool = true;
+    const SUPPORTS_BF16: bool = true;
 }
 
 impl ConvBlockKernel for LibTorch {
-    type SavedForBackward = SavedForBackward;
+    type SavedForBackward = TchSaved;
 
     fn conv_block_forward(
         inputs: ConvBlockInputs<Self>,
         options: ConvBlockOptions,
         needs_signal_gradient: bool,
-    ) -> Option<(ConvBlockOutput<Self>, SavedForBackward)> {
+    ) -> Option<(ConvBlockOutput<Self>, TchSaved)> {
         let ConvBlockInputs { signal, weight, bias, gamma, beta } = inputs;
         let mut owners = vec![signal, weight, bias, gamma, beta];
         let leaf = |index: usize, tracked| TchTensor::new(owners[index].tensor.detach().set_requires_grad(tracked));
@@ -87,13 +87,13 @@ impl ConvBlockKernel for LibTorch {
         let signal = TchTensor::new(output.detach());
         owners.push(signal.clone());
         let variance = TchTensor::new(inv_std.detach().pow_tensor_scalar(-2.0) - epsilon);
-        let saved = SavedForBackward { inputs, output: TchTensor::new(output), needs_signal_gradient, _owners: owners };
+        let saved = TchSaved { inputs, output: TchTensor::new(output), needs_signal_gradient, _owners: owners };
         // A copy, since the backward pass needs the original and burn may write into this one.
         let mean = TchTensor::new(mean.detach().copy());
         Some((ConvBlockOutput { signal, mean, variance }, saved))
     }
 
-    fn conv_block_backward(saved: SavedForBackward, gradient: TchTensor) -> ConvBlockGradients<Self> {
+    fn conv_block_backward(saved: TchSaved, gradient: TchTensor) -> ConvBlockGradients<Self> {
         // `run_backward` differentiates a scalar. The gradient of the dot product of the output and
         // its gradient is the vector-Jacobian product.
         let flat = |signal: &Tensor| signal.transpose(1, 2).contiguous().flatten(0, -1);

@@ -39,7 +39,7 @@ pub struct ConvBlockOptions {
 pub struct ConvBlockInputs<B: Backend> {
     /// `[batch, channels, frames]`.
     pub signal: FloatTensor<B>,
-    /// `[filters, channels, length]`.
+    /// `[filters, channels, kernel_size]`.
     pub weight: FloatTensor<B>,
     /// `[filters]`.
     pub bias: FloatTensor<B>,
@@ -61,15 +61,15 @@ pub struct ConvBlockOutput<B: Backend> {
 
 /// The gradients with respect to [`ConvBlockInputs`].
 pub struct ConvBlockGradients<B: Backend> {
-    /// Of the signal; `None` if it was not requested.
+    /// `[batch, channels, frames]`, of the signal; `None` if it was not requested.
     pub signal: Option<FloatTensor<B>>,
-    /// Of the weights.
+    /// `[filters, channels, kernel_size]`, of the weights.
     pub weight: FloatTensor<B>,
-    /// Of the biases.
+    /// `[filters]`, of the biases.
     pub bias: FloatTensor<B>,
-    /// Of the normalisation's scale.
+    /// `[filters]`, of the normalisation's scale.
     pub gamma: FloatTensor<B>,
-    /// Of the normalisation's shift.
+    /// `[filters]`, of the normalisation's shift.
     pub beta: FloatTensor<B>,
 }
 
@@ -93,17 +93,18 @@ pub trait ConvBlockKernel: NetworkBackend {
 /// A backend that networks run on, with or without autodiff.
 pub trait NetworkBackend: Backend {
     /// Whether [`train_conv_block`](Self::train_conv_block) accepts a bfloat16 signal. It then
-    /// computes and returns bfloat16; weights and statistics stay in single precision.
-    const SUPPORTS_HALF: bool = false;
+    /// computes and returns bfloat16; weights and statistics stay in single precision. Evaluation mode
+    /// takes single precision only.
+    const SUPPORTS_BF16: bool = false;
 
-    /// A convolution block in training mode, normalised by the batch's statistics; `None` if the
-    /// backend has no fused kernel.
+    /// A convolution block in training mode, normalised by the batch's statistics, with an output of
+    /// `[batch, filters, frames]`; `None` if the backend has no fused kernel.
     fn train_conv_block(_inputs: ConvBlockInputs<Self>, _options: ConvBlockOptions) -> Option<ConvBlockOutput<Self>> {
         None
     }
 
-    /// A convolution block in evaluation mode, normalised by the running mean and variance; `None`
-    /// if the backend has no fused kernel.
+    /// A convolution block in evaluation mode, normalised by the running mean and variance (`[filters]`
+    /// each), with an output of `[batch, filters, frames]`; `None` if the backend has no fused kernel.
     fn eval_conv_block(
         _inputs: ConvBlockInputs<Self>,
         _mean: FloatTensor<Self>,
@@ -146,7 +147,7 @@ without_kernel!(burn::backend::Cuda);
 without_kernel!(burn::backend::Vulkan);
 
 impl<B: ConvBlockKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C> {
-    const SUPPORTS_HALF: bool = B::SUPPORTS_HALF;
+    const SUPPORTS_BF16: bool = B::SUPPORTS_BF16;
 
     fn train_conv_block(inputs: ConvBlockInputs<Self>, options: ConvBlockOptions) -> Option<ConvBlockOutput<Self>> {
         #[derive(Debug)]

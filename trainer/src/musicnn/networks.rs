@@ -1,8 +1,8 @@
 //! The two networks, as in `musicnn/models.py` of the package.
 
 use super::checkpoint::Checkpoint;
-use crate::export::batch_norm::scale_and_shift;
 use crate::export::graph::{Attribute, Graph};
+use tagvane_engine::ChannelAffine;
 
 /// Epsilon of batch normalisation, TensorFlow's default.
 const EPSILON: f64 = 1e-3;
@@ -28,9 +28,10 @@ impl NetworkBuilder<'_> {
         let variable = |part: &str| self.checkpoint.variable(&format!("{name}/{part}"));
         let [gamma, beta] = [variable("gamma")?.values, variable("beta")?.values];
         let [mean, variance] = [variable("moving_mean")?.values, variable("moving_variance")?.values];
-        let (scale, shift) = scale_and_shift(&gamma, &beta, &mean, &variance, EPSILON);
+        let norm = ChannelAffine::from_batch_norm(&gamma, &beta, &mean, &variance, EPSILON)
+            .ok_or_else(|| format!("the parameters of {name} differ in their number"))?;
         let single = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect::<Vec<f32>>();
-        let (scale, shift) = (single(scale), single(shift));
+        let (scale, shift) = (single(norm.scale), single(norm.shift));
         let mut shape = vec![scale.len()];
         shape.resize(1 + trailing, 1);
         let scale = self.graph.add_weights(&format!("{name}.scale"), &shape, &scale);

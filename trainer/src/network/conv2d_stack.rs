@@ -10,12 +10,10 @@ use burn::tensor::module::max_pool2d;
 use burn::tensor::{Tensor, backend::Backend};
 
 /// A [`Conv2dStack`] and its weights.
-//
-// Checkpoints store the fields of a module by name: renaming one makes old checkpoints unreadable.
 #[derive(Module, Debug)]
 pub(crate) struct Conv2dStackLayer<B: Backend> {
     pub(crate) norm: Option<BatchNorm<B>>,
-    pub(crate) stages: Vec<Conv2dBlockLayer<B>>,
+    pub(crate) blocks: Vec<Conv2dBlockLayer<B>>,
     /// Output channels.
     pub(crate) channels: usize,
 }
@@ -35,7 +33,7 @@ impl<B: Backend> Conv2dStackLayer<B> {
     pub(crate) fn new(stack: &Conv2dStack, device: &B::Device) -> Self {
         Self {
             norm: stack.has_norm.then(|| BatchNormConfig::new(1).init(device)),
-            stages: stack.blocks.iter().map(|block| Conv2dBlockLayer::new(block, device)).collect(),
+            blocks: stack.blocks.iter().map(|block| Conv2dBlockLayer::new(block, device)).collect(),
             channels: stack.out_channels(),
         }
     }
@@ -45,7 +43,7 @@ impl<B: Backend> Conv2dStackLayer<B> {
         if let Some(norm) = &self.norm {
             image = norm.forward(image);
         }
-        for block in &self.stages {
+        for block in &self.blocks {
             image = block.forward(image);
         }
         image.flatten(1, 2)

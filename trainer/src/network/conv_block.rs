@@ -14,13 +14,11 @@ pub(super) const HE_NORMAL: Initializer =
     Initializer::KaimingNormal { gain: std::f64::consts::SQRT_2, fan_out_only: false };
 
 /// A [`ConvBlock`] and its weights.
-//
-// Checkpoints store the fields of a module by name: renaming one makes old checkpoints unreadable.
 #[derive(Module, Debug)]
 pub(crate) struct ConvBlockLayer<B: Backend> {
     pub(crate) convolution: Conv1d<B>,
     pub(crate) norm: Option<BatchNorm<B>>,
-    pub(crate) rectify: bool,
+    pub(crate) has_relu: bool,
     pub(crate) pool: usize,
     pub(crate) padding: (usize, usize),
 }
@@ -35,15 +33,15 @@ impl<B: NetworkBackend> ConvBlockLayer<B> {
         Self {
             convolution,
             norm: block.has_norm.then(|| BatchNormConfig::new(block.filters).init(device)),
-            rectify: block.has_relu,
+            has_relu: block.has_relu,
             pool: block.pool,
             padding: block.padding,
         }
     }
 
     /// Whether it can be trained on a bfloat16 signal.
-    pub(crate) fn supports_half(&self) -> bool {
-        B::SUPPORTS_HALF && self.norm.is_some() && self.convolution.bias.is_some()
+    pub(crate) fn supports_bf16(&self) -> bool {
+        B::SUPPORTS_BF16 && self.norm.is_some() && self.convolution.bias.is_some()
     }
 
     pub(crate) fn forward(&self, signal: Tensor<B, 3>) -> Tensor<B, 3> {
@@ -59,7 +57,7 @@ impl<B: NetworkBackend> ConvBlockLayer<B> {
         if let Some(norm) = &self.norm {
             signal = norm.forward(signal);
         }
-        if self.rectify {
+        if self.has_relu {
             signal = relu(signal);
         }
         if self.pool > 1 {
@@ -78,7 +76,7 @@ impl<B: NetworkBackend> ConvBlockLayer<B> {
             stride: self.convolution.stride,
             padding,
             epsilon: norm.epsilon,
-            has_relu: self.rectify,
+            has_relu: self.has_relu,
             pool: self.pool,
         };
         let training = B::ad_enabled(&signal.device());

@@ -11,7 +11,7 @@ use burn::tensor::{Tensor, backend::Backend};
 pub(crate) struct DenseLayer<B: Backend> {
     pub(crate) linear: Linear<B>,
     pub(crate) norm: Option<BatchNorm<B>>,
-    pub(crate) rectify: bool,
+    pub(crate) has_relu: bool,
 }
 
 impl<B: Backend> DenseLayer<B> {
@@ -19,7 +19,7 @@ impl<B: Backend> DenseLayer<B> {
         Self {
             linear: LinearConfig::new(dense.in_features, dense.out_features).init(device),
             norm: dense.has_norm.then(|| BatchNormConfig::new(dense.out_features).init(device)),
-            rectify: dense.has_relu,
+            has_relu: dense.has_relu,
         }
     }
 
@@ -29,6 +29,6 @@ impl<B: Backend> DenseLayer<B> {
         if let Some(norm) = &self.norm {
             values = norm.forward(values);
         }
-        if self.rectify { relu(values) } else { values }
+        if self.has_relu { relu(values) } else { values }
     }
 }

@@ -1,5 +1,5 @@
 //! The mel spectrogram as a layer: a Fourier transform by convolution, a mel filter bank,
-//! compression, and standardisation by the training set's mean and deviation.
+//! compression, and standardisation by the training set's mean and standard deviation.
 
 use super::conv_block::zero_pad;
 use crate::architecture::Mel;
@@ -12,17 +12,15 @@ use std::f64::consts::TAU;
 /// Sample rate of the network's input, in hertz.
 const SAMPLE_RATE: f64 = tagvane_engine::SAMPLE_RATE as f64;
 
-/// A [`Mel`] with the mean and deviation of its training set. It has no trained parameters.
-//
-// Checkpoints store the fields of a module by name: renaming one makes old checkpoints unreadable.
+/// A [`Mel`] with the mean and the standard deviation of its training set. It has no trained parameters.
 #[derive(Module, Debug)]
 pub(crate) struct MelSpectrogram<B: Backend> {
     /// Filters of the windowed Fourier transform, `[2 * bins, 1, frame]`: cosines, then sines.
-    pub(crate) waves: Tensor<B, 3>,
+    pub(crate) dft: Tensor<B, 3>,
     /// The mel filter bank, `[bands, bins, 1]`.
-    pub(crate) bank: Tensor<B, 3>,
-    /// The mean and the deviation that standardise the output.
-    pub(crate) scale: Param<Tensor<B, 1>>,
+    pub(crate) filter_bank: Tensor<B, 3>,
+    /// The mean and the standard deviation that standardise the output.
+    pub(crate) mean_and_std: Param<Tensor<B, 1>>,
     pub(crate) hop: usize,
     pub(crate) padding: (usize, usize),
 }
@@ -32,22 +30,22 @@ impl<B: Backend> MelSpectrogram<B> {
         let overlap = mel.frame - mel.hop;
         let tensor = |values, shape: [usize; 3]| Tensor::from_data(TensorData::new(values, shape), device);
         Self {
-            waves: tensor(dft_filters(mel), [2 * mel.bins(), 1, mel.frame]),
-            bank: tensor(mel_filter_bank(mel, SAMPLE_RATE), [mel.bands, mel.bins(), 1]),
-            scale: scale_param([0.0, 1.0], device),
+            dft: tensor(dft_filters(mel), [2 * mel.bins(), 1, mel.frame]),
+            filter_bank: tensor(mel_filter_bank(mel, SAMPLE_RATE), [mel.bands, mel.bins(), 1]),
+            mean_and_std: mean_and_std_param([0.0, 1.0], device),
             hop: mel.hop,
             padding: (overlap / 2, overlap - overlap / 2),
         }
     }
 
     pub(crate) fn forward(&self, waveform: Tensor<B, 3>) -> Tensor<B, 3> {
-        let (mean, deviation) = (self.scale.val().narrow(0, 0, 1), self.scale.val().narrow(0, 1, 1));
-        (self.log_mel(waveform) - mean.unsqueeze()) / deviation.unsqueeze()
+        let (mean, std) = (self.mean_and_std.val().narrow(0, 0, 1), self.mean_and_std.val().narrow(0, 1, 1));
+        (self.log_mel(waveform) - mean.unsqueeze()) / std.unsqueeze()
     }
 
-    /// Sets the mean and the deviation that standardise the output.
-    pub(crate) fn set_mean_and_deviation(&mut self, values: [f32; 2]) {
-        self.scale = scale_param(values, &self.waves.device());
+    /// Sets the mean and the standard deviation that standardise the output.
+    pub(crate) fn set_mean_and_std(&mut self, values: [f32; 2]) {
+        self.mean_and_std = mean_and_std_param(values, &self.dft.device());
     }
 
     /// `ln(1 + 10 |A|)` before the standardisation, `[batch, bands, frames]`.
@@ -55,15 +53,15 @@ impl<B: Backend> MelSpectrogram<B> {
         let convolve = |signal, weight: &Tensor<B, 3>, stride| {
             conv1d(signal, weight.clone(), None, ConvOptions::new([stride], [0], [1], 1))
         };
-        let spectrum = convolve(zero_pad(waveform, self.padding), &self.waves, self.hop);
+        let spectrum = convolve(zero_pad(waveform, self.padding), &self.dft, self.hop);
         let bins = spectrum.dims()[1] / 2;
         let (real, imaginary) = (spectrum.clone().narrow(1, 0, bins), spectrum.narrow(1, bins, bins));
         let magnitude = (real.square() + imaginary.square()).sqrt();
-        convolve(magnitude, &self.bank, 1).mul_scalar(10.0).add_scalar(1.0).log()
+        convolve(magnitude, &self.filter_bank, 1).mul_scalar(10.0).add_scalar(1.0).log()
     }
 }
 
-fn scale_param<B: Backend>(values: [f32; 2], device: &B::Device) -> Param<Tensor<B, 1>> {
+fn mean_and_std_param<B: Backend>(values: [f32; 2], device: &B::Device) -> Param<Tensor<B, 1>> {
     Param::from_tensor(Tensor::from_data(TensorData::new(values.to_vec(), [2]), device)).set_require_grad(false)
 }
 

@@ -21,24 +21,23 @@ use crate::architecture::{Layer, Plan};
 use crate::kernels::NetworkBackend;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{DType, Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// One layer of the trunk. Input and output are `[batch, channels, frames]`.
 //
-// Checkpoints store the variants and the fields of modules by name: renaming one makes old
-// checkpoints unreadable.
+// Checkpoints store the variants and the fields of all modules by name. When you rename one, raise the
+// format of checkpoints, and rename it in those of earlier formats by `crate::renamed`.
 #[derive(Module, Debug)]
 #[expect(clippy::large_enum_variant, reason = "a network has a dozen of them, and Box does not implement Module")]
 pub(crate) enum TrunkLayer<B: Backend> {
     Mel(MelSpectrogram<B>),
     Prominence(ProminenceLayer),
-    Stage(ConvBlockLayer<B>),
+    ConvBlock(ConvBlockLayer<B>),
     Residual(ResidualBlock<B>),
-    Picture(Conv2dStackLayer<B>),
-    Recurrent(GruLayer<B>),
+    Conv2dStack(Conv2dStackLayer<B>),
+    Gru(GruLayer<B>),
 }
 
 impl<B: NetworkBackend> TrunkLayer<B> {
@@ -46,10 +45,10 @@ impl<B: NetworkBackend> TrunkLayer<B> {
         match layer {
             Layer::Mel(mel) => Self::Mel(MelSpectrogram::new(mel, device)),
             Layer::Prominence(prominence) => Self::Prominence(ProminenceLayer::new(prominence)),
-            Layer::ConvBlock(block) => Self::Stage(ConvBlockLayer::new(block, device)),
+            Layer::ConvBlock(block) => Self::ConvBlock(ConvBlockLayer::new(block, device)),
             Layer::Residual(block) => Self::Residual(ResidualBlock::new(block, device)),
-            Layer::Conv2dStack(stack) => Self::Picture(Conv2dStackLayer::new(stack, device)),
-            Layer::Gru(gru) => Self::Recurrent(GruLayer::new(gru, device)),
+            Layer::Conv2dStack(stack) => Self::Conv2dStack(Conv2dStackLayer::new(stack, device)),
+            Layer::Gru(gru) => Self::Gru(GruLayer::new(gru, device)),
         }
     }
 
@@ -57,10 +56,10 @@ impl<B: NetworkBackend> TrunkLayer<B> {
         match self {
             Self::Mel(layer) => layer.forward(signal),
             Self::Prominence(layer) => layer.forward(signal),
-            Self::Stage(layer) => layer.forward(signal),
+            Self::ConvBlock(layer) => layer.forward(signal),
             Self::Residual(layer) => layer.forward(signal),
-            Self::Picture(layer) => layer.forward(signal),
-            Self::Recurrent(layer) => layer.forward(signal),
+            Self::Conv2dStack(layer) => layer.forward(signal),
+            Self::Gru(layer) => layer.forward(signal),
         }
     }
 }
@@ -72,13 +71,22 @@ pub enum Precision {
     /// Single precision throughout.
     #[default]
     Single,
-    /// bfloat16 for the signal between the first convolution block and the output layer. Weights,
-    /// statistics and optimiser steps stay in single precision.
-    Half,
+    /// bfloat16 for the input, the computation and the output of the trunk's normalised
+    /// [`ConvBlock`](crate::architecture::ConvBlock)s, except of one that reads the waveform. All other
+    /// layers (residual blocks and their convolutions too) compute in single precision. Weights,
+    /// statistics and optimiser steps stay in single precision everywhere.
+    // Checkpoints of earlier versions call it `half`.
+    #[serde(alias = "half")]
+    Bf16,
 }
 
 fn cast<B: Backend>(signal: Tensor<B, 3>, dtype: DType) -> Tensor<B, 3> {
     if signal.dtype() == dtype { signal } else { signal.cast(dtype) }
+}
+
+/// The values of a tensor in row-major order.
+pub(crate) fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
 }
 
 /// The output of a network for a batch of windows.
@@ -120,8 +128,9 @@ impl<B: NetworkBackend> Network<B> {
         self.forward_with_precision(Precision::Single, waveforms)
     }
 
-    /// Like [`forward`](Self::forward), in a precision. [`Precision::Half`] has an effect only where
-    /// [`NetworkBackend::SUPPORTS_HALF`] is set.
+    /// Like [`forward`](Self::forward), in a precision. [`Precision::Bf16`] has an effect only in
+    /// training, that is on a backend with autodiff, and only where [`NetworkBackend::SUPPORTS_BF16`] is
+    /// set.
     pub fn forward_with_precision(&self, precision: Precision, waveforms: Tensor<B, 2>) -> NetworkOutput<B> {
         let mut embedding = self.trunk_features(waveforms, precision);
         for layer in &self.head {
@@ -133,16 +142,18 @@ impl<B: NetworkBackend> Network<B> {
 
     /// The output of the trunk after its pooling, `[batch, values]`.
     fn trunk_features(&self, waveforms: Tensor<B, 2>, precision: Precision) -> Tensor<B, 2> {
+        // In evaluation mode no kernel takes a bfloat16 signal with weights in single precision.
+        let use_bf16 = precision == Precision::Bf16 && B::ad_enabled(&waveforms.device());
         let mut signal = waveforms.unsqueeze_dim(1);
         let mut levels = Vec::new();
         for (index, layer) in self.trunk.iter().enumerate() {
             // The waveform stays in single precision: the eight bits of bfloat16 would drown its
             // quiet parts in rounding noise.
-            let use_half = match layer {
-                TrunkLayer::Stage(block) => precision == Precision::Half && index > 0 && block.supports_half(),
+            let in_bf16 = match layer {
+                TrunkLayer::ConvBlock(block) => use_bf16 && index > 0 && block.supports_bf16(),
                 _ => false,
             };
-            signal = layer.forward(cast(signal, if use_half { DType::BF16 } else { DType::F32 }));
+            signal = layer.forward(cast(signal, if in_bf16 { DType::BF16 } else { DType::F32 }));
             if self.trunk.len() - index <= self.levels {
                 levels.push(cast(signal.clone(), DType::F32).max_dim(2).squeeze_dim(2));
             }
@@ -160,6 +171,9 @@ impl<B: NetworkBackend> Network<B> {
     }
 
     /// The network with a range of its tags only.
+    ///
+    /// # Panics
+    /// Panics if the range ends after the last tag.
     pub fn with_tags(mut self, tags: Range<usize>) -> Self {
         self.tags.weight = self.tags.weight.map(|weight| weight.slice_dim(1, tags.clone()));
         self.tags.bias = self.tags.bias.map(|bias| bias.map(|bias| bias.slice_dim(0, tags)));
@@ -172,17 +186,9 @@ impl<B: NetworkBackend> Network<B> {
     }
 }
 
-/// Mean binary cross-entropy of `logits` against soft `targets` within 0..=1, both `[batch, tags]`.
-///
-/// Computed as `max(x, 0) - x t + ln(1 + exp(-|x|))`, which no logit overflows.
-pub fn binary_cross_entropy<B: Backend>(logits: Tensor<B, 2>, targets: Tensor<B, 2>) -> Tensor<B, 1> {
-    let softplus = logits.clone().abs().neg().exp().log1p();
-    (relu(logits.clone()) - logits * targets + softplus).mean()
-}
-
 impl<B: NetworkBackend> Network<B> {
-    /// Whether the first layer is a mel spectrogram, whose mean and deviation have to be computed
-    /// before training.
+    /// Whether the first layer is a mel spectrogram, whose mean and standard deviation have to be
+    /// computed before training.
     pub(crate) fn has_mel_front_end(&self) -> bool {
         matches!(self.trunk.first(), Some(TrunkLayer::Mel(_)))
     }
@@ -196,10 +202,10 @@ impl<B: NetworkBackend> Network<B> {
         }
     }
 
-    /// Sets the mean and deviation that standardise the mel spectrogram.
-    pub(crate) fn set_mel_mean_and_deviation(&mut self, mean: f32, deviation: f32) {
+    /// Sets the mean and the standard deviation that standardise the mel spectrogram.
+    pub(crate) fn set_mel_mean_and_std(&mut self, mean: f32, std: f32) {
         if let Some(TrunkLayer::Mel(mel)) = self.trunk.first_mut() {
-            mel.set_mean_and_deviation([mean, deviation]);
+            mel.set_mean_and_std([mean, std]);
         }
     }
 }

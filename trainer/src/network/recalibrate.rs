@@ -35,10 +35,10 @@ fn recalibrate<B: Backend, const D: usize>(norm: &mut BatchNorm<B>, input: Tenso
     let channels = input.dims()[1];
     let (variance, mean) = input.swap_dims(0, 1).reshape([channels as i32, -1]).var_mean_bias(1);
     let (variance, mean): (Tensor<B, 1>, Tensor<B, 1>) = (variance.squeeze_dim(1), mean.squeeze_dim(1));
-    let deviation = |variance: Tensor<B, 1>| variance.add_scalar(norm.epsilon).sqrt();
-    let scale = norm.gamma.val() / deviation(norm.running_var.value());
+    let std = |variance: Tensor<B, 1>| variance.add_scalar(norm.epsilon).sqrt();
+    let scale = norm.gamma.val() / std(norm.running_var.value());
     let shift = norm.beta.val() - norm.running_mean.value() * scale.clone();
-    norm.gamma = Param::from_tensor(scale.clone() * deviation(variance.clone()));
+    norm.gamma = Param::from_tensor(scale.clone() * std(variance.clone()));
     norm.beta = Param::from_tensor(shift + scale * mean.clone());
     norm.running_mean = RunningState::new(mean);
     norm.running_var = RunningState::new(variance);
@@ -47,11 +47,11 @@ fn recalibrate<B: Backend, const D: usize>(norm: &mut BatchNorm<B>, input: Tenso
 impl<B: NetworkBackend> TrunkLayer<B> {
     fn recalibrate_batch_norm(&mut self, signal: &Tensor<B, 3>) {
         match self {
-            Self::Stage(layer) => layer.recalibrate_batch_norm(signal),
+            Self::ConvBlock(layer) => layer.recalibrate_batch_norm(signal),
             Self::Residual(layer) => layer.recalibrate_batch_norm(signal),
-            Self::Picture(layer) => layer.recalibrate_batch_norm(signal),
+            Self::Conv2dStack(layer) => layer.recalibrate_batch_norm(signal),
             // These have no batch normalisation.
-            Self::Mel(_) | Self::Prominence(_) | Self::Recurrent(_) => {}
+            Self::Mel(_) | Self::Prominence(_) | Self::Gru(_) => {}
         }
     }
 }
@@ -66,11 +66,11 @@ impl<B: NetworkBackend> ConvBlockLayer<B> {
 
 impl<B: NetworkBackend> ResidualBlock<B> {
     fn recalibrate_batch_norm(&mut self, signal: &Tensor<B, 3>) {
-        if let Some(projection) = &mut self.widen {
+        if let Some(projection) = &mut self.projection {
             projection.recalibrate_batch_norm(signal);
         }
         let mut signal = signal.clone();
-        for conv in &mut self.stages {
+        for conv in &mut self.blocks {
             conv.recalibrate_batch_norm(&signal);
             signal = conv.forward(signal);
         }
@@ -84,7 +84,7 @@ impl<B: Backend> Conv2dStackLayer<B> {
             recalibrate(norm, image.clone());
             image = norm.forward(image);
         }
-        for block in &mut self.stages {
+        for block in &mut self.blocks {
             block.recalibrate_batch_norm(&image);
             image = block.forward(image);
         }

@@ -9,18 +9,13 @@ use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::module::max_pool1d;
 use burn::tensor::{Tensor, backend::Backend};
 
-/// Dropout rate between the two convolutions of a block.
-const DROPOUT: f64 = 0.2;
-
 /// A [`Residual`] and its weights.
-//
-// Checkpoints store the fields of a module by name: renaming one makes old checkpoints unreadable.
 #[derive(Module, Debug)]
 pub(crate) struct ResidualBlock<B: Backend> {
-    pub(crate) stages: Vec<ConvBlockLayer<B>>,
+    pub(crate) blocks: Vec<ConvBlockLayer<B>>,
     pub(crate) excitation: Option<Excitation<B>>,
-    pub(crate) widen: Option<ConvBlockLayer<B>>,
-    pub(crate) shortcut: bool,
+    pub(crate) projection: Option<ConvBlockLayer<B>>,
+    pub(crate) has_shortcut: bool,
     pub(crate) pool: usize,
     dropout: Dropout,
 }
@@ -48,22 +43,22 @@ impl<B: NetworkBackend> ResidualBlock<B> {
             gates: LinearConfig::new(block.filters * ratio, block.filters).init(device),
         });
         Self {
-            stages: block.conv_blocks().iter().map(|conv| ConvBlockLayer::new(conv, device)).collect(),
+            blocks: block.conv_blocks().iter().map(|conv| ConvBlockLayer::new(conv, device)).collect(),
             excitation,
-            widen: block.projection().map(|conv| ConvBlockLayer::new(&conv, device)),
-            shortcut: block.has_shortcut,
+            projection: block.projection().map(|conv| ConvBlockLayer::new(&conv, device)),
+            has_shortcut: block.has_shortcut,
             pool: block.pool,
-            dropout: DropoutConfig::new(DROPOUT).init(),
+            dropout: DropoutConfig::new(Residual::DROPOUT).init(),
         }
     }
 
     pub(crate) fn forward(&self, signal: Tensor<B, 3>) -> Tensor<B, 3> {
-        let shortcut = match &self.widen {
+        let shortcut = match &self.projection {
             Some(projection) => projection.forward(signal.clone()),
             None => signal.clone(),
         };
         let mut result = signal;
-        for (index, conv) in self.stages.iter().enumerate() {
+        for (index, conv) in self.blocks.iter().enumerate() {
             if index > 0 {
                 result = self.dropout.forward(result);
             }
@@ -72,7 +67,7 @@ impl<B: NetworkBackend> ResidualBlock<B> {
         if let Some(excitation) = &self.excitation {
             result = excitation.forward(result);
         }
-        if !self.shortcut {
+        if !self.has_shortcut {
             return result;
         }
         max_pool1d(relu(result + shortcut), self.pool, self.pool, 0, 1, false)

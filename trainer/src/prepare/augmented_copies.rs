@@ -49,7 +49,11 @@ impl<'a> AugmentedCopies<'a> {
         originals.iter().flat_map(|source| (1..=count).map(move |number| copy(source, number))).collect()
     }
 
-    /// The audio of a copy, which depends on its name and the seed only: mono, at the sample rate of the cache.
+    /// The audio of a copy: mono, at the sample rate of the cache.
+    ///
+    /// It depends on the copy's name and the seed, on the recordings of its group and their order, because another one
+    /// may be mixed in, and on whether there are voices. The recording that is mixed in may be the original itself:
+    /// leaving it out would change the draws, and with them every copy of existing caches.
     ///
     /// # Errors
     /// The reason why the copy is skipped.

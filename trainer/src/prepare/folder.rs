@@ -1,12 +1,15 @@
 //! A data set of the user's own recordings, with tags from a CSV file or from folder names.
 
-use super::require_any;
+use super::{line_of, require_any};
 use crate::data::Source;
 use crate::error::{Result, TrainerError};
-use crate::files::find_audio;
+use crate::files;
 use crate::reproducible;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The groups of the split.
+const GROUPS: [&str; 3] = ["training", "validation", "test"];
 
 /// The fractions of the recordings that are held out.
 #[derive(Debug, Clone, Copy)]
@@ -33,12 +36,20 @@ impl HoldOut {
     }
 }
 
+/// A recording, its tags and its group.
+struct TaggedFile {
+    name: String,
+    path: PathBuf,
+    group: String,
+    tags: BTreeSet<String>,
+}
+
 /// Reads recordings from a CSV file with one row per recording: the path below `audio`, then the tags, in one or more
 /// columns or separated by `;`. An optional header `path,...` may name a column `group` with the values training,
-/// validation or test. Returns the tags, most frequent first, and the recordings.
+/// validation or test; where it is empty, the group is drawn. Returns the tags, most frequent first, and the recordings.
 ///
 /// # Errors
-/// [`TrainerError`] where the file cannot be read, a row has no path, or no recording has a tag.
+/// [`TrainerError`] where the file cannot be read, a row has no path or another group, or no recording has a tag.
 pub fn from_csv(list: &Path, audio: &Path, hold_out: HoldOut) -> Result<(Vec<String>, Vec<Source>)> {
     let failed = |error: csv::Error| TrainerError::content(list, error.to_string());
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_path(list).map_err(failed)?;
@@ -50,23 +61,29 @@ pub fn from_csv(list: &Path, audio: &Path, hold_out: HoldOut) -> Result<(Vec<Str
             group_column = record.iter().position(|name| name.eq_ignore_ascii_case("group"));
             continue;
         }
+        let line = line_of(&record);
+        let wrong = |what: String| TrainerError::content(list, format!("line {line}: {what}"));
         let name = record.get(0).unwrap_or_default().trim();
         if name.is_empty() {
-            return Err(TrainerError::content(
-                list,
-                format!("line {} has no path in its first column; add it", row + 1),
-            ));
+            return Err(wrong("there is no path in the first column; add it".into()));
         }
-        let group = group_column.and_then(|column| record.get(column)).map(|group| group.trim().to_owned());
+        let group = match group_column.and_then(|column| record.get(column)).unwrap_or_default().trim() {
+            "" => hold_out.group(name),
+            group if GROUPS.contains(&group) => group,
+            other => {
+                let groups = GROUPS.join(", ");
+                return Err(wrong(format!("the group \"{other}\" is none of {groups}; correct it or leave it empty")));
+            }
+        };
         let columns = record.iter().enumerate().skip(1).filter(|(column, _)| Some(*column) != group_column);
         let tags: BTreeSet<String> = columns
             .flat_map(|(_, text)| text.split(';'))
             .map(|tag| tag.trim().to_owned())
             .filter(|tag| !tag.is_empty())
             .collect();
-        tagged.push((name.to_owned(), group, tags));
+        tagged.push(TaggedFile { name: name.to_owned(), path: audio.join(name), group: group.to_owned(), tags });
     }
-    sources(tagged, audio, hold_out, list)
+    sources(tagged, list)
 }
 
 /// Finds the recordings below `audio`; the names of the folders between `audio` and a recording are its tags. Returns
@@ -75,31 +92,22 @@ pub fn from_csv(list: &Path, audio: &Path, hold_out: HoldOut) -> Result<(Vec<Str
 /// # Errors
 /// [`TrainerError`] where the folder cannot be read, or no recording is in a subfolder.
 pub fn from_folders(audio: &Path, hold_out: HoldOut) -> Result<(Vec<String>, Vec<Source>)> {
-    let mut tagged = Vec::new();
-    for path in find_audio(audio)? {
-        let inside = path.strip_prefix(audio).unwrap_or(&path);
-        let parts: Vec<String> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-        let tags: BTreeSet<String> = parts[..parts.len() - 1].iter().cloned().collect();
-        let name = parts.join("/");
+    let tagged_by_folders = |path: PathBuf| {
+        let name = files::relative_name(&path, audio);
+        let folders = name.rsplit_once('/').map_or("", |(folders, _)| folders);
+        let tags = folders.split('/').filter(|folder| !folder.is_empty()).map(str::to_owned).collect();
         // Folders are tags here, so the split is by recording.
         let group = hold_out.group(&format!("{name}/")).to_owned();
-        tagged.push((name, Some(group), tags));
-    }
-    sources(tagged, audio, hold_out, audio)
+        TaggedFile { name, path, group, tags }
+    };
+    sources(files::find_audio(audio)?.into_iter().map(tagged_by_folders).collect(), audio)
 }
 
-/// Path, group and tags of a recording.
-type TaggedPath = (String, Option<String>, BTreeSet<String>);
-
-fn sources(
-    tagged: Vec<TaggedPath>,
-    audio: &Path,
-    hold_out: HoldOut,
-    origin: &Path,
-) -> Result<(Vec<String>, Vec<Source>)> {
+/// The tags of recordings, most frequent first, and the recordings as sources; `origin` lists them.
+fn sources(tagged: Vec<TaggedFile>, origin: &Path) -> Result<(Vec<String>, Vec<Source>)> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for (_, _, tags) in &tagged {
-        tags.iter().for_each(|tag| *counts.entry(tag).or_default() += 1);
+    for tag in tagged.iter().flat_map(|recording| &recording.tags) {
+        *counts.entry(tag).or_default() += 1;
     }
     let mut names: Vec<(&str, usize)> = counts.into_iter().collect();
     names.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
@@ -107,12 +115,10 @@ fn sources(
     if names.is_empty() {
         return Err(TrainerError::content(origin, "no recording here has a tag; add tags"));
     }
-    let source = |(name, group, tags): &TaggedPath| Source {
-        name: name.clone(),
-        path: audio.join(name),
-        group: group.clone().unwrap_or_else(|| hold_out.group(name).to_owned()),
-        labels: names.iter().map(|tag| f32::from(tags.contains(tag))).collect(),
+    let source = |TaggedFile { name, path, group, tags }| {
+        let labels = names.iter().map(|tag| f32::from(tags.contains(tag))).collect();
+        Source { name, path: Some(path), group, labels: Some(labels) }
     };
-    let sources = require_any(tagged.iter().map(source).collect(), origin)?;
+    let sources = require_any(tagged.into_iter().map(source).collect(), origin)?;
     Ok((names, sources))
 }

@@ -1,6 +1,6 @@
 //! The MagnaTagATune data set as distributed: `annotations_final.csv` and folders of MP3 files.
 
-use super::require_any;
+use super::{line_of, require_any};
 use crate::data::Source;
 use crate::data::vocabularies::MAGNATAGATUNE;
 use crate::error::{Result, TrainerError};
@@ -40,9 +40,10 @@ pub fn sources(annotations: &Path, audio: &Path, keep_untagged: bool) -> Result<
     let tags = MAGNATAGATUNE.iter().map(|tag| column(tag)).collect::<Result<Vec<_>>>()?;
     let path = column("mp3_path")?;
     let mut sources = Vec::new();
-    for (row, record) in reader.records().enumerate() {
+    for record in reader.records() {
         let record = record.map_err(failed)?;
-        let wrong = |what: String| TrainerError::content(annotations, format!("row {}: {what}", row + 2));
+        let line = line_of(&record);
+        let wrong = |what: String| TrainerError::content(annotations, format!("line {line}: {what}"));
         let name = record.get(path).unwrap_or_default();
         let Some(group) = name.split_once('/').and_then(|(folder, _)| group(folder)) else {
             return Err(wrong(format!("\"{name}\" is not in one of the folders 0 to f; correct the path")));
@@ -54,7 +55,12 @@ pub fn sources(annotations: &Path, audio: &Path, keep_untagged: bool) -> Result<
         };
         let labels = tags.iter().map(label).collect::<Result<Vec<f32>>>()?;
         if keep_untagged || labels.contains(&1.0) {
-            sources.push(Source { name: name.into(), path: audio.join(name), group: group.into(), labels });
+            sources.push(Source {
+                name: name.into(),
+                path: Some(audio.join(name)),
+                group: group.into(),
+                labels: Some(labels),
+            });
         }
     }
     require_any(sources, annotations)

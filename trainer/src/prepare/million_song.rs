@@ -36,9 +36,9 @@ pub fn sources(split: &Path, audio: &Path, tags: usize) -> Result<Vec<Source>> {
             }
             sources.push(Source {
                 name: stem.into(),
-                path: audio.join(format!("{stem}.clip.mp3")),
+                path: Some(audio.join(format!("{stem}.clip.mp3"))),
                 group: group.into(),
-                labels: labels.to_vec(),
+                labels: Some(labels.to_vec()),
             });
         }
     }

@@ -9,14 +9,16 @@ pub mod shard;
 mod teacher;
 pub mod teachers;
 
+use crate::audio::decode_mono;
 use crate::data::cache::Entry;
 use crate::data::{CacheInfo, Labels, PartWriter, Source};
 use crate::error::{Result, TrainerError};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::parallel;
+use crate::progress::progress_bar;
 use shard::Shard;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use tagvane_engine::resample::Resampler;
+use tagvane_engine::SAMPLE_RATE;
 
 /// Options that all data sets share.
 #[derive(Debug, Clone)]
@@ -44,8 +46,16 @@ pub struct PrepareSummary {
     pub skipped: Vec<String>,
 }
 
-/// Decodes and labels sources into a cache. `label` takes a source and its samples at the sample rate of the cache,
-/// and returns the labels, or the reason why the source is skipped.
+/// The result of labelling a source.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LabelOutcome {
+    /// The labels.
+    Labelled(Labels),
+    /// There are none, so that the source is skipped; the reason, in a sentence.
+    Skipped(String),
+}
+
+/// Decodes and labels sources into a cache. `label` takes a source and its samples at the sample rate of the cache.
 ///
 /// # Errors
 /// [`TrainerError`] where the cache cannot be written or a teacher fails. A recording that cannot be used is skipped
@@ -54,13 +64,13 @@ pub fn prepare_sources(
     options: &PrepareOptions,
     tags: Vec<String>,
     sources: &[Source],
-    label: impl Fn(&Source, &[f32]) -> Result<std::result::Result<Labels, String>> + Sync,
+    label: impl Fn(&Source, &[f32]) -> Result<LabelOutcome> + Sync,
 ) -> Result<PrepareSummary> {
     prepare_sources_with(options, tags, sources, |source| decode(options, source), label)
 }
 
 /// Like [`prepare_sources`], but takes the audio of a source from `samples`, mono at the sample rate of the cache,
-/// instead of decoding its file.
+/// instead of decoding its file. An error of `samples` is the reason why the source is skipped.
 ///
 /// # Errors
 /// Those of [`prepare_sources`].
@@ -69,23 +79,27 @@ pub fn prepare_sources_with(
     tags: Vec<String>,
     sources: &[Source],
     samples: impl Fn(&Source) -> std::result::Result<Vec<f32>, String> + Sync,
-    label: impl Fn(&Source, &[f32]) -> Result<std::result::Result<Labels, String>> + Sync,
+    label: impl Fn(&Source, &[f32]) -> Result<LabelOutcome> + Sync,
 ) -> Result<PrepareSummary> {
-    let Shard { number, count } = options.shard;
-    let writer = PartWriter::open(&options.cache, &CacheInfo::new(tags), number, count)?;
-    let shard = sources.iter().skip(number - 1).step_by(count);
-    let (done, missing): (Vec<&Source>, Vec<&Source>) = shard.partition(|source| writer.contains(&source.name));
-    let bar = progress_bar(done.len() + missing.len(), done.len());
+    let shard = options.shard;
+    let writer = PartWriter::open(&options.cache, &CacheInfo::new(tags), shard.number, shard.count)?;
+    let selected = shard.select(sources.iter().collect());
+    let (done, missing): (Vec<&Source>, Vec<&Source>) =
+        selected.into_iter().partition(|source| writer.contains(&source.name));
+    let bar = progress_bar(done.len() + missing.len(), done.len(), "recordings");
     let writer = Mutex::new(writer);
-    crate::parallel::map(&missing, options.jobs, |source| {
-        let labelled = samples(source).map_or_else(
-            |reason| Ok(Err(reason)),
-            |samples| Ok::<_, TrainerError>(label(source, &samples)?.map(|labels| (samples, labels))),
-        )?;
+    parallel::map(&missing, options.jobs, |source| {
+        let (samples, outcome) = match samples(source) {
+            Ok(samples) => {
+                let outcome = label(source, &samples)?;
+                (samples, outcome)
+            }
+            Err(reason) => (Vec::new(), LabelOutcome::Skipped(reason)),
+        };
         let mut writer = writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let written = match labelled {
-            Ok((samples, labels)) => writer.add_track(&source.name, &source.group, &samples, labels),
-            Err(reason) => writer.skip(&source.name, &reason),
+        let written = match outcome {
+            LabelOutcome::Labelled(labels) => writer.add_track(&source.name, &source.group, &samples, labels),
+            LabelOutcome::Skipped(reason) => writer.skip(&source.name, &reason),
         };
         bar.inc(1);
         written
@@ -111,39 +125,29 @@ pub fn prepare_sources_with(
 ///
 /// # Errors
 /// Never.
-pub fn dataset_labels(source: &Source, _samples: &[f32]) -> Result<std::result::Result<Labels, String>> {
-    Ok(Ok(Labels::Clip(source.labels.clone())))
-}
-
-/// The style of a progress bar that counts `name`.
-pub(crate) fn progress_style(name: &str) -> ProgressStyle {
-    let template = format!("{{bar:30}} {{pos}}/{{len}} {name}, {{per_sec}}, {{eta}} left");
-    ProgressStyle::with_template(&template).unwrap_or(ProgressStyle::default_bar())
-}
-
-fn progress_bar(total: usize, done: usize) -> ProgressBar {
-    let bar = ProgressBar::new(total as u64).with_style(progress_style("recordings"));
-    bar.set_position(done as u64);
-    bar.reset_eta();
-    bar
+pub fn dataset_labels(source: &Source, _samples: &[f32]) -> Result<LabelOutcome> {
+    let labels = source.labels.clone();
+    let missing = || LabelOutcome::Skipped("the data set has no labels for it".into());
+    Ok(labels.map_or_else(missing, |labels| LabelOutcome::Labelled(Labels::Clip(labels))))
 }
 
 /// Decodes the file of a source: mono samples at the sample rate of the cache, or the reason why it is skipped.
 fn decode(options: &PrepareOptions, source: &Source) -> std::result::Result<Vec<f32>, String> {
-    let recording = tagvane_audio::read(&source.path).map_err(|error| error.to_string())?;
-    if recording.seconds() < options.min_seconds {
-        return Err(format!("only {:.1} s long, at least {} s are required", recording.seconds(), options.min_seconds));
+    let path = source.path.as_deref().ok_or("it has no audio file")?;
+    let mut audio = decode_mono(path, SAMPLE_RATE).map_err(|error| error.to_string())?;
+    let PrepareOptions { min_seconds, max_seconds, .. } = options;
+    if audio.seconds < *min_seconds {
+        return Err(format!("only {:.1} s long, at least {min_seconds} s are required", audio.seconds));
     }
-    let rate = f64::from(tagvane_engine::SAMPLE_RATE);
-    let resampler = Resampler::new(f64::from(recording.sample_rate), rate).map_err(|error| error.to_string())?;
-    let mut samples = resampler.resample_all(&recording.mono());
-    if let Some(max_seconds) = options.max_seconds {
-        samples.truncate((max_seconds * rate) as usize);
+    if let Some(max_seconds) = max_seconds {
+        audio.samples.truncate((max_seconds * f64::from(SAMPLE_RATE)) as usize);
     }
-    if samples.iter().any(|sample| !sample.is_finite()) {
-        return Err("it has samples that are not finite numbers".into());
-    }
-    Ok(samples)
+    Ok(audio.samples)
+}
+
+/// The line of a CSV file that a record starts in, from 1.
+fn line_of(record: &csv::StringRecord) -> u64 {
+    record.position().map_or(0, csv::Position::line)
 }
 
 /// Returns `sources`, which were listed in `origin`, if there are any.

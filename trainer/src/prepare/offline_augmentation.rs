@@ -1,6 +1,7 @@
 //! Offline augmentation of a recording: speed, mixing, equaliser, reverberation, codec, level. The teachers label the
 //! augmented audio.
 
+use crate::audio::normalise_peak;
 use biquad::{Biquad as _, Coefficients, DirectForm2Transposed, ToHertz as _, Type};
 use fft_convolver::FFTConvolver;
 use rand::Rng;
@@ -13,47 +14,63 @@ use vorbis_rs::{VorbisBitrateManagementStrategy, VorbisDecoder, VorbisEncoderBui
 
 const RATE: f32 = SAMPLE_RATE as f32;
 
-/// The parameters of an augmentation. Steps are applied in the order of the fields, except that the level is set
+/// The parameters of an augmentation. Steps are applied in the order of the fields, except that the peak level is set
 /// before the codec.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OfflineAugmentation {
     /// Playback speed as a factor; pitch changes with it.
     pub speed: f64,
-    /// Level of another recording that is mixed in, relative to this one; `None` mixes none.
+    /// RMS level of another recording that is mixed in, as a factor of the recording's; `None` mixes none.
     pub mix_gain: Option<f32>,
-    /// Level of a voice that is mixed in, relative to the recording; `None` mixes none.
+    /// RMS level of a voice that is mixed in, as a factor of the recording's; `None` mixes none.
     pub voice_gain: Option<f32>,
-    /// Gains of the low shelf and the high shelf, in decibels.
-    pub shelves: (f32, f32),
-    /// Frequency of a peaking filter in hertz, and its gain in decibels.
-    pub peak: (f32, f32),
-    /// Reverberation time (RT60) in seconds, and the level of the reverberation relative to the dry signal.
-    pub reverb: Option<(f32, f32)>,
-    /// Quality of an Ogg Vorbis encoding, -0.2 to 1.
-    pub codec: Option<f32>,
-    /// Peak level that the signal is normalised to.
-    pub level: f32,
+    /// Gain of a shelving filter below 250 Hz, in decibels.
+    pub low_shelf_db: f32,
+    /// Gain of a shelving filter above 3500 Hz, in decibels.
+    pub high_shelf_db: f32,
+    /// Frequency of a peaking filter, in hertz.
+    pub peaking_hertz: f32,
+    /// Gain of the peaking filter, in decibels.
+    pub peaking_db: f32,
+    /// Reverberation; `None` adds none.
+    pub reverb: Option<Reverb>,
+    /// Quality of an Ogg Vorbis encoding, -0.2 to 1; `None` does not encode.
+    pub codec_quality: Option<f32>,
+    /// Peak that the signal is normalised to, above 0; 1 is full scale.
+    pub peak_level: f32,
+}
+
+/// The parameters of a reverberation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reverb {
+    /// Reverberation time (RT60), in seconds.
+    pub seconds: f32,
+    /// Level of the reverberation, as a factor of the dry signal's: the norm of the impulse response.
+    pub gain: f32,
 }
 
 impl OfflineAugmentation {
     /// Draws random parameters: speed within about 15 percent, and mixing, voice, reverberation and codec with
-    /// probability 1/3 each.
+    /// probability 1/3 each. The fields are drawn in their order, on which the copies of existing caches depend.
     pub fn draw(random: &mut ChaCha12Rng) -> Self {
         let third = |random: &mut ChaCha12Rng| random.random_bool(1.0 / 3.0);
         Self {
             speed: 2_f64.powf(random.random_range(-0.2..0.2)),
             mix_gain: third(random).then(|| random.random_range(0.2..1.0)),
             voice_gain: third(random).then(|| random.random_range(0.4..2.0)),
-            shelves: (random.random_range(-9.0..9.0), random.random_range(-9.0..9.0)),
-            peak: (random.random_range(200.0..6_000.0), random.random_range(-9.0..9.0)),
-            reverb: third(random).then(|| (random.random_range(0.2..2.5), random.random_range(0.1..0.8))),
-            codec: third(random).then(|| random.random_range(-0.2..0.3)),
-            level: random.random_range(0.15..0.98),
+            low_shelf_db: random.random_range(-9.0..9.0),
+            high_shelf_db: random.random_range(-9.0..9.0),
+            peaking_hertz: random.random_range(200.0..6_000.0),
+            peaking_db: random.random_range(-9.0..9.0),
+            reverb: third(random)
+                .then(|| Reverb { seconds: random.random_range(0.2..2.5), gain: random.random_range(0.1..0.8) }),
+            codec_quality: third(random).then(|| random.random_range(-0.2..0.3)),
+            peak_level: random.random_range(0.15..0.98),
         }
     }
 
-    /// Applies the augmentation. `other` and `voice` are the signals to mix in; `random` draws the impulse response
-    /// of the reverberation.
+    /// Applies the augmentation to mono samples at 22050 Hz. `other` and `voice` are the signals to mix in, which are
+    /// repeated as often as needed; `random` draws the impulse response of the reverberation.
     ///
     /// # Errors
     /// A message where a step fails.
@@ -70,25 +87,24 @@ impl OfflineAugmentation {
         let level = rms(&augmented);
         for (gain, other) in [(self.mix_gain, other), (self.voice_gain, voice)] {
             if let (Some(gain), Some(other)) = (gain, other.filter(|other| !other.is_empty())) {
-                // Gains are relative to the RMS level of the recording.
                 let gain = gain * level / rms(other).max(1e-6);
                 augmented.iter_mut().zip(other.iter().cycle()).for_each(|(sample, other)| *sample += gain * other);
             }
         }
         for (kind, hertz) in [
-            (Type::LowShelf(self.shelves.0), 250.0),
-            (Type::HighShelf(self.shelves.1), 3_500.0),
-            (Type::PeakingEQ(self.peak.1), self.peak.0),
+            (Type::LowShelf(self.low_shelf_db), 250.0),
+            (Type::HighShelf(self.high_shelf_db), 3_500.0),
+            (Type::PeakingEQ(self.peaking_db), self.peaking_hertz),
         ] {
             let filter = Coefficients::<f32>::from_params(kind, RATE.hz(), hertz.hz(), std::f32::consts::FRAC_1_SQRT_2);
             let mut filter = DirectForm2Transposed::<f32>::new(filter.map_err(|error| format!("{error:?}"))?);
             augmented.iter_mut().for_each(|sample| *sample = filter.run(*sample));
         }
-        if let Some((seconds, gain)) = self.reverb {
-            augmented = add_reverb(&augmented, seconds, gain, random)?;
+        if let Some(reverb) = self.reverb {
+            augmented = add_reverb(&augmented, reverb, random)?;
         }
-        normalise_peak(&mut augmented, self.level);
-        if let Some(quality) = self.codec {
+        normalise_peak(&mut augmented, self.peak_level);
+        if let Some(quality) = self.codec_quality {
             augmented = encode_and_decode(&augmented, quality).map_err(|error| error.to_string())?;
         }
         Ok(augmented)
@@ -101,17 +117,10 @@ fn rms(samples: &[f32]) -> f32 {
     (sum / samples.len().max(1) as f64).sqrt() as f32
 }
 
-/// Scales the peak to `level`; silence is unchanged.
-fn normalise_peak(samples: &mut [f32], level: f32) {
-    let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
-    if peak > 0.0 {
-        samples.iter_mut().for_each(|sample| *sample *= level / peak);
-    }
-}
-
-/// Adds reverberation whose impulse response is noise that decays by 60 dB within `seconds`.
-fn add_reverb(samples: &[f32], seconds: f32, gain: f32, random: &mut ChaCha12Rng) -> Result<Vec<f32>, String> {
+/// Adds reverberation whose impulse response is noise that decays by 60 dB within the reverberation time.
+fn add_reverb(samples: &[f32], reverb: Reverb, random: &mut ChaCha12Rng) -> Result<Vec<f32>, String> {
     const BLOCK: usize = 4_096;
+    let Reverb { seconds, gain } = reverb;
     let length = ((seconds * RATE) as usize).max(1);
     let decay = |sample: usize| 10_f32.powf(-3.0 * sample as f32 / length as f32);
     let mut response: Vec<f32> =
@@ -154,11 +163,13 @@ mod tests {
         speed: 1.0,
         mix_gain: None,
         voice_gain: None,
-        shelves: (0.0, 0.0),
-        peak: (1_000.0, 0.0),
+        low_shelf_db: 0.0,
+        high_shelf_db: 0.0,
+        peaking_hertz: 1_000.0,
+        peaking_db: 0.0,
         reverb: None,
-        codec: None,
-        level: 0.5,
+        codec_quality: None,
+        peak_level: 0.5,
     };
 
     fn tone(hertz: f32, seconds: f32) -> Vec<f32> {
@@ -198,16 +209,17 @@ mod tests {
         assert!((1.9..2.1).contains(&(strength(&voiced, 1_000.0) / strength(&voiced, 440.0))));
 
         let both: Vec<f32> = sound.iter().zip(tone(6_000.0, 2.0)).map(|(low, high)| low + high).collect();
-        let dark = apply(OfflineAugmentation { shelves: (9.0, -9.0), ..IDENTITY }, &both, None);
+        let dark = apply(OfflineAugmentation { low_shelf_db: 9.0, high_shelf_db: -9.0, ..IDENTITY }, &both, None);
         assert!(strength(&dark, 440.0) > 2.0 * strength(&dark, 6_000.0));
 
         let mut click = vec![0.0; 44_100];
         click[0] = 1.0;
-        let reverberant = apply(OfflineAugmentation { reverb: Some((1.0, 0.5)), ..IDENTITY }, &click, None);
+        let reverb = Some(Reverb { seconds: 1.0, gain: 0.5 });
+        let reverberant = apply(OfflineAugmentation { reverb, ..IDENTITY }, &click, None);
         let level = |from: usize| rms(&reverberant[from..from + 2_205]);
         assert!(level(1_000) > 5.0 * level(11_025) && level(11_025) > 0.0 && level(30_000) == 0.0);
 
-        let coded = apply(OfflineAugmentation { codec: Some(-0.1), ..IDENTITY }, &both, None);
+        let coded = apply(OfflineAugmentation { codec_quality: Some(-0.1), ..IDENTITY }, &both, None);
         assert_eq!(coded.len(), both.len());
         let error: Vec<f32> = coded.iter().zip(apply(IDENTITY, &both, None)).map(|(a, b)| a - b).collect();
         let relative_error = rms(&error) / rms(&coded);

@@ -2,6 +2,9 @@
 
 use crate::error::{Result, TrainerError};
 
+/// Maximum number of shards: the names of a cache's parts have five digits.
+const MAX_COUNT: usize = 99_999;
+
 /// Shard `number` of `count`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
@@ -62,10 +65,10 @@ impl Shard {
                 Self { number, count }
             }
         };
-        if shard.number < 1 || shard.number > shard.count || shard.count > 99_999 {
-            let Self { number, count } = shard;
+        let Self { number, count } = shard;
+        if !(1..=MAX_COUNT).contains(&count) || !(1..=count).contains(&number) {
             return Err(refuse(format!(
-                "part {number} of {count} does not exist; give --shard K/N with K from 1 to N"
+                "--shard {number}/{count}: give K/N with K from 1 to N, and N at most {MAX_COUNT}"
             )));
         }
         Ok(shard)

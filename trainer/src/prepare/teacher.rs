@@ -3,9 +3,13 @@
 //! tract runs it, or OpenVINO with the feature `openvino`, which is faster; their predictions agree within 1e-5.
 
 use crate::error::{Result, TrainerError};
+use crate::musicnn;
 use crate::network::Precision;
 use std::path::Path;
 use tagvane_engine::{InferenceMode, Model};
+
+/// Sample rate of the teachers' input, in hertz.
+pub(super) const RATE: u32 = musicnn::RATE;
 
 /// A tagger for audio at 16 kHz.
 pub(super) struct Teacher {
@@ -15,13 +19,18 @@ pub(super) struct Teacher {
 }
 
 impl Teacher {
-    /// Opens an ONNX file.
+    /// Opens an ONNX file. A file that states no sample rate is taken for one at 16 kHz.
     ///
     /// # Errors
-    /// [`TrainerError::Content`] where the file is not a tagger, or OpenVINO cannot be loaded.
+    /// [`TrainerError::Content`] where the file is not a tagger or states another sample rate, or OpenVINO cannot be
+    /// loaded.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let wrong = |what: String| TrainerError::content(path, what);
         let model = Model::open(path, InferenceMode::FullWindows).map_err(|error| wrong(error.to_string()))?;
+        let rate = model.sample_rate();
+        if rate != RATE && !model.is_sample_rate_assumed() {
+            return Err(wrong(format!("this model is for audio at {rate} Hz; give a teacher for audio at {RATE} Hz")));
+        }
         Ok(Self {
             #[cfg(feature = "openvino")]
             runtime: runtime::Runtime::open(path, model.window()).map_err(wrong)?,
@@ -39,8 +48,8 @@ impl Teacher {
         self.model.window()
     }
 
-    /// The probability of each tag in a window. Half precision applies to OpenVINO on processors with bfloat16 only;
-    /// otherwise inference is in single precision.
+    /// The probability of each tag in a window. bfloat16 applies to OpenVINO on processors that have it; otherwise
+    /// inference is in single precision.
     ///
     /// # Errors
     /// [`TrainerError`] where inference fails.
@@ -68,7 +77,7 @@ mod runtime {
         bytes: Vec<u8>,
         window: usize,
         single: OnceLock<Compiled>,
-        half: OnceLock<Compiled>,
+        bf16: OnceLock<Compiled>,
     }
 
     /// A compiled model and its idle inference requests, one for each thread that predicts at the same time.
@@ -80,7 +89,7 @@ mod runtime {
     impl Runtime {
         pub(super) fn open(path: &Path, window: usize) -> Result<Self, String> {
             let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-            let runtime = Self { bytes, window, single: OnceLock::new(), half: OnceLock::new() };
+            let runtime = Self { bytes, window, single: OnceLock::new(), bf16: OnceLock::new() };
             runtime.compiled(Precision::Single)?;
             Ok(runtime)
         }
@@ -100,7 +109,7 @@ mod runtime {
         fn compiled(&self, precision: Precision) -> Result<&Compiled, String> {
             let cell = match precision {
                 Precision::Single => &self.single,
-                Precision::Half => &self.half,
+                Precision::Bf16 => &self.bf16,
             };
             if let Some(compiled) = cell.get() {
                 return Ok(compiled);
@@ -118,7 +127,7 @@ mod runtime {
         let processors = std::thread::available_parallelism().map_or(1, usize::from).to_string();
         let kind = match precision {
             Precision::Single => "f32",
-            Precision::Half => "bf16",
+            Precision::Bf16 => "bf16",
         };
         let settings = [
             (RwPropertyKey::HintInferencePrecision, kind),

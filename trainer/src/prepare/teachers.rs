@@ -1,39 +1,47 @@
 //! Pseudo-labels: the mean prediction of ONNX taggers, the teachers, for segments of a recording.
 
-use super::require_any;
-use super::teacher::Teacher;
+use super::teacher::{RATE, Teacher};
+use super::{LabelOutcome, require_any};
 use crate::data::vocabularies;
 use crate::data::{Labels, Segment, Source};
 use crate::error::{Result, TrainerError};
-use crate::files::find_audio;
-use crate::musicnn;
+use crate::files;
 use crate::network::Precision;
 use crate::reproducible;
 use rand::Rng as _;
 use std::path::{Path, PathBuf};
 use tagvane_engine::resample::Resampler;
 
-/// Sample rate of the teachers' input, in hertz.
-const TEACHER_RATE: f64 = musicnn::RATE as f64;
+/// Usual length of a labelled segment, in samples at 22050 Hz: the window of the best network in the paper.
+pub const SEGMENT_LENGTH: usize = 59_049;
 
-/// Teachers, and the segments that they label.
-pub struct Teachers {
+/// A segment whose peak is at most this, -60 dBFS, is silent.
+const SILENCE_PEAK: f32 = 1e-3;
+
+/// Labels segments of recordings by the mean predictions of teachers.
+pub struct PseudoLabeller {
     /// The teachers of each vocabulary.
     vocabularies: Vec<Vec<Teacher>>,
-    /// Length of a segment in samples.
-    pub window: usize,
+    /// In samples at 22050 Hz.
+    segment_length: usize,
     /// Maximum number of segments per track.
-    pub max_segments: usize,
+    max_segments: usize,
 }
 
-impl Teachers {
-    /// Opens ONNX taggers for audio at 16 kHz. The predictions of teachers with the same tags are averaged.
+impl PseudoLabeller {
+    /// Opens ONNX taggers for audio at 16 kHz. The predictions of teachers with the same tags are averaged. They label at
+    /// most `max_segments` segments per track, each of `segment_length` samples at 22050 Hz.
     ///
     /// # Errors
-    /// [`TrainerError`] where there is no teacher, or one cannot be loaded.
-    pub fn open(paths: &[PathBuf], window: usize, max_segments: usize) -> Result<Self> {
+    /// [`TrainerError`] where there is no teacher, one cannot be loaded, or one of the numbers is 0.
+    pub fn open(paths: &[PathBuf], segment_length: usize, max_segments: usize) -> Result<Self> {
         if paths.is_empty() {
             return Err(TrainerError::Request("give at least one --teacher".into()));
+        }
+        if segment_length == 0 || max_segments == 0 {
+            return Err(TrainerError::Request(format!(
+                "at most {max_segments} segments of {segment_length} samples give no labels; give numbers above 0"
+            )));
         }
         let mut vocabularies: Vec<Vec<Teacher>> = Vec::new();
         for path in paths {
@@ -43,7 +51,7 @@ impl Teachers {
                 None => vocabularies.push(vec![teacher]),
             }
         }
-        Ok(Self { vocabularies, window, max_segments })
+        Ok(Self { vocabularies, segment_length, max_segments })
     }
 
     /// The tags of all vocabularies, in the order of the labels, joined by [`vocabularies::join`].
@@ -52,8 +60,8 @@ impl Teachers {
         vocabularies::join(&lists)
     }
 
-    /// Labels segments of a track at random positions drawn from `seed`; silent segments are left out. The inner error
-    /// is the reason why the track has no labels.
+    /// Labels segments of a track at random positions drawn from `seed`; silent segments are left out. `samples` are
+    /// mono at 22050 Hz.
     ///
     /// # Errors
     /// [`TrainerError`] where inference fails.
@@ -63,35 +71,32 @@ impl Teachers {
         samples: &[f32],
         seed: u64,
         precision: Precision,
-    ) -> Result<std::result::Result<Labels, String>> {
-        let rate = f64::from(tagvane_engine::SAMPLE_RATE);
-        let resampler = match Resampler::new(rate, TEACHER_RATE) {
-            Ok(resampler) => resampler,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
+    ) -> Result<LabelOutcome> {
+        let (rate, teacher_rate) = (f64::from(tagvane_engine::SAMPLE_RATE), f64::from(RATE));
+        let resampler = Resampler::new(rate, teacher_rate).map_err(|error| TrainerError::Request(error.to_string()))?;
         let teacher_input = resampler.resample_all(samples);
+        let length = self.segment_length;
         let mut segments = Vec::new();
         for start in self.segment_starts(&source.name, samples.len(), seed) {
-            let window = &samples[start..start + self.window];
-            if !window.iter().any(|sample| sample.abs() > 1e-3) {
+            if samples[start..start + length].iter().all(|sample| sample.abs() <= SILENCE_PEAK) {
                 continue;
             }
-            let middle = (start + self.window / 2) as f64 / rate * TEACHER_RATE;
+            let middle = (start + length / 2) as f64 / rate * teacher_rate;
             let probabilities = self.predict(&teacher_input, middle as usize, precision)?;
-            segments.push(Segment { start, length: self.window, probabilities });
+            segments.push(Segment { start, length, probabilities });
         }
         if segments.is_empty() {
-            return Ok(Err("it is silent or shorter than a segment".into()));
+            return Ok(LabelOutcome::Skipped("it is silent or shorter than a segment".into()));
         }
-        Ok(Ok(Labels::Segments(segments)))
+        Ok(LabelOutcome::Labelled(Labels::Segments(segments)))
     }
 
     /// First samples of the segments of a track: the track is divided into equal parts, as many as segments fit without
     /// overlap but at most `max_segments`, and one segment starts at a random position in each part.
     fn segment_starts(&self, source: &str, samples: usize, seed: u64) -> Vec<usize> {
         let mut random = reproducible::generator(seed, source);
-        let count = (samples / self.window).min(self.max_segments);
-        let boundary = |index: usize| index * (samples - self.window) / count.max(1);
+        let count = (samples / self.segment_length).min(self.max_segments);
+        let boundary = |index: usize| index * (samples - self.segment_length) / count.max(1);
         (0..count).map(|index| random.random_range(boundary(index)..=boundary(index + 1))).collect()
     }
 
@@ -117,19 +122,18 @@ impl Teachers {
     }
 }
 
-/// The recordings below the folder `audio`, except those whose path contains an entry of `exclude`. Each subfolder of
-/// `audio` is a group.
+/// The recordings below the folder `audio`, except those whose path below it contains an entry of `exclude`. Each
+/// subfolder of `audio` is a group; the recordings in `audio` itself are the group `all`.
 ///
 /// # Errors
 /// [`TrainerError`] where the folder cannot be read or has no recordings.
 pub fn sources(audio: &Path, exclude: &[String]) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
-    for path in find_audio(audio)? {
-        let inside = path.strip_prefix(audio).unwrap_or(&path);
-        let name = inside.to_string_lossy().into_owned();
+    for path in files::find_audio(audio)? {
+        let name = files::relative_name(&path, audio);
         let group = name.split_once('/').map_or("all", |(group, _)| group).to_owned();
         if !exclude.iter().any(|word| name.contains(word.as_str())) {
-            sources.push(Source { name, path, group, labels: Vec::new() });
+            sources.push(Source { name, path: Some(path), group, labels: None });
         }
     }
     require_any(sources, audio)

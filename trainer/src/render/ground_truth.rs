@@ -2,7 +2,7 @@
 
 use super::compose::{DRUM_CHANNEL, Piece};
 
-/// The tags of a General MIDI program.
+/// The tags of a General MIDI program, counted from 0.
 fn program_tags(program: u8) -> &'static [&'static str] {
     match program {
         0..=5 => &["piano"],
@@ -20,7 +20,7 @@ fn program_tags(program: u8) -> &'static [&'static str] {
     }
 }
 
-/// The tags that apply to a piece, without duplicates. Whether other tags apply is unknown.
+/// The tags of the instruments that play in a piece, without duplicates. Whether other tags apply is unknown.
 pub fn tags(piece: &Piece) -> Vec<&'static str> {
     let plays = |channel: u8| piece.notes.iter().any(|note| note.channel == channel);
     let mut tags: Vec<&str> = Vec::new();
@@ -35,8 +35,11 @@ pub fn tags(piece: &Piece) -> Vec<&'static str> {
     tags
 }
 
-/// The General MIDI programs that lead pieces in turn: instruments that are rare in free recordings, and similar ones
-/// that a model has to distinguish from them.
+/// The General MIDI programs, counted from 0, that lead pieces in turn: instruments that are rare in free recordings,
+/// and similar ones that a model has to distinguish from them.
+///
+/// They are harp, sitar, harpsichord, cello, choir, flute, violin, piano, nylon-string guitar, strings, synth lead,
+/// distortion guitar, voice, jazz guitar, viola and banjo.
 pub const LEAD_PROGRAMS: [u8; 16] = [46, 104, 6, 42, 52, 73, 40, 0, 24, 48, 80, 30, 53, 26, 41, 105];
 
 #[cfg(test)]

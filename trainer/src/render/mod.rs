@@ -7,6 +7,7 @@ pub mod scores;
 mod sound_font;
 pub mod voices;
 
+use crate::audio::normalise_peak;
 use crate::error::{Result, TrainerError};
 use compose::{DRUM_CHANNEL, Piece};
 use rustysynth::{SoundFont, Synthesizer, SynthesizerSettings};
@@ -44,10 +45,11 @@ impl Renderer {
             synthesizer.process_midi_message(i32::from(*channel), 0xc0, i32::from(*program), 0);
         }
         let frame = |seconds: f64| (seconds * f64::from(rate)) as usize;
+        // Frame, channel, key, and the velocity of a note on.
         let mut events: Vec<(usize, u8, u8, Option<u8>)> = Vec::with_capacity(2 * piece.notes.len());
         for note in &piece.notes {
-            events.push((frame(note.start), note.channel, note.key, Some(note.velocity)));
-            events.push((frame(note.start + note.length), note.channel, note.key, None));
+            events.push((frame(note.onset), note.channel, note.key, Some(note.velocity)));
+            events.push((frame(note.onset + note.duration), note.channel, note.key, None));
         }
         // At the same frame, a note off goes before a note on.
         events.sort_by_key(|(at, _, _, velocity)| (*at, velocity.is_some()));
@@ -67,10 +69,7 @@ impl Renderer {
         }
         synthesizer.render(&mut left[done..], &mut right[done..]);
         let mut mono: Vec<f32> = left.iter().zip(&right).map(|(left, right)| (left + right) / 2.0).collect();
-        let current = mono.iter().fold(0.0_f32, |current, sample| current.max(sample.abs()));
-        if current > 0.0 {
-            mono.iter_mut().for_each(|sample| *sample *= peak / current);
-        }
+        normalise_peak(&mut mono, peak);
         Ok(mono)
     }
 }

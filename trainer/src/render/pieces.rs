@@ -1,4 +1,5 @@
-//! A data set of rendered pieces. A piece depends on the seed and its number only, so pieces are not stored.
+//! A data set of rendered pieces. They are not stored: a piece depends on its number, the seed, its length, the scores,
+//! and the number of sound fonts, and can be rendered again.
 
 use super::Renderer;
 use super::compose::{Piece, compose};
@@ -9,13 +10,16 @@ use crate::error::{Result, TrainerError};
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 /// The pieces, and the sound fonts that play them.
 pub struct Pieces {
+    /// The sound fonts and their names, which are unique; at least one.
     fonts: Vec<(String, Renderer)>,
     scores: Vec<Score>,
     count: usize,
+    /// Length of a piece.
     seconds: f64,
     seed: u64,
 }
@@ -34,21 +38,29 @@ impl<'a> PieceName<'a> {
 }
 
 impl Pieces {
-    /// `count` pieces of `seconds`, 3 to 600, each played by one of the sound fonts. If there are scores, every second
-    /// piece is an excerpt of one.
+    /// `count` pieces of `seconds`, 3 to 600. The sound fonts play them in turn. If there are scores, half of the pieces
+    /// are excerpts of them: those of every second round of the sound fonts.
     ///
     /// # Errors
-    /// [`TrainerError`] where a sound font or a score is invalid, or `seconds` is out of range.
+    /// [`TrainerError`] where there is no sound font, two have the same file name, one of them or a score is invalid, or
+    /// `seconds` is out of range.
     pub fn open(fonts: &[PathBuf], scores: &[PathBuf], count: usize, seconds: f64, seed: u64) -> Result<Self> {
         if !(3.0..=600.0).contains(&seconds) {
             return Err(TrainerError::Request(format!("pieces of {seconds} s are not possible; give 3 to 600 s")));
         }
-        let open = |path: &PathBuf| {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().replace('/', "_");
-            Ok((name, Renderer::open(path)?))
-        };
+        if fonts.is_empty() {
+            let what = "there is no sound font to play the pieces; give an SF2 file with --font, or add a package with \
+                        one to the package list";
+            return Err(TrainerError::Request(what.into()));
+        }
+        let mut names = HashSet::new();
+        if let Some(path) = fonts.iter().find(|path| !names.insert(font_name(path))) {
+            let what = "another sound font has the same name, by which the pieces are called; rename one of them";
+            return Err(TrainerError::content(path, what));
+        }
+        let fonts = fonts.iter().map(|path| Ok((font_name(path), Renderer::open(path)?))).collect::<Result<_>>()?;
         let scores = scores.iter().map(|path| Score::open(path)).collect::<Result<_>>()?;
-        Ok(Self { fonts: fonts.iter().map(open).collect::<Result<_>>()?, scores, count, seconds, seed })
+        Ok(Self { fonts, scores, count, seconds, seed })
     }
 
     /// The sources of all pieces; the pieces of a sound font are a group.
@@ -56,7 +68,7 @@ impl Pieces {
         let source = |number: usize| {
             let (font, _) = &self.fonts[number % self.fonts.len()];
             let name = format!("{font}/{}/{number}", self.seed);
-            Source { name, path: PathBuf::new(), group: font.clone(), labels: Vec::new() }
+            Source { name, path: None, group: font.clone(), labels: None }
         };
         (0..self.count).map(source).collect()
     }
@@ -73,14 +85,15 @@ impl Pieces {
         renderer.render(&piece, random.random_range(0.2..0.95)).map_err(|error| error.to_string())
     }
 
-    /// The ground truth of a piece for `tags`, 0 or 1 per tag.
+    /// The ground truth of a piece, one value per tag: 1 for the tags of the instruments that play, and 0 for all
+    /// others, also for those of which it is unknown whether they apply, such as moods.
     pub fn ground_truth(&self, name: &str, tags: &[String]) -> Vec<f32> {
         let name = PieceName::parse(name);
         let positives = name.map(|name| ground_truth::tags(&self.piece(name.number).0)).unwrap_or_default();
         tags.iter().map(|tag| f32::from(u8::from(positives.contains(&tag.as_str())))).collect()
     }
 
-    /// The piece with a number, and the random state after its generation. Four of five pieces are led by the
+    /// The piece with a number, and the random state after its generation. In four of five pieces the lead goes to the
     /// instruments of [`LEAD_PROGRAMS`] in turn.
     fn piece(&self, number: u64) -> (Piece, ChaCha12Rng) {
         let mut random = ChaCha12Rng::seed_from_u64(self.seed.wrapping_mul(1_000_003).wrapping_add(number));
@@ -94,5 +107,31 @@ impl Pieces {
             None => compose(&mut random, self.seconds, lead),
         };
         (piece, random)
+    }
+}
+
+/// The name of a sound font: that of its file, without the extension.
+fn font_name(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(fonts: &[&str], seconds: f64) -> String {
+        let fonts: Vec<PathBuf> = fonts.iter().map(PathBuf::from).collect();
+        Pieces::open(&fonts, &[], 10, seconds, 1).err().unwrap().to_string()
+    }
+
+    /// Regression: without a sound font `sources` divided by zero, and of two with the same name only the first one
+    /// played.
+    #[test]
+    fn sound_fonts_are_required_and_have_different_names() {
+        assert!(error(&[], 20.0).contains("no sound font"));
+        let message = error(&["a/piano.sf2", "b/organ.sf2", "b/piano.sf2"], 20.0);
+        assert!(message.contains("b/piano.sf2") && message.contains("rename"), "{message}");
+        assert!(error(&["a/piano.sf2"], 2.0).contains("3 to 600"));
+        assert!(error(&["a/piano.sf2"], f64::NAN).contains("3 to 600"));
     }
 }

@@ -38,10 +38,10 @@ impl Score {
     pub fn excerpt(&self, random: &mut ChaCha12Rng, seconds: f64, lead: Option<u8>) -> Piece {
         // An excerpt starts early enough to have `MIN_NOTES` notes if they fit into its length.
         let starts = &self.0[..=self.0.len().saturating_sub(MIN_NOTES)];
-        let begin = starts.choose(random).map_or(0.0, |note| note.start);
-        let within = |note: &&Note| (begin..begin + seconds).contains(&note.start);
+        let begin = starts.choose(random).map_or(0.0, |note| note.onset);
+        let within = |note: &&Note| (begin..begin + seconds).contains(&note.onset);
         let mut notes: Vec<Note> = self.0.iter().filter(within).copied().collect();
-        notes.iter_mut().for_each(|note| note.start -= begin);
+        notes.iter_mut().for_each(|note| note.onset -= begin);
 
         let mut keys: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
         for note in notes.iter().filter(|note| note.channel != DRUM_CHANNEL) {
@@ -103,8 +103,8 @@ fn parse_notes(bytes: &[u8]) -> std::result::Result<Vec<Note>, String> {
                     _ => continue,
                 };
                 let channel = channel.as_int();
-                if let Some((start, velocity)) = sounding.remove(&(channel, key)) {
-                    notes.push(Note { start, length: (seconds - start).max(0.01), channel, key, velocity });
+                if let Some((onset, velocity)) = sounding.remove(&(channel, key)) {
+                    notes.push(Note { onset, duration: (seconds - onset).max(0.01), channel, key, velocity });
                 }
                 if velocity > 0 {
                     sounding.insert((channel, key), (seconds, velocity));
@@ -113,7 +113,7 @@ fn parse_notes(bytes: &[u8]) -> std::result::Result<Vec<Note>, String> {
             _ => {}
         }
     }
-    notes.sort_by(|a, b| a.start.total_cmp(&b.start).then(a.channel.cmp(&b.channel)).then(a.key.cmp(&b.key)));
+    notes.sort_by(|a, b| a.onset.total_cmp(&b.onset).then(a.channel.cmp(&b.channel)).then(a.key.cmp(&b.key)));
     Ok(notes)
 }
 
@@ -145,7 +145,7 @@ mod tests {
             (0, &[0x99, 36, 80]),
             (48, &[0x99, 36, 0]),
         ]);
-        let note = |start, length, channel, key, velocity| Note { start, length, channel, key, velocity };
+        let note = |onset, duration, channel, key, velocity| Note { onset, duration, channel, key, velocity };
         assert_eq!(parse_notes(&bytes).unwrap(), [note(0.0, 0.5, 0, 60, 100), note(0.5, 0.5, DRUM_CHANNEL, 36, 80)]);
         assert!(parse_notes(b"RIFF").unwrap_err().contains("not a valid MIDI file"));
         for length in 0..bytes.len() {
@@ -156,17 +156,17 @@ mod tests {
     #[test]
     fn the_lead_program_plays_the_channel_with_the_most_notes() {
         let note =
-            |step: usize, channel, key| Note { start: step as f64 * 0.25, length: 0.2, channel, key, velocity: 90 };
+            |step: usize, channel, key| Note { onset: step as f64 * 0.25, duration: 0.2, channel, key, velocity: 90 };
         let notes = (0..400).flat_map(|step| [note(step, 2, 64), note(step, DRUM_CHANNEL, 36)]);
         let mut notes: Vec<Note> = notes.chain((0..100).map(|step| note(4 * step, 5, 38))).collect();
-        notes.sort_by(|a, b| a.start.total_cmp(&b.start));
+        notes.sort_by(|a, b| a.onset.total_cmp(&b.onset));
         let score = Score(notes);
         for seed in 0..100 {
             let excerpt = || score.excerpt(&mut ChaCha12Rng::seed_from_u64(seed), 10.0, Some(46));
             let piece = excerpt();
             assert_eq!(piece, excerpt(), "seed {seed}");
             assert_eq!(piece.programs.iter().find(|(channel, _)| *channel == 2), Some(&(2, 46)), "seed {seed}");
-            assert!(piece.notes.iter().all(|note| (0.0..10.0).contains(&note.start)), "seed {seed}");
+            assert!(piece.notes.iter().all(|note| (0.0..10.0).contains(&note.onset)), "seed {seed}");
             assert!(
                 piece
                     .programs

@@ -2,6 +2,7 @@
 //!
 //! Free music has little singing, so voices are mixed into it. The teachers label the mix.
 
+use crate::audio::decode_mono;
 use crate::error::{Result, TrainerError};
 use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
@@ -10,7 +11,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tagvane_engine::SAMPLE_RATE;
-use tagvane_engine::resample::Resampler;
 
 /// The words that are spoken and sung.
 const WORDS: [&str; 32] = [
@@ -54,7 +54,7 @@ impl Voices {
         Ok(Self { _private: () })
     }
 
-    /// Synthesizes a random voice, which speaks or sings with equal probability: mono, at the sample rate of the engine.
+    /// Synthesizes a random voice, which speaks or sings with equal probability: mono, at 22050 Hz.
     ///
     /// # Errors
     /// A message where the program fails.
@@ -63,9 +63,7 @@ impl Voices {
         let sound = folder.path().join("voice.wav");
         let command = if random.random() { sing(random, folder.path())? } else { speak(random) };
         run(command, &sound)?;
-        let recording = tagvane_audio::read(&sound).map_err(|error| error.to_string())?;
-        let resampler = Resampler::new(f64::from(recording.sample_rate), f64::from(SAMPLE_RATE));
-        Ok(resampler.map_err(|error| error.to_string())?.resample_all(&recording.mono()))
+        Ok(decode_mono(&sound, SAMPLE_RATE).map_err(|error| error.to_string())?.samples)
     }
 }
 

@@ -50,14 +50,17 @@ impl Groups {
 #[serde(deny_unknown_fields)]
 pub struct Training {
     /// Batch size, in windows.
-    pub batch: usize,
+    // Checkpoints of earlier versions call it `batch`.
+    #[serde(alias = "batch")]
+    pub batch_size: usize,
     /// Batches whose gradients are accumulated for one optimiser step.
-    #[serde(default = "one")]
-    pub accumulate: usize,
+    // Likewise `accumulate`.
+    #[serde(default = "one", alias = "accumulate")]
+    pub accumulate_grad_batches: usize,
     /// Exported models of the same architecture to fine-tune, instead of random weights: one, or
     /// several that were exported from one run. Tags of the cache that none of them has start from
-    /// random weights.
-    // Checkpoints of earlier versions call it `begin_with`.
+    /// random weights. Relative paths are relative to the working directory, not to the configuration.
+    // Likewise `begin_with`.
     #[serde(default, skip_serializing_if = "Vec::is_empty", alias = "begin_with")]
     pub init_from: Vec<PathBuf>,
     /// Seed of the weights, the shuffling, the augmentation and the dropout.
@@ -65,8 +68,8 @@ pub struct Training {
     /// Optimiser steps between checkpoints within an epoch; 0 writes them after epochs only.
     #[serde(default)]
     pub checkpoint_every: usize,
-    /// Floating-point type of the convolution blocks. Half is for LibTorch, and faster on processors
-    /// that have bfloat16.
+    /// Floating-point type of the convolution blocks. bfloat16 is for LibTorch, and faster on processors
+    /// that have it.
     #[serde(default)]
     pub precision: Precision,
     /// The optimiser.
@@ -106,7 +109,7 @@ pub struct Card {
 }
 
 impl Config {
-    /// Reads and validates a configuration. `overrides` have the form `training.batch=50` and replace
+    /// Reads and validates a configuration. `overrides` have the form `training.batch_size=50` and replace
     /// values of the file.
     ///
     /// # Errors
@@ -119,14 +122,15 @@ impl Config {
 
     /// The hyperparameters of the paper (section 4.2), for a cache with the groups `training`,
     /// `validation` and `test`.
-    pub fn paper_defaults(architecture: Architecture, batch: usize) -> Self {
-        let schedule = Schedule::Plateau { learning_rate: 0.01, factor: 5.0, patience: 3, drops: 4, epochs: None };
+    pub fn paper_defaults(architecture: Architecture, batch_size: usize) -> Self {
+        let schedule =
+            Schedule::Plateau { learning_rate: 0.01, divisor: 5.0, patience: 3, reductions: 4, epochs: None };
         Self {
             architecture,
             groups: Groups { validation: vec!["validation".into()], test: vec!["test".into()] },
             training: Training {
-                batch,
-                accumulate: 1,
+                batch_size,
+                accumulate_grad_batches: 1,
                 init_from: Vec::new(),
                 seed: 1,
                 checkpoint_every: 1_000,
@@ -150,10 +154,10 @@ impl Config {
 
     fn check(&self) -> std::result::Result<(), String> {
         self.architecture.plan(1).map_err(|error| error.to_string())?;
-        let Training { batch, accumulate, augmentation, optimiser, schedule, .. } = &self.training;
+        let Training { batch_size, accumulate_grad_batches, augmentation, optimiser, schedule, .. } = &self.training;
         let gain = augmentation.gain;
-        if *batch < 2 || *accumulate < 1 {
-            return Err("in [training], batch must be at least 2 and accumulate at least 1".into());
+        if *batch_size < 2 || *accumulate_grad_batches < 1 {
+            return Err("in [training], batch_size must be at least 2 and accumulate_grad_batches at least 1".into());
         }
         if !(gain.0 > 0.0 && gain.1 >= gain.0 && gain.1.is_finite() && (0.0..=1.0).contains(&augmentation.noise)) {
             return Err(
@@ -184,10 +188,10 @@ widths = [4, 4, 4]
 validation = ["valid"]
 test = ["test"]
 [training]
-batch = 23
+batch_size = 23
 seed = 1
 optimiser = { kind = "sgd", momentum = 0.9 }
-schedule = { kind = "plateau", learning_rate = 0.01, factor = 5.0, patience = 3, drops = 4 }
+schedule = { kind = "plateau", learning_rate = 0.01, divisor = 5.0, patience = 3, reductions = 4 }
 "#;
 
     fn read(text: &str, overrides: &[&str]) -> Result<Config> {
@@ -200,10 +204,10 @@ schedule = { kind = "plateau", learning_rate = 0.01, factor = 5.0, patience = 3,
     #[test]
     fn every_value_can_be_overridden() {
         let plain = read(TEXT, &[]).unwrap();
-        assert_eq!((plain.training.batch, plain.training.accumulate), (23, 1));
+        assert_eq!((plain.training.batch_size, plain.training.accumulate_grad_batches), (23, 1));
         assert_eq!(plain.training.augmentation, OnlineAugmentation::NONE);
         let overrides = [
-            "training.batch=50",
+            "training.batch_size=50",
             "architecture.widths=[8, 8, 16]",
             "groups.test=[\"other\"]",
             "training.schedule.patience=1",
@@ -211,7 +215,7 @@ schedule = { kind = "plateau", learning_rate = 0.01, factor = 5.0, patience = 3,
             "card.licence=CC0",
         ];
         let config = read(TEXT, &overrides).unwrap();
-        assert_eq!(config.training.batch, 50);
+        assert_eq!(config.training.batch_size, 50);
         assert_eq!(config.architecture.widths(), [8, 8, 16]);
         assert_eq!(config.groups.test, ["other"]);
         assert_eq!(config.training.augmentation.noise, 0.01);
@@ -222,10 +226,10 @@ schedule = { kind = "plateau", learning_rate = 0.01, factor = 5.0, patience = 3,
         for (overrides, word) in [
             ("architecture.window=28", "28"),
             ("architecture.wimdow=28", "wimdow"),
-            ("training.batch=1", "batch"),
-            ("training.batch.size=1", "where a section should be"),
+            ("training.batch_size=1", "batch_size"),
+            ("training.batch_size.size=1", "where a section should be"),
             ("training.schedule.learning_rate=0", "learning_rate"),
-            ("training.schedule.factor=1", "factor"),
+            ("training.schedule.divisor=1", "divisor"),
             ("training.augmentation.gain=[0.0, 1.0]", "gain"),
             ("training.optimiser.momentum=1.0", "momentum"),
             ("nothing", "section.key=value"),
@@ -237,14 +241,32 @@ schedule = { kind = "plateau", learning_rate = 0.01, factor = 5.0, patience = 3,
 
     /// Checkpoints of earlier versions have to stay readable.
     #[test]
-    fn former_keys_are_refused_in_toml_and_read_from_checkpoints() {
-        let error = read(TEXT, &["training.begin_with=[\"first.onnx\"]"]).unwrap_err().to_string();
-        assert!(error.contains("begin_with is now called init_from"), "{error}");
-        let config = read(TEXT, &["training.init_from=[\"first.onnx\"]"]).unwrap();
+    fn former_names_are_refused_in_toml_and_read_from_checkpoints() {
+        for (overrides, message) in [
+            ("training.begin_with=[\"first.onnx\"]", "begin_with is now called init_from"),
+            ("training.batch=50", "batch is now called batch_size"),
+            ("training.schedule.factor=5.0", "in [training.schedule], factor is now called divisor"),
+            ("architecture.first=5", "first is now called first_kernel_size"),
+            ("training.precision=half", "precision = \"half\" is now called \"bf16\""),
+        ] {
+            let error = read(TEXT, &[overrides]).unwrap_err().to_string();
+            assert!(error.contains(message), "{overrides}: {error}");
+        }
+        let overrides =
+            ["training.init_from=[\"first.onnx\"]", "training.precision=bf16", "architecture.first_kernel_size=5"];
+        let config = read(TEXT, &overrides).unwrap();
         let mut json = serde_json::to_string(&config).unwrap();
-        for (now, former) in
-            [("init_from", "begin_with"), ("threshold", "positive_from"), ("min_positives", "least_positives")]
-        {
+        for (now, former) in [
+            ("first_kernel_size", "first"),
+            ("batch_size", "batch"),
+            ("accumulate_grad_batches", "accumulate"),
+            ("init_from", "begin_with"),
+            ("bf16", "half"),
+            ("divisor", "factor"),
+            ("reductions", "drops"),
+            ("threshold", "positive_from"),
+            ("min_positives", "least_positives"),
+        ] {
             assert!(json.contains(&format!("\"{now}\"")), "{json}");
             json = json.replace(&format!("\"{now}\""), &format!("\"{former}\""));
         }

@@ -1,12 +1,12 @@
 //! The initial network of a run: random weights, or those of exported models to fine-tune.
 
 use super::config::Config;
-use crate::data::{DataLoader, Example, Split, to_tensors, vocabularies};
+use super::evenly_spaced;
+use crate::data::{DataLoader, Split, to_tensors, vocabularies};
 use crate::error::{Result, TrainerError};
 use crate::export::from_onnx;
-use crate::export::graph::values;
 use crate::kernels::NetworkBackend;
-use crate::network::Network;
+use crate::network::{Network, values};
 use burn::module::{AutodiffModule as _, Module as _, Param};
 use burn::nn::Linear;
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder as _};
@@ -15,7 +15,8 @@ use burn::tensor::{Tensor, TensorData};
 use std::path::Path;
 use tagvane_engine::{InferenceMode, Model};
 
-/// Windows over which batch normalisation is recalibrated.
+/// Windows over which batch normalisation is recalibrated: as many as two of the paper's batches of 23. They
+/// pass through the network at once, so the memory bounds their number.
 const RECALIBRATION_WINDOWS: usize = 46;
 
 /// The initial network of a run: with random weights, or fine-tuned from the models in `init_from`.
@@ -96,8 +97,7 @@ fn join_paths<B: Backend>(sources: &[SourceModel<'_, B>]) -> String {
 /// Windows spread evenly over the training set, `[rows, window]`.
 fn sample_windows<B: Backend>(training: &Split, device: &B::Device) -> Result<Tensor<B, 2>> {
     let Split { cache, examples, window } = training;
-    let step = examples.len().div_ceil(RECALIBRATION_WINDOWS).max(1);
-    let sample: Vec<Example> = examples.iter().copied().step_by(step).collect();
+    let sample = evenly_spaced(examples, RECALIBRATION_WINDOWS);
     std::thread::scope(|scope| {
         let batches = DataLoader::sequential(cache, &sample, *window, sample.len()).spawn(scope);
         let batch = batches.recv().map_err(|_| {

@@ -1,11 +1,11 @@
 //! Optimiser steps of a network, on one device or data-parallel on several.
 
 use super::config::Optimiser;
+use super::loss::{binary_cross_entropy_with_logits, scalar};
 use super::optimiser::NetworkOptimiser;
-use super::scalar;
 use crate::data::{Batch, to_tensors};
 use crate::kernels::NetworkBackend;
-use crate::network::{Network, Precision, binary_cross_entropy};
+use crate::network::{Network, Precision};
 use burn::module::{AutodiffModule as _, Module as _};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::backend::AutodiffBackend;
@@ -41,15 +41,15 @@ where
     }
 
     /// One optimiser step on one batch; returns the loss before the step.
-    pub fn step(&mut self, batch: &Batch, rate: f64) -> f64 {
+    pub fn step(&mut self, batch: &Batch, learning_rate: f64) -> f64 {
         let (loss, gradients) = self.loss_and_gradients(batch, 1.0);
-        self.apply_gradients(gradients, rate);
+        self.apply_gradients(gradients, learning_rate);
         loss
     }
 
     /// One optimiser step.
-    pub(super) fn apply_gradients(&mut self, gradients: GradientsParams, rate: f64) {
-        self.network = self.optimiser.step(rate, self.network.clone(), gradients);
+    pub(super) fn apply_gradients(&mut self, gradients: GradientsParams, learning_rate: f64) {
+        self.network = self.optimiser.step(learning_rate, self.network.clone(), gradients);
     }
 
     /// The loss of a batch, and the gradients of `loss_scale` times that loss.
@@ -69,14 +69,14 @@ where
                     let copy = Network::<B>::from_inner(self.network.valid()).fork(device);
                     scope.spawn(move || {
                         let weight = weight(&share);
-                        let (loss, gradients) = differentiate(&copy, precision, &share, loss_scale * weight, device);
+                        let (loss, gradients) = forward_backward(&copy, precision, &share, loss_scale * weight, device);
                         (loss * weight, gradients)
                     })
                 })
                 .collect();
             let first_weight = weight(&first);
             let (loss, gradients) =
-                differentiate(&self.network, precision, &first, loss_scale * first_weight, &self.devices[0]);
+                forward_backward(&self.network, precision, &first, loss_scale * first_weight, &self.devices[0]);
             if others.is_empty() {
                 return (loss, gradients);
             }
@@ -95,7 +95,7 @@ where
 }
 
 /// The loss of a batch on one device, and the gradients of `loss_scale` times that loss.
-fn differentiate<B: AutodiffBackend + NetworkBackend>(
+fn forward_backward<B: AutodiffBackend + NetworkBackend>(
     network: &Network<B>,
     precision: Precision,
     batch: &Batch,
@@ -103,7 +103,7 @@ fn differentiate<B: AutodiffBackend + NetworkBackend>(
     device: &B::Device,
 ) -> (f64, GradientsParams) {
     let (waveforms, targets) = to_tensors::<B>(batch, device);
-    let loss = binary_cross_entropy(network.forward_with_precision(precision, waveforms).logits, targets);
+    let loss = binary_cross_entropy_with_logits(network.forward_with_precision(precision, waveforms).logits, targets);
     let value = scalar(&loss);
     (value, GradientsParams::from_grads((loss * loss_scale).backward(), network))
 }

@@ -2,6 +2,7 @@
 
 use super::checkpoint::{EpochMetrics, EpochProgress, RunState};
 use crate::error::Result;
+use crate::evaluation::format_metric;
 use crate::files;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write as _;
@@ -16,55 +17,59 @@ pub(super) fn progress_bar(state: &RunState, windows: usize) -> ProgressBar {
     bar.reset_eta();
     let epoch = state.epochs.len() + 1;
     let of_total = state.config.training.schedule.epochs().map_or(String::new(), |epochs| format!("/{epochs}"));
-    let auc = state.epochs.last().map_or(String::new(), |last| format!(", AUC {}", format_metric(last.validation_auc)));
-    bar.set_prefix(format!("epoch {epoch}{of_total}{auc}"));
+    let last = state.epochs.last().map(|last| format_metric(last.validation_roc_auc));
+    let roc_auc = last.map_or(String::new(), |roc_auc| format!(", ROC-AUC {roc_auc}"));
+    bar.set_prefix(format!("epoch {epoch}{of_total}{roc_auc}"));
     bar
 }
 
 /// Advances the progress bar by a batch.
 pub(super) fn advance(bar: &ProgressBar, epoch_progress: &EpochProgress, rows: usize) {
-    let EpochProgress { windows, loss_sum, seconds, .. } = epoch_progress;
+    let EpochProgress { windows, seconds, .. } = epoch_progress;
     bar.inc(rows as u64);
-    bar.set_message(format!("loss {:.4}, {:.1} windows/s", loss_sum / *windows as f64, *windows as f64 / seconds));
+    let loss = format_loss(epoch_progress.mean_loss());
+    bar.set_message(format!("loss {loss}, {:.1} windows/s", *windows as f64 / seconds));
 }
 
 /// Prints the metrics of the last epoch.
 pub(super) fn print(state: &RunState) {
     let Some(epoch) = state.epochs.last() else { return };
     println!(
-        "epoch {}: rate {:.2e}, training loss {:.4}, validation loss {:.4}, ROC-AUC {}, average precision {}, \
+        "epoch {}: learning rate {:.2e}, training loss {}, validation loss {}, ROC-AUC {}, average precision {}, \
          {:.1} windows/s, {:.1} % of the time waiting for data",
         state.epochs.len(),
         epoch.learning_rate,
-        epoch.training_loss,
-        epoch.validation_loss,
-        format_metric(epoch.validation_auc),
-        format_metric(epoch.validation_precision),
+        format_loss(epoch.training_loss),
+        format_loss(epoch.validation_loss),
+        format_metric(epoch.validation_roc_auc),
+        format_metric(epoch.validation_average_precision),
         epoch.windows_per_second,
         100.0 * epoch.data_wait_fraction
     );
 }
 
-fn format_metric(value: Option<f64>) -> String {
-    value.map_or("-".into(), |value| format!("{value:.4}"))
+/// A loss of a checkpoint, in which `f64::MAX` is one that was not finite.
+fn format_loss(loss: f64) -> String {
+    if loss < f64::MAX { format!("{loss:.4}") } else { "not finite".into() }
 }
 
 /// Writes `log.csv`, a row per epoch. The file is rewritten each time, so that it has the same rows
 /// with and without interruptions.
 pub(super) fn write(run: &Path, state: &RunState) -> Result<()> {
     let mut text = String::from(
-        "epoch,learning_rate,training_loss,validation_loss,validation_auc,validation_average_precision,\
-         windows_a_second,waiting_for_data\n",
+        "epoch,learning_rate,training_loss,validation_loss,validation_roc_auc,validation_average_precision,\
+         windows_per_second,data_wait_fraction\n",
     );
     for (index, epoch) in state.epochs.iter().enumerate() {
         let EpochMetrics { learning_rate, training_loss, validation_loss, .. } = epoch;
         let (speed, wait) = (epoch.windows_per_second, epoch.data_wait_fraction);
         let optional = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
-        let (auc, precision) = (optional(epoch.validation_auc), optional(epoch.validation_precision));
+        let roc_auc = optional(epoch.validation_roc_auc);
+        let average_precision = optional(epoch.validation_average_precision);
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{},{learning_rate},{training_loss},{validation_loss},{auc},{precision},{speed:.2},{wait:.4}",
+            "{},{learning_rate},{training_loss},{validation_loss},{roc_auc},{average_precision},{speed:.2},{wait:.4}",
             index + 1
         );
     }

@@ -5,23 +5,25 @@ pub mod config;
 mod init_from;
 mod learner;
 mod log;
+mod loss;
 mod optimiser;
 pub mod schedule;
 
 pub use learner::Learner;
+pub use loss::binary_cross_entropy_with_logits;
 
 use crate::data::{DataLoader, Example, Split, to_tensors};
 use crate::error::{Result, TrainerError};
-use crate::evaluation::{MetricConfig, Scores};
+use crate::evaluation::{MetricConfig, Scores, predict_split};
 use crate::kernels::NetworkBackend;
-use crate::network::{Network, Precision, binary_cross_entropy};
+use crate::network::{Network, Precision, values};
 use burn::module::AutodiffModule as _;
 use burn::optim::GradientsAccumulator;
-use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::backend::{AutodiffBackend, Backend};
-use checkpoint::{EpochMetrics, EpochProgress, RunState};
+use burn::tensor::backend::AutodiffBackend;
+use checkpoint::{EpochMetrics, RunState, finite_loss};
 use config::{Config, Training};
+use loss::scalar;
 use schedule::NextEpoch;
 use std::path::Path;
 use std::time::Instant;
@@ -56,7 +58,7 @@ impl TrainingData {
     }
 }
 
-/// Windows over which the mean and the deviation of the mel spectrogram are computed.
+/// Windows over which the mean and the standard deviation of the mel spectrogram are computed.
 const STATISTICS_WINDOWS: usize = 2_000;
 
 /// Trains the network of `config` on one or several devices until its schedule stops, or until
@@ -68,6 +70,9 @@ const STATISTICS_WINDOWS: usize = 2_000;
 /// # Errors
 /// [`TrainerError`] if a checkpoint cannot be written or read, or the run was started with another
 /// configuration or other tags.
+///
+/// # Panics
+/// Panics if there is no device.
 pub fn train<B: AutodiffBackend + NetworkBackend>(
     run: &Path,
     data: &TrainingData,
@@ -108,8 +113,8 @@ where
 {
     /// Starts a run, or resumes it from its latest checkpoint.
     fn start(run: &'a Path, data: &'a TrainingData, config: &'a Config, devices: &'a [B::Device]) -> Result<Self> {
-        if config.training.precision == Precision::Half && !B::SUPPORTS_HALF {
-            let what = "half precision needs LibTorch; set precision to \"single\" or use cargo trainer-libtorch";
+        if config.training.precision == Precision::Bf16 && !B::SUPPORTS_BF16 {
+            let what = "bfloat16 needs LibTorch; set precision to \"single\" or use cargo trainer-libtorch";
             return Err(TrainerError::Request(what.into()));
         }
         let tags = data.training.cache.info.tags.clone();
@@ -122,8 +127,7 @@ where
         };
         let learner =
             Learner::new(network, config.training.optimiser, devices).with_precision(config.training.precision);
-        let state =
-            RunState { config: config.clone(), tags, epochs: Vec::new(), epoch_progress: EpochProgress::default() };
+        let state = RunState::new(config.clone(), tags);
         let mut trainer = Self { run, data, config, devices, state, learner };
         match latest {
             Some((folder, saved)) => {
@@ -159,17 +163,17 @@ where
         Ok(())
     }
 
-    /// Standardises the mel spectrogram by its mean and deviation over the training set.
+    /// Standardises the mel spectrogram by its mean and standard deviation over the training set.
     fn compute_mel_statistics(&mut self) -> Result<()> {
         if !self.learner.network.has_mel_front_end() {
             return Ok(());
         }
         let Split { cache, examples, window } = &self.data.training;
-        let step = examples.len().div_ceil(STATISTICS_WINDOWS).max(1);
-        let sample: Vec<Example> = examples.iter().copied().step_by(step).collect();
+        let sample = evenly_spaced(examples, STATISTICS_WINDOWS);
+        let batch_size = self.config.training.batch_size;
         let (mut sum, mut squares, mut count) = (0.0, 0.0, 0.0);
         std::thread::scope(|scope| -> Result<()> {
-            for batch in DataLoader::sequential(cache, &sample, *window, self.config.training.batch).spawn(scope) {
+            for batch in DataLoader::sequential(cache, &sample, *window, batch_size).spawn(scope) {
                 let (waveforms, _) = to_tensors::<B::InnerBackend>(&batch?, self.device());
                 if let Some(spectrogram) = self.learner.network.valid().log_mel(waveforms) {
                     let elements = spectrogram.shape().num_elements() as f64;
@@ -182,7 +186,7 @@ where
         })?;
         let mean = sum / f64::max(count, 1.0);
         let variance = (squares / f64::max(count, 1.0) - mean * mean).max(1e-12);
-        self.learner.network.set_mel_mean_and_deviation(mean as f32, variance.sqrt() as f32);
+        self.learner.network.set_mel_mean_and_std(mean as f32, variance.sqrt() as f32);
         Ok(())
     }
 
@@ -191,26 +195,32 @@ where
         let losses = self.state.validation_losses();
         let training_loss = self.train_epoch(&losses)?;
         let metric_config = self.config.evaluation;
-        let rows = self.config.training.batch;
+        let batch_size = self.config.training.batch_size;
         let (validation_loss, scores) =
-            validate(&self.learner.network.valid(), &self.data.validation, rows, metric_config, self.device())?;
+            validate(&self.learner.network.valid(), &self.data.validation, batch_size, metric_config, self.device())?;
         let progress = std::mem::take(&mut self.state.epoch_progress);
         self.state.epochs.push(EpochMetrics {
             learning_rate: self.config.training.schedule.learning_rate(&losses, 0.0),
             training_loss,
-            validation_loss: if validation_loss.is_finite() { validation_loss } else { f64::MAX },
-            validation_auc: scores.macro_roc_auc(),
-            validation_precision: scores.macro_average_precision(),
+            validation_loss: finite_loss(validation_loss),
+            validation_roc_auc: scores.macro_roc_auc(),
+            validation_average_precision: scores.macro_average_precision(),
             windows_per_second: progress.windows as f64 / progress.seconds,
             data_wait_fraction: progress.data_wait_seconds / progress.seconds,
         });
-        self.learner.optimiser.save(self.run, &self.state, self.learner.network.clone())?;
+        self.learner.optimiser.save_checkpoint(self.run, &self.state, self.learner.network.clone())?;
         log::write(self.run, &self.state)?;
         log::print(&self.state);
         Ok(())
     }
 
-    /// Trains for one epoch, or the rest of it, and returns the mean loss.
+    /// Trains for one epoch, or the rest of it, and returns the mean loss of its windows.
+    ///
+    /// There is an optimiser step after each group of `accumulate_grad_batches` batches, and one after the
+    /// last batch of the epoch, whose group may be shorter. The gradients of every batch are divided by
+    /// `accumulate_grad_batches`, so those of a shorter group count less, and each batch counts the same
+    /// although the last one may have fewer windows. A last batch of a single window is left out, because
+    /// batch normalisation has no variance over it.
     fn train_epoch(&mut self, losses: &[f64]) -> Result<f64> {
         let (config, data) = (&self.config.training, &self.data.training);
         let examples = data.examples.len();
@@ -221,7 +231,7 @@ where
             cache: &data.cache,
             examples: &data.examples,
             window: data.window,
-            batch_size: config.batch,
+            batch_size: config.batch_size,
             augmentation: &config.augmentation,
             shuffle_seed: Some(seed),
             skip_batches: self.state.epoch_progress.batches,
@@ -233,43 +243,37 @@ where
             while let Ok(batch) = batches.recv() {
                 let batch = batch?;
                 let data_wait_seconds = started.elapsed().as_secs_f64();
-                let rows = batch.rows;
+                let windows_before = self.state.epoch_progress.windows;
                 self.state.epoch_progress.batches += 1;
                 let number = self.state.epoch_progress.batches;
-                // Batch normalisation needs at least two rows for a variance.
-                let loss = if rows < 2 {
-                    0.0
-                } else {
+                if batch.rows > 1 {
                     let seed = seed.wrapping_mul(1_000_033).wrapping_add(number as u64);
                     self.devices.iter().for_each(|device| B::seed(device, seed));
-                    // The accumulated gradient is the mean over the batches.
-                    let (loss, gradients) = self.learner.loss_and_gradients(&batch, 1.0 / config.accumulate as f64);
+                    let loss_scale = 1.0 / config.accumulate_grad_batches as f64;
+                    let (loss, gradients) = self.learner.loss_and_gradients(&batch, loss_scale);
                     accumulator.accumulate(&self.learner.network, gradients);
-                    loss
-                };
-                let last = number * config.batch >= examples;
-                if number.is_multiple_of(config.accumulate) || last {
-                    let fraction_done = self.state.epoch_progress.windows as f64 / examples as f64;
-                    let rate = config.schedule.learning_rate(losses, fraction_done);
-                    self.learner.apply_gradients(accumulator.grads(), rate);
+                    self.state.epoch_progress.add_windows(batch.rows, loss);
+                }
+                let is_last = number * config.batch_size >= examples;
+                if number.is_multiple_of(config.accumulate_grad_batches) || is_last {
+                    let fraction_done = windows_before as f64 / examples as f64;
+                    let learning_rate = config.schedule.learning_rate(losses, fraction_done);
+                    self.learner.apply_gradients(accumulator.grads(), learning_rate);
                 }
                 let epoch_progress = &mut self.state.epoch_progress;
-                epoch_progress.windows += rows;
-                epoch_progress.loss_sum += loss * rows as f64;
                 epoch_progress.seconds += started.elapsed().as_secs_f64();
                 epoch_progress.data_wait_seconds += data_wait_seconds;
-                log::advance(&progress_bar, epoch_progress, rows);
-                let every = config.checkpoint_every;
-                if every > 0 && number.is_multiple_of(every * config.accumulate) && !last {
-                    self.learner.optimiser.save(self.run, &self.state, self.learner.network.clone())?;
+                log::advance(&progress_bar, epoch_progress, batch.rows);
+                let every = config.checkpoint_every * config.accumulate_grad_batches;
+                if every > 0 && number.is_multiple_of(every) && !is_last {
+                    self.learner.optimiser.save_checkpoint(self.run, &self.state, self.learner.network.clone())?;
                 }
                 started = Instant::now();
             }
             Ok(())
         })?;
         progress_bar.finish_and_clear();
-        let EpochProgress { windows, loss_sum, .. } = self.state.epoch_progress;
-        Ok(loss_sum / windows.max(1) as f64)
+        Ok(self.state.epoch_progress.mean_loss())
     }
 }
 
@@ -280,32 +284,26 @@ where
 pub fn validate<B: NetworkBackend>(
     network: &Network<B>,
     split: &Split,
-    rows: usize,
+    batch_size: usize,
     metric_config: MetricConfig,
     device: &B::Device,
 ) -> Result<(f64, Scores)> {
-    let Split { cache, examples, window } = split;
-    let mut scores = Scores::new(&cache.info.tags, metric_config);
+    let tags = &split.cache.info.tags;
+    let mut scores = Scores::new(tags, metric_config);
     let (mut loss_sum, mut windows) = (0.0, 0);
-    std::thread::scope(|scope| -> Result<()> {
-        for batch in DataLoader::sequential(cache, examples, *window, rows).spawn(scope) {
-            let batch = batch?;
-            let rows = batch.rows;
-            let (waveforms, targets) = to_tensors::<B>(&batch, device);
-            let logits = network.forward(waveforms).logits;
-            loss_sum += scalar(&binary_cross_entropy(logits.clone(), targets)) * rows as f64;
-            let probabilities: Vec<f32> = sigmoid(logits).into_data().iter::<f32>().collect();
-            let tags = cache.info.tags.len();
-            for (row, labels) in probabilities.chunks_exact(tags).zip(batch.targets.chunks_exact(tags)) {
-                scores.add(row, labels);
-            }
-            windows += rows;
+    predict_split(network, split, batch_size, device, |batch, logits, targets| {
+        loss_sum += scalar(&binary_cross_entropy_with_logits(logits.clone(), targets)) * batch.rows as f64;
+        windows += batch.rows;
+        let probabilities = values(sigmoid(logits));
+        for (row, labels) in probabilities.chunks_exact(tags.len()).zip(batch.targets.chunks_exact(tags.len())) {
+            scores.add(row, labels);
         }
-        Ok(())
     })?;
     Ok((loss_sum / windows.max(1) as f64, scores))
 }
 
-fn scalar<B: Backend>(tensor: &Tensor<B, 1>) -> f64 {
-    tensor.to_data().iter::<f64>().next().unwrap_or(f64::NAN)
+/// At most `count` of the examples, evenly spaced.
+fn evenly_spaced(examples: &[Example], count: usize) -> Vec<Example> {
+    let step = examples.len().div_ceil(count).max(1);
+    examples.iter().copied().step_by(step).collect()
 }

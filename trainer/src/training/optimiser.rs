@@ -31,18 +31,18 @@ impl<B: AutodiffBackend> NetworkOptimiser<Network<B>, B> {
     }
 
     /// One optimiser step at a learning rate.
-    pub(super) fn step(&mut self, rate: f64, network: Network<B>, gradients: GradientsParams) -> Network<B> {
+    pub(super) fn step(&mut self, learning_rate: f64, network: Network<B>, gradients: GradientsParams) -> Network<B> {
         match self {
-            Self::Sgd(optimiser) => optimiser.step(rate, network, gradients),
-            Self::Adam(optimiser) => optimiser.step(rate, network, gradients),
+            Self::Sgd(optimiser) => optimiser.step(learning_rate, network, gradients),
+            Self::Adam(optimiser) => optimiser.step(learning_rate, network, gradients),
         }
     }
 
-    /// Writes a checkpoint with the optimiser's state.
+    /// Writes a checkpoint of the run, with the network and the optimiser's state.
     ///
     /// # Errors
     /// As [`checkpoint::save`].
-    pub(super) fn save(&self, run: &Path, state: &checkpoint::RunState, network: Network<B>) -> Result<()> {
+    pub(super) fn save_checkpoint(&self, run: &Path, state: &checkpoint::RunState, network: Network<B>) -> Result<()> {
         match self {
             Self::Sgd(optimiser) => checkpoint::save(run, state, network, optimiser.to_record()),
             Self::Adam(optimiser) => checkpoint::save(run, state, network, optimiser.to_record()),

@@ -7,18 +7,28 @@ use std::f64::consts::PI;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Schedule {
-    /// Reduce on plateau (section 4.2 of the paper): when the validation loss has not fallen for
-    /// `patience` epochs, the rate is divided by `factor` and the best weights so far are restored.
-    /// Training stops at the first plateau after `drops` reductions.
+    /// Reduce on plateau: after `patience` epochs in a row without a new lowest validation loss, the
+    /// learning rate is divided by `divisor`, and the best weights so far are restored with a new
+    /// optimiser. The count then starts again. Training stops at the first plateau after `reductions`
+    /// reductions.
+    ///
+    /// The paper (section 4.2) divides the learning rate when the loss has not fallen for more than three
+    /// epochs. A `patience` of 3 divides it after the third such epoch: by the letter of the paper, one
+    /// epoch early.
     Plateau {
         /// Initial learning rate.
         learning_rate: f64,
-        /// Divisor of the rate at each reduction.
-        factor: f64,
-        /// Epochs without a lower loss before a reduction.
+        /// Divisor of the learning rate at each reduction: the reciprocal of PyTorch's `factor`.
+        // Checkpoints of earlier versions call it `factor`.
+        #[serde(alias = "factor")]
+        divisor: f64,
+        /// Epochs in a row without a new lowest loss that cause a reduction. PyTorch reduces one epoch
+        /// later at the same `patience`.
         patience: usize,
         /// Number of reductions.
-        drops: usize,
+        // Likewise `drops`.
+        #[serde(alias = "drops")]
+        reductions: usize,
         /// Maximum number of epochs; by default unlimited.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         epochs: Option<usize>,
@@ -56,38 +66,38 @@ impl Schedule {
                 }
             }
             Self::Plateau { epochs, .. } if epochs.is_some_and(|epochs| losses.len() >= epochs) => NextEpoch::Stop,
-            Self::Plateau { drops, .. } => match self.count_drops(losses) {
-                (dropped, _) if dropped > *drops => NextEpoch::Stop,
+            Self::Plateau { reductions, .. } => match self.count_reductions(losses) {
+                (count, _) if count > *reductions => NextEpoch::Stop,
                 (_, true) => NextEpoch::RestoreBest,
                 (_, false) => NextEpoch::Continue,
             },
         }
     }
 
-    /// The number of rate reductions after these losses, and whether the last epoch caused one. NaN
-    /// never counts as a lower loss.
-    fn count_drops(&self, losses: &[f64]) -> (usize, bool) {
+    /// The number of reductions after these losses, and whether the last epoch caused one. NaN never
+    /// counts as a lower loss.
+    fn count_reductions(&self, losses: &[f64]) -> (usize, bool) {
         let Self::Plateau { patience, .. } = self else { return (0, false) };
-        let (mut best, mut bad_epochs, mut drops, mut just_dropped) = (f64::INFINITY, 0, 0, false);
+        let (mut best, mut bad_epochs, mut reductions, mut just_reduced) = (f64::INFINITY, 0, 0, false);
         for loss in losses {
-            just_dropped = false;
+            just_reduced = false;
             if *loss < best {
                 (best, bad_epochs) = (*loss, 0);
             } else {
                 bad_epochs += 1;
                 if bad_epochs >= *patience {
-                    (bad_epochs, drops, just_dropped) = (0, drops + 1, true);
+                    (bad_epochs, reductions, just_reduced) = (0, reductions + 1, true);
                 }
             }
         }
-        (drops, just_dropped)
+        (reductions, just_reduced)
     }
 
     /// The learning rate in the epoch after these losses, of which `fraction_done` (0 to 1) is done.
     pub fn learning_rate(&self, losses: &[f64], fraction_done: f64) -> f64 {
         match *self {
-            Self::Plateau { learning_rate, factor, .. } => {
-                learning_rate / factor.powi(self.count_drops(losses).0 as i32)
+            Self::Plateau { learning_rate, divisor, .. } => {
+                learning_rate / divisor.powi(self.count_reductions(losses).0 as i32)
             }
             Self::OneCycle { learning_rate: peak, epochs } => {
                 const WARM_UP: f64 = 0.25;
@@ -111,15 +121,15 @@ impl Schedule {
     }
 
     pub(super) fn check(&self) -> Result<(), String> {
-        let (rate, is_valid, what) = match self {
-            Self::Plateau { learning_rate, factor, patience, epochs, .. } => (
+        let (learning_rate, is_valid, what) = match self {
+            Self::Plateau { learning_rate, divisor, patience, epochs, .. } => (
                 learning_rate,
-                *factor > 1.0 && *patience > 0 && *epochs != Some(0),
-                "factor must be above 1, patience and epochs at least 1",
+                *divisor > 1.0 && *patience > 0 && *epochs != Some(0),
+                "divisor must be above 1, patience and epochs at least 1",
             ),
             Self::OneCycle { learning_rate, epochs } => (learning_rate, *epochs > 0, "epochs must be at least 1"),
         };
-        if !(*rate > 0.0 && rate.is_finite()) {
+        if !(*learning_rate > 0.0 && learning_rate.is_finite()) {
             return Err("in [training.schedule], learning_rate must be above 0".into());
         }
         if is_valid { Ok(()) } else { Err(format!("in [training.schedule], {what}")) }
@@ -130,7 +140,8 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    const PAPER: Schedule = Schedule::Plateau { learning_rate: 0.01, factor: 5.0, patience: 3, drops: 4, epochs: None };
+    const PAPER: Schedule =
+        Schedule::Plateau { learning_rate: 0.01, divisor: 5.0, patience: 3, reductions: 4, epochs: None };
 
     #[test]
     fn one_cycle_peaks_after_the_first_quarter_and_decays() {
@@ -143,18 +154,18 @@ mod tests {
         assert_eq!((schedule.next(&[1.0; 3]), schedule.next(&[1.0; 4])), (NextEpoch::Continue, NextEpoch::Stop));
     }
 
-    /// Section 4.2: five rates from 0.01 to 0.000016, each until three epochs in a row have no lower
-    /// loss.
+    /// As in section 4.2 of the paper: five learning rates from 0.01 to 0.000016. Each lasts until three
+    /// epochs in a row have no lower loss.
     #[test]
     fn training_stops_at_the_fifth_plateau() {
         let mut losses = vec![0.5, 0.4];
-        for drop in 1..=4 {
+        for reduction in 1..=4 {
             losses.extend([0.41, f64::NAN]);
             assert_eq!(PAPER.next(&losses), NextEpoch::Continue, "{losses:?}");
             losses.push(0.4);
             assert_eq!(PAPER.next(&losses), NextEpoch::RestoreBest, "{losses:?}");
-            let rate = 0.01 / 5_f64.powi(drop);
-            assert!((PAPER.learning_rate(&losses, 0.5) - rate).abs() < 1e-12);
+            let learning_rate = 0.01 / 5_f64.powi(reduction);
+            assert!((PAPER.learning_rate(&losses, 0.5) - learning_rate).abs() < 1e-12);
         }
         losses.extend([0.42, 0.42]);
         assert_eq!(PAPER.next(&losses), NextEpoch::Continue);

@@ -19,7 +19,7 @@ use tagvane_trainer::prepare::folder::{HoldOut, from_csv};
 use tagvane_trainer::prepare::{magnatagatune as mtat, million_song};
 use tagvane_trainer::render::pieces::Pieces;
 use tagvane_trainer::render::scores::Score;
-use tagvane_trainer::training::checkpoint::{EpochProgress, RunState, latest, load, load_network, save};
+use tagvane_trainer::training::checkpoint::{RunState, latest, load, load_network, save};
 use tagvane_trainer::training::config::Config;
 use tagvane_trainer::{Result, TrainerError, files};
 
@@ -129,8 +129,7 @@ fn sound_font() -> Vec<u8> {
 fn save_untrained(run: &Path) -> Network<NdArray> {
     let config = Config::paper_defaults(Architecture::SampleLevel(SampleLevel::new(3, 2, 27, vec![4, 4, 4])), 23);
     let network = Network::<NdArray>::new(&config.architecture.plan(2).unwrap(), &Default::default());
-    let tags = vec!["guitar".to_owned(), "drums".to_owned()];
-    let state = RunState { config, tags, epochs: Vec::new(), epoch_progress: EpochProgress::default() };
+    let state = RunState::new(config, vec!["guitar".to_owned(), "drums".to_owned()]);
     let record = network.clone().into_record();
     save(run, &state, network.clone(), record).unwrap();
     network

@@ -1,6 +1,7 @@
 //! Counts the instructions of a step and of a block with callgrind. The counts are the same in each run,
 //! so they detect regressions.
 
+use super::HOP;
 use crate::paths::root;
 use anyhow::{Context as _, Result, bail, ensure};
 use std::collections::BTreeMap;
@@ -34,7 +35,8 @@ pub(super) fn count(program: &Path, networks: &[(&str, &Path)], accept: bool) ->
     }
     for (name, file) in networks {
         let step = |runs: usize| {
-            instructions(program, &["step".as_ref(), file.as_os_str(), "2187".as_ref(), runs.to_string().as_ref()])
+            let (hop, runs) = (HOP.to_string(), runs.to_string());
+            instructions(program, &["step".as_ref(), file.as_os_str(), hop.as_ref(), runs.as_ref()])
         };
         measured.insert(format!("step, {name}"), per_run(step)?);
     }

@@ -45,6 +45,15 @@ pub(crate) fn run(bench: Option<Bench>) -> Result<()> {
     }
 }
 
+/// The hop of the shipped models, in samples: about ten predictions per second.
+const HOP: usize = 2_187;
+
+/// The median of measurements.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 /// Runs a program that prints one line of JSON, and parses it.
 fn run_json(command: &mut Command) -> Result<Value> {
     let program = command.get_program().to_string_lossy().into_owned();

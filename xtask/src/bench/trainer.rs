@@ -1,7 +1,7 @@
 //! Compares the trainer with PyTorch on the same networks, batches and threads.
 
-use super::{number, run_json};
-use crate::paths::target_folder;
+use super::{median, number, run_json};
+use crate::paths::{create_folder, target_folder};
 use crate::run;
 use anyhow::{Context as _, Result};
 use serde_json::json;
@@ -45,7 +45,7 @@ pub(super) fn run(rounds: usize) -> Result<()> {
                 all.entry("pytorch").or_default().push(measure_pytorch(network, steps)?);
             }
         }
-        let middle: BTreeMap<&str, Measurement> = all.into_iter().map(|(what, all)| (what, median(all))).collect();
+        let middle: BTreeMap<&str, Measurement> = all.into_iter().map(|(what, all)| (what, medians(&all))).collect();
         print_table(network, torch.as_deref(), &middle);
         let figures = middle.iter().map(|(what, (training, inference, memory))| {
             let row = json!({"training_seconds": training, "inference_seconds": inference, "peak_bytes": memory});
@@ -53,8 +53,7 @@ pub(super) fn run(rounds: usize) -> Result<()> {
         });
         results.push(json!({"network": network, "batch": BATCH, "measured": figures.collect::<BTreeMap<_, _>>()}));
     }
-    let folder = target_folder()?.join("bench");
-    std::fs::create_dir_all(&folder).with_context(|| format!("the folder {} cannot be created", folder.display()))?;
+    let folder = create_folder(target_folder()?.join("bench"))?;
     let path = folder.join("trainer.json");
     std::fs::write(&path, serde_json::to_vec_pretty(&json!({"pytorch": torch, "networks": results}))?)
         .with_context(|| format!("{} cannot be written", path.display()))?;
@@ -96,12 +95,9 @@ fn run_measurement(command: &mut Command) -> Result<Measurement> {
     ))
 }
 
-fn median(all: Vec<Measurement>) -> Measurement {
-    let middle = |pick: fn(&Measurement) -> f64| {
-        let mut values: Vec<f64> = all.iter().map(pick).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
+/// The median of each of the three figures.
+fn medians(all: &[Measurement]) -> Measurement {
+    let middle = |pick: fn(&Measurement) -> f64| median(all.iter().map(pick).collect());
     (middle(|figures| figures.0), middle(|figures| figures.1), middle(|figures| figures.2))
 }
 

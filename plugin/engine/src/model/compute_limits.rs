@@ -68,7 +68,9 @@ pub(super) fn check_constants(model: &InferenceModel) -> Result<(), ModelError> 
             }
             let is_too_large = |fact: &InferenceFact| volume(fact) > Some(validation::MAX_ELEMENTS);
             if constant_elements > MAX_CONSTANT_ELEMENTS || outputs.iter().any(is_too_large) {
-                return refuse("the tensors that it computes from constants are too large");
+                return refuse(
+                    "the tensors that it computes from constants are too large; export it with constants folded",
+                );
             }
             if COSTLY.iter().any(|name| node.op.name().contains(name)) {
                 return refuse("it multiplies constants with each other; export it with constants folded");
@@ -107,7 +109,11 @@ pub(super) fn check_work(model: &TypedModel) -> Result<(), ModelError> {
         for outlet in &node.outputs {
             match size(&outlet.fact) {
                 Some(volume) if volume <= validation::MAX_ELEMENTS => elements += volume,
-                _ => return refuse("it computes a tensor that is too large or has no fixed size"),
+                _ => {
+                    return refuse(
+                        "it computes a tensor that is too large or has no fixed size; export a smaller model",
+                    );
+                }
             }
         }
         let facts = model.node_input_facts(node.id).map_err(|error| ModelError::Refused(one_line(&error)))?;

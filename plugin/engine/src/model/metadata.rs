@@ -28,8 +28,8 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Reads the properties of an ONNX file without loading its graph. All of them are missing if the
-    /// bytes are no ONNX file.
+    /// Reads the properties of an ONNX file without preparing its graph. All of them are missing if the
+    /// bytes are not an ONNX file.
     pub fn peek(bytes: &[u8]) -> Self {
         let model = super::encoded_size::check(bytes).ok().and_then(|()| ModelProto::decode(bytes).ok());
         model.map_or_else(Self::default, |model| Self::from_proto(&model))
@@ -41,7 +41,7 @@ impl Metadata {
     }
 
     /// Reads properties from pairs of key and value. Unknown keys are ignored; a property whose value
-    /// cannot be parsed is missing.
+    /// cannot be parsed is missing. Tags are cut to 64 characters, and control characters are removed.
     pub fn from_properties<'a>(properties: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let found: BTreeMap<&str, &str> = properties.into_iter().collect();
         let text = |key: &str| found.get(key).map_or(String::new(), |value| (*value).to_owned());

@@ -1,5 +1,6 @@
 //! Taggers: loaded from ONNX files, run by tract.
 
+mod batch_norm;
 mod compute_limits;
 mod encoded_size;
 mod full_windows;
@@ -9,6 +10,7 @@ mod sliding;
 mod stream_state;
 mod validation;
 
+pub use batch_norm::ChannelAffine;
 pub use metadata::{FORMAT, Metadata};
 pub use stream_state::StreamState;
 
@@ -40,11 +42,11 @@ pub enum ModelError {
     /// The file cannot be read.
     #[error("the model file cannot be read: {0}")]
     Io(#[from] std::io::Error),
-    /// The file is larger than 64 MB.
-    #[error("the model file is too large (at most 64 MB are allowed)")]
+    /// The file is larger than 64 MiB.
+    #[error("the model file is too large (at most 64 MiB are allowed); export a smaller model")]
     TooLarge,
-    /// The bytes are no ONNX model, or a truncated one.
-    #[error("the file is no ONNX model or is truncated; export it again")]
+    /// The bytes are not an ONNX model, or a truncated one.
+    #[error("the file is not an ONNX model, or it is truncated; export it again")]
     NotOnnx,
     /// The ONNX model is not supported.
     #[error("this model cannot be used: {0}")]
@@ -79,9 +81,9 @@ pub enum InferenceMode {
 /// # Ok::<(), tagvane_engine::ModelError>(())
 /// ```
 #[derive(Clone)]
-pub struct Model(Arc<Inner>);
+pub struct Model(Arc<LoadedModel>);
 
-struct Inner {
+struct LoadedModel {
     runtime: Runtime,
     metadata: Metadata,
     /// In samples.
@@ -99,7 +101,7 @@ enum Runtime {
 }
 
 /// A handle that does not keep a model loaded.
-pub(crate) struct WeakModel(Weak<Inner>);
+pub(crate) struct WeakModel(Weak<LoadedModel>);
 
 impl WeakModel {
     /// The model, if it is still loaded.
@@ -109,7 +111,7 @@ impl WeakModel {
 }
 
 impl Model {
-    /// Loads a model file of at most 64 MB, as [`with`](Self::with) does.
+    /// Loads a model file of at most 64 MiB, as [`with`](Self::with) does.
     ///
     /// # Errors
     /// [`ModelError`] if the file cannot be read or its model cannot be used. The text does not repeat
@@ -127,7 +129,7 @@ impl Model {
     /// to logits. External data is refused, so no other file is opened. A panic of tract is an error.
     ///
     /// # Errors
-    /// [`ModelError`] if the bytes are no such model.
+    /// [`ModelError`] if the bytes are not such a model.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
         Self::with(bytes, InferenceMode::Sliding, None)
     }
@@ -146,11 +148,11 @@ impl Model {
     }
 
     /// Loads a model as [`from_bytes`](Self::from_bytes) does, for the given inference mode and with a
-    /// hop of `hop` samples. For sliding inference the hop is a product of the lengths of the first
-    /// two or more layers; `None` chooses one.
+    /// hop of `hop` samples, from 1 to a window. For sliding inference the hop is a product of the
+    /// lengths of the first one or more layers; `None` chooses one.
     ///
     /// # Errors
-    /// [`ModelError`] if the bytes are no such model, or sliding inference does not support the hop.
+    /// [`ModelError`] if the bytes are not such a model, or its inference does not support the hop.
     pub fn with(bytes: &[u8], inference: InferenceMode, hop: Option<usize>) -> Result<Self, ModelError> {
         if bytes.len() > validation::MAX_BYTES {
             return Err(ModelError::TooLarge);
@@ -212,8 +214,8 @@ impl Model {
     /// separate windows [`InferenceMode::FullWindows`] is faster.
     ///
     /// # Errors
-    /// [`ModelError::Failed`] if the window has another length, inference fails, or the output is not
-    /// one probability for each tag.
+    /// [`ModelError::Failed`] if the window has another length, inference fails, or a finite value of the
+    /// output is not a probability. Values that are not finite count as 0.
     pub fn predict(&self, window: &[f32]) -> Result<Vec<f32>, ModelError> {
         if window.len() != self.window() {
             let (expected, given) = (self.window(), window.len());
@@ -230,11 +232,14 @@ fn build(proto: ModelProto, inference: InferenceMode, hop: Option<usize>) -> Res
     let graph = validation::check(&proto)?;
     let shape = validation::input_shape(graph)?;
     let window = shape[shape.len() - 1];
+    if let Some(hop) = hop.filter(|hop| !(1..=window).contains(hop)) {
+        return Err(ModelError::Refused(format!("a hop of {hop} samples is outside 1 to {window}, its window")));
+    }
     let mut metadata = Metadata::from_proto(&proto);
     metadata.sample_rate = metadata.sample_rate.filter(|rate| crate::resample::RATES.contains(&f64::from(*rate)));
 
-    let (named, has_several_outputs) = (metadata.tags.len(), graph.output.len() > 1);
-    let output = output::select_output(graph, named)?;
+    let (tag_count, has_several_outputs) = (metadata.tags.len(), graph.output.len() > 1);
+    let output = output::select_output(graph, tag_count)?;
     let rate = metadata.sample_rate.unwrap_or(SAMPLE_RATE);
     let is_sliding = inference == InferenceMode::Sliding;
     let network = if is_sliding { SlidingNetwork::from_proto(&proto, &output, window, rate, hop) } else { None };
@@ -253,16 +258,16 @@ fn build(proto: ModelProto, inference: InferenceMode, hop: Option<usize>) -> Res
         }
     };
     if !(1..=MAX_TAGS).contains(&tags) {
-        return Err(ModelError::Refused(format!("it has {tags} tags; at most {MAX_TAGS} are allowed")));
+        return Err(ModelError::Refused(format!("it has {tags} tags, but at most {MAX_TAGS} are allowed")));
     }
-    if has_several_outputs && named > 0 && tags != named {
-        return Err(output::no_output_of_width(named));
+    if has_several_outputs && tag_count > 0 && tags != tag_count {
+        return Err(output::no_output_of_width(tag_count));
     }
     metadata.tags.resize(tags, String::new());
     for (index, tag) in metadata.tags.iter_mut().enumerate().filter(|(_, tag)| tag.trim().is_empty()) {
         *tag = format!("tag {}", index + 1);
     }
-    Ok(Model(Arc::new(Inner { runtime, metadata, window, hop, is_logits: output.is_logits })))
+    Ok(Model(Arc::new(LoadedModel { runtime, metadata, window, hop, is_logits: output.is_logits })))
 }
 
 /// The root cause of a tract error, on one line of at most 200 characters.

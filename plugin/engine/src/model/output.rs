@@ -2,7 +2,7 @@
 //! logits.
 
 use super::ModelError;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
 
 /// Parts of the names of outputs that hold something else than tags.
@@ -34,35 +34,35 @@ pub(super) struct TagOutput {
     pub(super) is_logits: bool,
 }
 
-/// Selects an output of a graph whose metadata names `named` tags, 0 if none: the output called
-/// `probabilities`, else one of width `named`. Of several, probabilities are preferred to logits.
+/// Selects an output of a graph whose metadata has `tag_count` tags, 0 if none: the output called
+/// `probabilities`, else one of that width. Of several, probabilities are preferred to logits.
 ///
 /// # Errors
-/// [`ModelError::Refused`] if there is no output, or none of several has the width `named`.
-pub(super) fn select_output(graph: &GraphProto, named: usize) -> Result<TagOutput, ModelError> {
-    let producers: HashMap<&str, &NodeProto> =
-        graph.node.iter().flat_map(|node| node.output.iter().map(move |name| (name.as_str(), node))).collect();
+/// [`ModelError::Refused`] if there is no output, or none of several has that width.
+pub(super) fn select_output(graph: &GraphProto, tag_count: usize) -> Result<TagOutput, ModelError> {
+    let values = Values::new(graph);
     let rank = |output: &&ValueInfoProto| {
         let name = output.name.to_lowercase();
         let width = match width(output) {
-            Some(width) if named > 0 => usize::from(width != named) * 2,
+            Some(width) if tag_count > 0 => usize::from(width != tag_count) * 2,
             _ => 1,
         };
         let is_other = OTHER_OUTPUTS.iter().any(|part| name.contains(part));
-        (name != "probabilities", width, is_other, value_kind(graph, &producers, &output.name))
+        (name != "probabilities", width, is_other, values.kind(&output.name))
     };
     let selected = graph.output.iter().min_by_key(rank);
     let selected = selected.ok_or_else(|| ModelError::Refused("it has no output; export it again".into()))?;
-    if named > 0 && graph.output.len() > 1 && width(selected).is_some_and(|width| width != named) {
-        return Err(no_output_of_width(named));
+    if tag_count > 0 && graph.output.len() > 1 && width(selected).is_some_and(|width| width != tag_count) {
+        return Err(no_output_of_width(tag_count));
     }
-    let is_logits = value_kind(graph, &producers, &selected.name) == ValueKind::Logits;
+    let is_logits = values.kind(&selected.name) == ValueKind::Logits;
     Ok(TagOutput { name: selected.name.clone(), is_logits })
 }
 
-/// The error that none of several outputs has the width `named`.
-pub(super) fn no_output_of_width(named: usize) -> ModelError {
-    ModelError::Refused(format!("it names {named} tags, but none of its outputs has {named} values"))
+/// The error that none of several outputs has the width `tag_count`.
+pub(super) fn no_output_of_width(tag_count: usize) -> ModelError {
+    let why = format!("it names {tag_count} tags, but none of its outputs has {tag_count} values");
+    ModelError::Refused(format!("{why}; export it with an output for its tags"))
 }
 
 /// The last dimension of an output; `None` if it is not fixed.
@@ -74,34 +74,49 @@ fn width(output: &ValueInfoProto) -> Option<usize> {
     }
 }
 
-/// What the values of an output are, by its last operator or else by its name.
-fn value_kind(graph: &GraphProto, producers: &HashMap<&str, &NodeProto>, output: &str) -> ValueKind {
-    let is_stored = |name: &str| {
-        let is_constant = producers.get(name).is_some_and(|node| node.op_type == "Constant");
-        is_constant || graph.initializer.iter().any(|tensor| tensor.name == name)
-    };
-    let mut name = output;
-    // The graph is not yet known to be acyclic.
-    for _ in 0..=graph.node.len() {
-        let Some(node) = producers.get(name) else { break };
-        let operator = node.op_type.as_str();
-        let mut data = node.input.iter().filter(|name| !name.is_empty() && !is_stored(name));
-        let is_bias = matches!(operator, "Add" | "Sub");
-        if BOUNDED.contains(&operator) {
-            return ValueKind::Probabilities;
-        } else if UNBOUNDED.contains(&operator) {
-            return ValueKind::Logits;
-        } else if !PASS_THROUGH.contains(&operator) && !is_bias {
-            break;
-        }
-        match (data.next(), data.next()) {
-            (Some(only), None) => name = only,
-            // The shape input of a Reshape may be computed.
-            (Some(first), Some(_)) if !is_bias => name = first,
-            _ => break,
-        }
+/// Where the values of a graph come from.
+struct Values<'a> {
+    /// The node that computes a value.
+    producers: HashMap<&'a str, &'a NodeProto>,
+    /// The values that are stored in the file.
+    stored: HashSet<&'a str>,
+    nodes: usize,
+}
+
+impl<'a> Values<'a> {
+    fn new(graph: &'a GraphProto) -> Self {
+        let producers: HashMap<_, _> =
+            graph.node.iter().flat_map(|node| node.output.iter().map(move |name| (name.as_str(), node))).collect();
+        let constants = producers.iter().filter(|(_, node)| node.op_type == "Constant").map(|(name, _)| *name);
+        let stored = constants.chain(graph.initializer.iter().map(|tensor| tensor.name.as_str())).collect();
+        Self { producers, stored, nodes: graph.node.len() }
     }
-    if output.to_lowercase().contains("logit") { ValueKind::Logits } else { ValueKind::Unknown }
+
+    /// What the values of an output are, by its last operator or else by its name.
+    fn kind(&self, output: &str) -> ValueKind {
+        let mut name = output;
+        // The graph is not yet known to be acyclic.
+        for _ in 0..=self.nodes {
+            let Some(node) = self.producers.get(name) else { break };
+            let operator = node.op_type.as_str();
+            let mut data = node.input.iter().filter(|name| !name.is_empty() && !self.stored.contains(name.as_str()));
+            let is_bias = matches!(operator, "Add" | "Sub");
+            if BOUNDED.contains(&operator) {
+                return ValueKind::Probabilities;
+            } else if UNBOUNDED.contains(&operator) {
+                return ValueKind::Logits;
+            } else if !PASS_THROUGH.contains(&operator) && !is_bias {
+                break;
+            }
+            match (data.next(), data.next()) {
+                (Some(only), None) => name = only,
+                // The shape input of a Reshape may be computed.
+                (Some(first), Some(_)) if !is_bias => name = first,
+                _ => break,
+            }
+        }
+        if output.to_lowercase().contains("logit") { ValueKind::Logits } else { ValueKind::Unknown }
+    }
 }
 
 #[cfg(test)]
@@ -132,10 +147,10 @@ mod tests {
         let outputs = [("embedding", 512), ("activations", 50), ("logits", 50)];
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let outputs = order.map(|index| outputs[index]);
-            for named in [50, 0] {
-                let selected = select_output(&graph(nodes, &outputs), named).unwrap();
+            for tag_count in [50, 0] {
+                let selected = select_output(&graph(nodes, &outputs), tag_count).unwrap();
                 let expected = TagOutput { name: "activations".into(), is_logits: false };
-                assert_eq!(selected, expected, "{outputs:?} {named}");
+                assert_eq!(selected, expected, "{outputs:?} {tag_count}");
             }
             // The embedding, if it has the width of the tags.
             assert_eq!(select_output(&graph(nodes, &outputs), 512).unwrap().name, "embedding");

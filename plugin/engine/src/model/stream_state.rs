@@ -42,8 +42,12 @@ impl StreamState {
     /// included: a window of them, or all hops so far if they are shorter than a window.
     ///
     /// # Errors
-    /// [`ModelError::Failed`] if inference fails.
+    /// [`ModelError::Failed`] if `samples` are longer than a window, or inference fails.
     pub fn step(&mut self, samples: &[f32]) -> Result<(), ModelError> {
+        if samples.len() > self.model.window() {
+            let (window, given) = (self.model.window(), samples.len());
+            return Err(ModelError::Failed(format!("its window has {window} samples, but {given} were given")));
+        }
         match (&self.model.0.runtime, &mut self.frames) {
             (Runtime::Sliding(network), Some(frames)) => catch_failure(|| network.step(frames, samples)),
             _ => Ok(()),
@@ -65,11 +69,11 @@ impl StreamState {
     }
 
     /// Predicts the window that ends with the last step: the probability of each tag, in 0..=1.
-    /// `window` holds the samples of that window.
+    /// `window` holds the samples of that window; sliding inference does not read them.
     ///
     /// # Errors
-    /// [`ModelError::Failed`] if inference fails, there was no step since the last reset, or the output
-    /// is not one probability for each tag.
+    /// [`ModelError::Failed`] if inference fails, there was no step since the last reset, or a finite value
+    /// of the output is not a probability. Values that are not finite count as 0.
     pub fn predict(&self, window: &[f32]) -> Result<Vec<f32>, ModelError> {
         let values = catch_failure(|| match (&self.model.0.runtime, &self.frames) {
             (Runtime::Sliding(network), Some(frames)) => Ok(sigmoid(network.logits(frames)?)),
@@ -82,7 +86,7 @@ impl StreamState {
             return Err(ModelError::Failed(format!("its output has {given} values for {expected} tags")));
         }
         if let Some(value) = values.iter().find(|value| value.is_finite() && !PROBABILITIES.contains(*value)) {
-            let why = format!("its output {value} is no probability; export it with a sigmoid at its end");
+            let why = format!("its output {value} is not a probability; export it with a sigmoid at its end");
             return Err(ModelError::Failed(why));
         }
         let to_probability = |value: f32| if value.is_finite() { value.clamp(0.0, 1.0) } else { 0.0 };
@@ -98,6 +102,6 @@ fn sigmoid(logits: Vec<f32>) -> Vec<f32> {
 /// Runs inference with untrusted weights; a panic is an error.
 fn catch_failure<T>(run: impl FnOnce() -> TractResult<T>) -> Result<T, ModelError> {
     catch_unwind(AssertUnwindSafe(run))
-        .unwrap_or_else(|_| Err(TractError::msg("tract panicked")))
+        .unwrap_or_else(|_| Err(TractError::msg("inference panicked; load another model")))
         .map_err(|error| ModelError::Failed(one_line(&error)))
 }

@@ -15,6 +15,9 @@ pub(super) const MAX_BYTES: usize = 64 << 20;
 /// The most nodes in a graph.
 const MAX_NODES: usize = 4_096;
 
+/// The most outputs of a graph.
+const MAX_OUTPUTS: usize = 64;
+
 /// The most elements of a tensor, stored or computed.
 pub(super) const MAX_ELEMENTS: u64 = 16 << 20;
 
@@ -101,7 +104,10 @@ pub(super) fn check(model: &ModelProto) -> Result<&GraphProto, ModelError> {
         return Err(ModelError::NotOnnx);
     }
     if graph.node.len() > MAX_NODES {
-        return refuse(format!("it has {} nodes; at most {MAX_NODES} are allowed", graph.node.len()));
+        return refuse(format!("it has {} nodes, but at most {MAX_NODES} are allowed", graph.node.len()));
+    }
+    if graph.output.len() > MAX_OUTPUTS {
+        return refuse(format!("it has {} outputs, but at most {MAX_OUTPUTS} are allowed", graph.output.len()));
     }
     if !model.functions.is_empty() {
         return refuse("it defines functions, which are not supported; export it with functions inlined".into());
@@ -130,8 +136,8 @@ pub(super) fn prune(graph: &mut GraphProto, output: &str) -> Result<(), ModelErr
         .enumerate()
         .flat_map(|(index, node)| node.output.iter().map(move |name| (&**name, index)))
         .collect();
-    let initializers = graph.initializer.iter().map(|tensor| &*tensor.name);
-    let sources: HashSet<&str> = initializers.chain(graph.input.iter().map(|input| &*input.name)).collect();
+    let stored: HashSet<String> = graph.initializer.iter().map(|tensor| tensor.name.clone()).collect();
+    let inputs: HashSet<&str> = graph.input.iter().map(|input| &*input.name).collect();
     let (mut is_needed, mut needed_names) = (vec![false; graph.node.len()], HashSet::new());
     let mut pending = vec![output];
     while let Some(name) = pending.pop() {
@@ -144,7 +150,7 @@ pub(super) fn prune(graph: &mut GraphProto, output: &str) -> Result<(), ModelErr
                 pending.extend(graph.node[*index].input.iter().map(String::as_str));
             }
             Some(_) => {}
-            None if sources.contains(name) => {}
+            None if stored.contains(name) || inputs.contains(name) => {}
             None => {
                 let name = printable(name);
                 return Err(ModelError::Refused(format!("no node computes \"{name}\"; export it again")));
@@ -154,9 +160,8 @@ pub(super) fn prune(graph: &mut GraphProto, output: &str) -> Result<(), ModelErr
     let mut is_needed = is_needed.into_iter();
     graph.node.retain(|_| is_needed.next() == Some(true));
     graph.initializer.retain(|tensor| needed_names.contains(&tensor.name));
-    // Before IR version 4 files list weights among the inputs.
-    let stored: HashSet<&str> = graph.initializer.iter().map(|tensor| &*tensor.name).collect();
-    graph.input.retain(|input| !stored.contains(&*input.name));
+    // Before IR version 4 files list weights among the inputs, also those that have just been removed.
+    graph.input.retain(|input| !stored.contains(&input.name));
     graph.output.retain(|kept| kept.name == output);
     // The shapes that a file declares are not needed and may be wrong.
     graph.value_info.clear();
@@ -173,10 +178,10 @@ fn printable(name: &str) -> String {
 /// # Errors
 /// [`ModelError::Refused`] if there are several inputs, or it has another shape.
 pub(super) fn input_shape(graph: &GraphProto) -> Result<Vec<usize>, ModelError> {
-    let is_stored = |name: &str| graph.initializer.iter().any(|tensor| tensor.name == name);
-    let mut inputs = graph.input.iter().filter(|input| !is_stored(&input.name));
+    let stored: HashSet<&str> = graph.initializer.iter().map(|tensor| &*tensor.name).collect();
+    let mut inputs = graph.input.iter().filter(|input| !stored.contains(&*input.name));
     let (Some(input), None) = (inputs.next(), inputs.next()) else {
-        return Err(ModelError::Refused("it has not exactly one input, the waveform; export it with one".into()));
+        return Err(ModelError::Refused("it must have exactly one input, the waveform; export it with one".into()));
     };
     let tensor = input.r#type.as_ref().and_then(|kind| match &kind.value {
         Some(type_proto::Value::TensorType(tensor)) => Some(tensor),
@@ -209,7 +214,9 @@ fn check_node(node: &NodeProto) -> Result<(), ModelError> {
     }
     for attribute in &node.attribute {
         if attribute.g.is_some() || !attribute.graphs.is_empty() {
-            return Err(ModelError::Refused("one of its nodes has a subgraph, which is not supported".into()));
+            return Err(ModelError::Refused(
+                "one of its nodes has a subgraph, which is not supported; export it without one".into(),
+            ));
         }
         for tensor in attribute.t.iter().chain(&attribute.tensors) {
             check_tensor(tensor)?;
@@ -230,7 +237,9 @@ fn check_node(node: &NodeProto) -> Result<(), ModelError> {
         };
         if !is_in_range || attribute.ints.len() > MAX_ATTRIBUTE_INTEGERS {
             let name = printable(&attribute.name);
-            return Err(ModelError::Refused(format!("its attribute \"{name}\" is out of range")));
+            return Err(ModelError::Refused(format!(
+                "its attribute \"{name}\" is out of range; export a smaller model"
+            )));
         }
     }
     Ok(())
@@ -247,11 +256,11 @@ fn check_tensor(tensor: &TensorProto) -> Result<(), ModelError> {
     }
     let mut elements = 1_u64;
     for &dim in &tensor.dims {
-        let Ok(dim) = u64::try_from(dim) else { return refuse("has a negative size") };
+        let Ok(dim) = u64::try_from(dim) else { return refuse("has a negative size; export it again") };
         elements = elements.saturating_mul(dim);
     }
     if elements > MAX_ELEMENTS {
-        return refuse("is too large");
+        return refuse("is too large; export a smaller model");
     }
     // An element takes at least a byte of `raw_data`, or an entry of another field.
     let lengths = [
@@ -264,7 +273,7 @@ fn check_tensor(tensor: &TensorProto) -> Result<(), ModelError> {
         tensor.string_data.len(),
     ];
     if elements > lengths.into_iter().max().unwrap_or(0) as u64 {
-        return refuse("has fewer values than its shape requires");
+        return refuse("has fewer values than its shape requires; export it again");
     }
     let is_float = tensor.data_type == tensor_proto::DataType::Float as i32;
     let is_finite = tensor.float_data.iter().all(|value| value.is_finite())
@@ -274,7 +283,7 @@ fn check_tensor(tensor: &TensorProto) -> Result<(), ModelError> {
                 .chunks_exact(4)
                 .all(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]).is_finite()));
     if !is_finite {
-        return refuse("has values that are not finite");
+        return refuse("has values that are not finite; train it again");
     }
     Ok(())
 }

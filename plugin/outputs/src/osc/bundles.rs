@@ -26,7 +26,12 @@ const BUNDLE_HEADER: usize = 16;
 const IMMEDIATELY: OscTime = OscTime { seconds: 0, fractional: 1 };
 
 /// Turns the snapshots of an instance into bundles, with the values that have moved.
+#[derive(Default)]
 pub(super) struct BundleEncoder {
+    /// The name of the instance.
+    instance: String,
+    /// The names of the published tags.
+    names: Vec<String>,
     tags: Vec<Output>,
     slots: Vec<Output>,
     age_address: String,
@@ -42,16 +47,27 @@ struct Output {
 
 impl BundleEncoder {
     /// An encoder for an instance whose published tags have these names.
-    pub(super) fn new(instance: &str, tags: &[String]) -> Self {
-        let instance = osc_address_part(instance);
-        let output =
-            |kind: &str, name: &str| Output { address: format!("/tagvane/{instance}/{kind}/{name}"), sent: None };
+    fn new(instance: String, names: Vec<String>) -> Self {
+        let part = osc_address_part(&instance);
+        let output = |kind: &str, name: &str| Output { address: format!("/tagvane/{part}/{kind}/{name}"), sent: None };
         Self {
-            tags: tags.iter().map(|name| output("tag", &osc_address_part(name))).collect(),
+            tags: names.iter().map(|name| output("tag", &osc_address_part(name))).collect(),
             slots: (1..=SLOTS).map(|number| output("slot", &number.to_string())).collect(),
-            age_address: format!("/tagvane/{instance}/age"),
+            age_address: format!("/tagvane/{part}/age"),
             snapshots: 0,
+            instance,
+            names,
         }
+    }
+
+    /// Sets the name of the instance; all values are sent again.
+    pub(super) fn set_instance(&mut self, instance: &str) {
+        *self = Self::new(instance.to_owned(), std::mem::take(&mut self.names));
+    }
+
+    /// Sets the names of the published tags; all values are sent again.
+    pub(super) fn set_names(&mut self, names: Vec<String>) {
+        *self = Self::new(std::mem::take(&mut self.instance), names);
     }
 
     /// The datagrams for a snapshot, each a bundle; none if no value has moved.
@@ -107,12 +123,12 @@ fn datagram(content: Vec<OscPacket>) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::constants::PUBLISHED;
+    use crate::constants::MAX_PUBLISHED_TAGS;
 
     fn snapshot(tag: f32, slot: Option<f32>) -> Snapshot {
         let mut slots = [None; SLOTS];
         slots[0] = slot;
-        Snapshot { tags: [tag; PUBLISHED], slots, age: 1.44 }
+        Snapshot { tags: [tag; MAX_PUBLISHED_TAGS], slots, age: 1.44 }
     }
 
     fn decoded(datagrams: &[Vec<u8>]) -> Vec<(String, f32)> {
@@ -133,7 +149,7 @@ mod tests {
 
     #[test]
     fn moved_values_are_sent_and_all_values_at_a_refresh() {
-        let mut encoder = BundleEncoder::new("lead guitar", &["female vocal".into(), "r&b".into()]);
+        let mut encoder = BundleEncoder::new("lead guitar".into(), vec!["female vocal".into(), "r&b".into()]);
         let all = [
             ("/tagvane/lead_guitar/tag/female_vocal".to_owned(), 0.5),
             ("/tagvane/lead_guitar/tag/r&b".to_owned(), 0.5),
@@ -152,9 +168,9 @@ mod tests {
 
     #[test]
     fn many_long_names_are_split_into_several_datagrams() {
-        let names: Vec<String> = (0..PUBLISHED).map(|tag| format!("{tag} {}", "long ".repeat(20))).collect();
-        let datagrams = BundleEncoder::new("1", &names).encode(&snapshot(0.1, None));
-        assert!(datagrams.len() > 5);
-        assert_eq!(decoded(&datagrams).len(), PUBLISHED + 1);
+        let names: Vec<String> = (0..MAX_PUBLISHED_TAGS).map(|tag| format!("{tag} {}", "long ".repeat(20))).collect();
+        let datagrams = BundleEncoder::new("1".into(), names).encode(&snapshot(0.1, None));
+        assert!(datagrams.len() > 3);
+        assert_eq!(decoded(&datagrams).len(), MAX_PUBLISHED_TAGS + 1);
     }
 }

@@ -8,7 +8,7 @@ mod throttle;
 
 pub(crate) use throttle::OscThrottle;
 
-use crate::constants::{PUBLISHED, SLOTS};
+use crate::constants::{MAX_PUBLISHED_TAGS, SLOTS};
 use bundles::BundleEncoder;
 use ringbuf::traits::{Consumer as _, Producer as _, Split as _};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
@@ -70,7 +70,7 @@ pub enum OscStatus {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Snapshot {
     /// The published tags.
-    pub(crate) tags: [f32; PUBLISHED],
+    pub(crate) tags: [f32; MAX_PUBLISHED_TAGS],
     /// The slots; `None` for one that is not used.
     pub(crate) slots: [Option<f32>; SLOTS],
     /// Seconds since the end of the window of the latest prediction. The sender adds half a window, so
@@ -85,12 +85,17 @@ pub(crate) struct SnapshotSender {
 }
 
 /// The OSC output of an instance: owns the thread that sends.
-pub struct OscSender {
+pub struct OscOutput {
     shared: Arc<Shared>,
-    settings: OscSettings,
+    thread: Option<SendingThread>,
     /// Why there is no thread although OSC is on.
-    error: Option<String>,
-    thread: Option<JoinHandle<()>>,
+    start_error: Option<String>,
+}
+
+/// The thread that sends, while OSC is on.
+struct SendingThread {
+    to: SocketAddr,
+    handle: JoinHandle<()>,
 }
 
 /// What the audio thread, the owner and the sending thread share.
@@ -104,30 +109,18 @@ struct Shared {
 
 struct SenderState {
     ring: HeapCons<Snapshot>,
-    to: Option<SocketAddr>,
-    instance: String,
-    /// The names of the published tags.
-    names: Vec<String>,
+    encoder: BundleEncoder,
     /// Half of the model's window, in seconds.
     half_window: f32,
-    encoder: BundleEncoder,
+    /// Why the last datagram was not sent.
     error: Option<String>,
 }
 
-impl OscSender {
+impl OscOutput {
     /// A sender that is off, and the audio thread's end of its ring.
     pub(crate) fn new() -> (Self, SnapshotSender) {
         let (producer, consumer) = HeapRb::new(CAPACITY).split();
-        let settings = OscSettings::default();
-        let state = SenderState {
-            ring: consumer,
-            to: None,
-            encoder: BundleEncoder::new(&settings.instance, &[]),
-            instance: settings.instance.clone(),
-            names: Vec::new(),
-            half_window: 0.0,
-            error: None,
-        };
+        let state = SenderState { ring: consumer, encoder: BundleEncoder::default(), half_window: 0.0, error: None };
         let shared = Arc::new(Shared {
             is_on: AtomicBool::new(false),
             datagrams: AtomicU64::new(0),
@@ -135,27 +128,18 @@ impl OscSender {
             stop: Condvar::new(),
         });
         let snapshots = SnapshotSender { ring: producer, shared: Arc::clone(&shared) };
-        (Self { shared, settings, error: None, thread: None }, snapshots)
+        (Self { shared, thread: None, start_error: None }, snapshots)
     }
 
-    /// Takes over other settings.
-    pub(crate) fn set(&mut self, settings: &OscSettings) {
-        if *settings == self.settings {
-            return;
-        }
-        self.settings = settings.clone();
+    /// Ends the thread, and starts another one if OSC is on in `settings`.
+    pub(crate) fn restart(&mut self, settings: &OscSettings) {
         self.stop();
-        self.error = None;
-        if settings.on {
-            self.error = self.start().err();
-        }
+        self.start_error = if settings.on { self.start(settings).err() } else { None };
     }
 
     /// Sets the names of the published tags.
     pub(crate) fn set_names(&mut self, names: Vec<String>) {
-        let mut state = self.shared.lock();
-        state.names = names;
-        state.encoder = BundleEncoder::new(&state.instance, &state.names);
+        self.shared.lock().encoder.set_names(names);
     }
 
     /// Sets the length of the model's window.
@@ -165,36 +149,33 @@ impl OscSender {
 
     /// The state of the output.
     pub(crate) fn status(&self) -> OscStatus {
-        if !self.settings.on {
-            return OscStatus::Off;
-        }
-        let state = self.shared.lock();
-        match (self.error.as_ref().or(state.error.as_ref()), state.to) {
-            (Some(error), _) => OscStatus::Failed(error.clone()),
-            (None, Some(to)) => OscStatus::Sending { to, datagrams: self.shared.datagrams.load(Relaxed) },
-            (None, None) => OscStatus::Off,
+        match &self.thread {
+            Some(thread) => match &self.shared.lock().error {
+                Some(error) => OscStatus::Failed(error.clone()),
+                None => OscStatus::Sending { to: thread.to, datagrams: self.shared.datagrams.load(Relaxed) },
+            },
+            None => self.start_error.clone().map_or(OscStatus::Off, OscStatus::Failed),
         }
     }
 
-    fn start(&mut self) -> Result<(), String> {
-        let to = parse_address(&self.settings.address)?;
+    fn start(&mut self, settings: &OscSettings) -> Result<(), String> {
+        let to = parse_address(&settings.address)?;
         let any: SocketAddr =
             if to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
         let socket = UdpSocket::bind(any).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
         let socket = socket.map_err(|error| format!("OSC cannot be sent: no UDP socket can be opened: {error}"))?;
         {
             let mut state = self.shared.lock();
-            state.instance.clone_from(&self.settings.instance);
-            state.encoder = BundleEncoder::new(&state.instance, &state.names);
-            (state.to, state.error) = (Some(to), None);
+            state.encoder.set_instance(&settings.instance);
+            state.error = None;
             state.ring.clear();
         }
         self.shared.datagrams.store(0, Relaxed);
         self.shared.is_on.store(true, Release);
         let shared = Arc::clone(&self.shared);
-        let thread = std::thread::Builder::new().name("tagvane osc".into()).spawn(move || shared.run(&socket));
+        let thread = std::thread::Builder::new().name("tagvane osc".into()).spawn(move || shared.run(&socket, to));
         match thread {
-            Ok(thread) => self.thread = Some(thread),
+            Ok(handle) => self.thread = Some(SendingThread { to, handle }),
             Err(error) => {
                 self.shared.is_on.store(false, Release);
                 return Err(format!("OSC cannot be sent: no thread can be started: {error}"));
@@ -210,12 +191,12 @@ impl OscSender {
             self.shared.stop.notify_all();
         }
         if let Some(thread) = self.thread.take() {
-            drop(thread.join());
+            drop(thread.handle.join());
         }
     }
 }
 
-impl Drop for OscSender {
+impl Drop for OscOutput {
     fn drop(&mut self) {
         self.stop();
     }
@@ -242,23 +223,22 @@ impl Shared {
     }
 
     /// Sends snapshots until OSC is switched off.
-    fn run(&self, socket: &UdpSocket) {
+    fn run(&self, socket: &UdpSocket, to: SocketAddr) {
         let mut state = self.lock();
         while self.is_on.load(Acquire) {
             while let Some(snapshot) = state.ring.try_pop() {
-                self.send(&mut state, snapshot, socket);
+                self.send(&mut state, snapshot, socket, to);
             }
             let woken = self.stop.wait_timeout(state, POLL_INTERVAL).unwrap_or_else(|poisoned| poisoned.into_inner());
             state = woken.0;
         }
         // The snapshots that were pushed before the end.
         while let Some(snapshot) = state.ring.try_pop() {
-            self.send(&mut state, snapshot, socket);
+            self.send(&mut state, snapshot, socket, to);
         }
     }
 
-    fn send(&self, state: &mut SenderState, mut snapshot: Snapshot, socket: &UdpSocket) {
-        let Some(to) = state.to else { return };
+    fn send(&self, state: &mut SenderState, mut snapshot: Snapshot, socket: &UdpSocket, to: SocketAddr) {
         snapshot.age += state.half_window;
         for datagram in state.encoder.encode(&snapshot) {
             match socket.send_to(&datagram, to) {
@@ -308,20 +288,20 @@ mod tests {
     }
 
     fn snapshot(value: f32) -> Snapshot {
-        Snapshot { tags: [value; PUBLISHED], slots: [Some(value); SLOTS], age: 0.1 }
+        Snapshot { tags: [value; MAX_PUBLISHED_TAGS], slots: [Some(value); SLOTS], age: 0.1 }
     }
 
     #[test]
     fn snapshots_arrive_and_a_bad_address_is_an_error() {
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
         receiver.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let (mut osc, mut snapshots) = OscSender::new();
+        let (mut osc, mut snapshots) = OscOutput::new();
         snapshots.send(snapshot(0.9), false);
         osc.set_names(vec!["guitar".into()]);
         osc.set_window(Duration::from_secs(2));
         let to = receiver.local_addr().unwrap();
         let mut settings = OscSettings { on: true, address: to.to_string(), instance: "x".into() };
-        osc.set(&settings);
+        osc.restart(&settings);
         // More than the ring holds: a bounce drops nothing.
         let mut buffer = [0; 2_000];
         for number in 1..=200 {
@@ -332,10 +312,10 @@ mod tests {
         }
         assert_eq!(osc.status(), OscStatus::Sending { to, datagrams: 200 });
         settings.address = "nowhere".into();
-        osc.set(&settings);
+        osc.restart(&settings);
         assert!(matches!(osc.status(), OscStatus::Failed(error) if error.contains("\"nowhere\"")));
         settings.on = false;
-        osc.set(&settings);
+        osc.restart(&settings);
         assert_eq!(osc.status(), OscStatus::Off);
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 /// A file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum ExportFormat {
     /// A table with a row for each window.
     Csv,
     /// All data, for programs.
@@ -22,17 +22,17 @@ pub enum Format {
 pub struct Region {
     /// The tag.
     pub tag: usize,
-    /// The start, in seconds.
+    /// The start, in seconds: of the song if any position in it is known, otherwise of the clock.
     pub start: f64,
-    /// The end, in seconds.
+    /// The end, in the same seconds.
     pub end: f64,
 }
 
-impl Format {
+impl ExportFormat {
     /// All formats.
     pub const ALL: [Self; 4] = [Self::Csv, Self::Json, Self::Audacity, Self::Reaper];
 
-    /// The name for a person.
+    /// The display name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Csv => "CSV table",
@@ -58,16 +58,13 @@ struct Document<'a> {
     tags: &'a [String],
     window_seconds: f64,
     hop_seconds: f64,
-    #[serde(rename = "rows")]
     entries: Vec<DocumentEntry>,
 }
 
 #[derive(Serialize)]
 struct DocumentEntry {
     clock: f64,
-    #[serde(rename = "song")]
     position: Option<TransportPosition>,
-    #[serde(rename = "cut")]
     is_discontinuity: bool,
     probabilities: Vec<f64>,
 }
@@ -75,12 +72,12 @@ struct DocumentEntry {
 impl Timeline {
     /// The text of a file with the entries that are kept. Labels and regions are where a tag is at or
     /// above `threshold`, 0..=1; their times are song positions if any is known, and the clock otherwise.
-    pub fn export(&self, format: Format, threshold: f32) -> String {
+    pub fn export(&self, format: ExportFormat, threshold: f32) -> String {
         match format {
-            Format::Csv => self.csv_table(),
-            Format::Json => self.json_document(),
-            Format::Audacity => self.audacity_labels(threshold),
-            Format::Reaper => self.reaper_regions(threshold),
+            ExportFormat::Csv => self.csv_table(),
+            ExportFormat::Json => self.json_document(),
+            ExportFormat::Audacity => self.audacity_labels(threshold),
+            ExportFormat::Reaper => self.reaper_regions(threshold),
         }
     }
 
@@ -102,7 +99,7 @@ impl Timeline {
                     continue;
                 }
                 regions.extend(open.take());
-                open = time.map(|time| Region { tag, start: (time - half).max(0.0), end: time + half });
+                open = time.map(|time| Region { tag, start: time - half, end: time + half });
             }
             regions.extend(open);
         }
@@ -110,8 +107,14 @@ impl Timeline {
         regions
     }
 
+    /// The regions in the song: without the pre-roll before its start, which other programs cannot place.
+    fn regions_after_start(&self, threshold: f32) -> impl Iterator<Item = Region> {
+        let regions = self.regions(threshold).into_iter().filter(|region| region.end > 0.0);
+        regions.map(|region| Region { start: region.start.max(0.0), ..region })
+    }
+
     fn csv_table(&self) -> String {
-        let columns = ["clock", "song_seconds", "song_beats", "cut"].map(str::to_owned);
+        let columns = ["clock", "position_seconds", "position_beats", "is_discontinuity"].map(str::to_owned);
         let header: Vec<String> = columns.into_iter().chain(self.tags.iter().cloned()).collect();
         let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.4}"));
         let rows = self.entries().map(|entry| {
@@ -146,7 +149,7 @@ impl Timeline {
 
     fn audacity_labels(&self, threshold: f32) -> String {
         let mut labels = String::new();
-        for region in self.regions(threshold) {
+        for region in self.regions_after_start(threshold) {
             // Tabs and line breaks separate the fields of a label track.
             let tag = self.tags[region.tag].replace(char::is_control, " ");
             // Writing to a string cannot fail.
@@ -157,7 +160,7 @@ impl Timeline {
 
     fn reaper_regions(&self, threshold: f32) -> String {
         let header = ["#", "Name", "Start", "End", "Length"].map(str::to_owned).to_vec();
-        let rows = self.regions(threshold).into_iter().enumerate().map(|(index, region)| {
+        let rows = self.regions_after_start(threshold).enumerate().map(|(index, region)| {
             let Region { tag, start, end } = region;
             let [from, to, length] = [start, end, end - start].map(clock_time);
             vec![format!("R{}", index + 1), self.tags[tag].clone(), from, to, length]
@@ -212,14 +215,30 @@ mod tests {
     #[test]
     fn labels_are_where_a_tag_is_and_discontinuities_split_them() {
         let expected = "0.250000\t0.650000\trock\n0.950000\t1.050000\tslow, sad\n";
-        assert_eq!(ten_entries(false).export(Format::Audacity, 0.5), expected);
+        assert_eq!(ten_entries(false).export(ExportFormat::Audacity, 0.5), expected);
         let expected = "50.450000\t50.550000\trock\n50.850000\t50.950000\tslow, sad\n60.150000\t60.450000\trock\n";
-        assert_eq!(ten_entries(true).export(Format::Audacity, 0.5), expected);
+        assert_eq!(ten_entries(true).export(ExportFormat::Audacity, 0.5), expected);
+    }
+
+    /// A region before the start of the song once had its start, but not its end, set to zero.
+    #[test]
+    fn regions_in_the_pre_roll_end_after_they_start() {
+        let (mut timeline, mut sender) = timeline();
+        for (number, probability) in [0.9, 0.1, 0.9, 0.9, 0.9, 0.1].into_iter().enumerate() {
+            let seconds = 2.0 + number as f64 * 0.1;
+            let position = TransportPosition { seconds: number as f64 * 0.1 - 0.3, beats: None, bar: None };
+            let transport = Transport { position: Some(position), tempo: 0.0 };
+            sender.send(StreamTime { segment: 1, seconds: seconds - 1.0 }, transport);
+            timeline.record(StreamTime { segment: 1, seconds }, &[probability, 0.0]);
+        }
+        let regions = timeline.regions(0.5);
+        assert!(regions.len() == 2 && regions.iter().all(|region| region.start < region.end), "{regions:?}");
+        assert_eq!(timeline.export(ExportFormat::Audacity, 0.5), "0.000000\t0.150000\trock\n");
     }
 
     #[test]
     fn reaper_regions_have_hours_minutes_and_seconds() {
-        let regions = ten_entries(true).export(Format::Reaper, 0.5);
+        let regions = ten_entries(true).export(ExportFormat::Reaper, 0.5);
         let lines: Vec<&str> = regions.lines().collect();
         assert_eq!(lines[0], "#,Name,Start,End,Length");
         assert_eq!(lines[2], "R2,\"slow, sad\",0:00:50.850,0:00:50.950,0:00:00.100");
@@ -230,22 +249,22 @@ mod tests {
     #[test]
     fn tables_and_documents_have_every_entry() {
         let timeline = ten_entries(true);
-        let table = timeline.export(Format::Csv, 0.5);
+        let table = timeline.export(ExportFormat::Csv, 0.5);
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines.len(), 11);
-        assert_eq!(lines[0], "clock,song_seconds,song_beats,cut,rock,\"slow, sad\"");
+        assert_eq!(lines[0], "clock,position_seconds,position_beats,is_discontinuity,rock,\"slow, sad\"");
         assert_eq!(lines[6], "0.6000,50.5000,,1,0.9000,0.0000");
-        let document: serde_json::Value = serde_json::from_str(&timeline.export(Format::Json, 0.5)).unwrap();
+        let document: serde_json::Value = serde_json::from_str(&timeline.export(ExportFormat::Json, 0.5)).unwrap();
         assert_eq!(document["tags"][1], "slow, sad");
-        assert_eq!(document["rows"][9]["probabilities"], serde_json::json!([0.1, 0.7]));
-        assert_eq!(document["rows"][5]["cut"], true);
-        assert!((document["rows"][5]["song"]["seconds"].as_f64().unwrap() - 50.5).abs() < 1e-6);
+        assert_eq!(document["entries"][9]["probabilities"], serde_json::json!([0.1, 0.7]));
+        assert_eq!(document["entries"][5]["is_discontinuity"], true);
+        assert!((document["entries"][5]["position"]["seconds"].as_f64().unwrap() - 50.5).abs() < 1e-6);
     }
 
     #[test]
     fn a_timeline_without_entries_exports_at_most_a_header() {
         let (timeline, _sender) = timeline();
-        for format in Format::ALL {
+        for format in ExportFormat::ALL {
             assert!(timeline.export(format, 0.5).lines().count() <= 1, "{}", format.name());
         }
     }

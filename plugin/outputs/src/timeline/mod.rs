@@ -4,7 +4,7 @@
 mod export;
 mod transport;
 
-pub use export::{Format, Region};
+pub use export::{ExportFormat, Region};
 pub use transport::{Bar, Transport, TransportPosition};
 pub(crate) use transport::{TransportHistory, TransportSender, transport_channel};
 
@@ -36,9 +36,10 @@ pub struct Timeline {
 /// The prediction for one window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimelineEntry {
-    /// Seconds of audio until the middle of the window; continues over discontinuities.
+    /// Seconds of analysed audio: one hop for the first entry, and for each one the audio between its window
+    /// and the one before it, or a hop after a discontinuity.
     pub clock: f64,
-    /// The song position in the middle of the window; `None` if the transport stood still.
+    /// The song position in the middle of the window; `None` if the transport was stopped.
     pub position: Option<TransportPosition>,
     /// Whether it does not continue the entry before it: after a start, a seek or a loop.
     pub is_discontinuity: bool,
@@ -74,8 +75,7 @@ impl Timeline {
         self.entries.iter()
     }
 
-    /// The numbers of the entries that are kept. A caller that remembers the end finds the new entries
-    /// by it.
+    /// The sequence numbers of the entries that are kept. The end of an earlier call is the first new entry.
     pub fn numbers(&self) -> std::ops::Range<u64> {
         self.first..self.first + self.entries.len() as u64
     }

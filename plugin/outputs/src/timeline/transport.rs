@@ -31,7 +31,7 @@ pub struct Bar {
 /// The host's transport at the beginning of a block.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Transport {
-    /// The position; `None` while the transport stands still.
+    /// The position; `None` while the transport is stopped.
     pub position: Option<TransportPosition>,
     /// Quarter notes a minute; 0 if the host does not give them.
     pub tempo: f64,
@@ -128,7 +128,7 @@ impl TransportHistory {
         self.anchors.drain(..excess);
     }
 
-    /// The song position at a stream time; `None` if the transport stood still or is not known.
+    /// The song position at a stream time; `None` if the transport was stopped or is not known.
     pub(crate) fn position(&self, time: StreamTime) -> Option<TransportPosition> {
         let of_segment = || self.anchors.iter().filter(|anchor| anchor.time.segment == time.segment);
         let before = of_segment().rev().find(|anchor| anchor.time.seconds <= time.seconds);

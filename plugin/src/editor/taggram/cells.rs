@@ -1,5 +1,6 @@
 //! The cells of a taggram: a part of a timeline on a grid of columns and rows.
 
+use crate::editor::tag_rows::max_value;
 use tagvane_outputs::{Timeline, TimelineEntry, TransportPosition};
 
 /// The most beats between two entries that follow each other; more would come from an invalid tempo.
@@ -8,8 +9,10 @@ const MAX_BEATS_BETWEEN: f64 = 64.0;
 /// A part of a timeline on a grid. All times are in seconds on the timeline's clock.
 #[derive(Default, Clone, PartialEq, Debug)]
 pub(crate) struct TaggramCells {
+    /// The number of rows.
+    rows: usize,
     /// The highest probability in each cell; `[columns][rows]`.
-    pub(crate) values: Vec<f32>,
+    values: Vec<f32>,
     /// The times of discontinuities.
     pub(super) discontinuities: Vec<f64>,
     /// The time of each beat, with the number of the bar if one begins there.
@@ -20,7 +23,8 @@ impl TaggramCells {
     /// The last `seconds` of a timeline before the time `right`, in this number of columns. Each of `rows`
     /// has the indices of its tags, of which the highest probability counts.
     pub(crate) fn new(timeline: &Timeline, rows: &[&[usize]], right: f64, seconds: f64, columns: usize) -> Self {
-        let mut cells = Self { values: vec![0.0; columns * rows.len()], ..Self::default() };
+        let values = vec![0.0; columns * rows.len()];
+        let mut cells = Self { rows: rows.len(), values, ..Self::default() };
         let (left, half_hop) = (right - seconds, timeline.hop() / 2.0);
         let column = |clock: f64| ((clock - left) / seconds * columns as f64).floor();
         let mut later: Option<&TimelineEntry> = None;
@@ -44,13 +48,22 @@ impl TaggramCells {
             let last = (column(end) - 1.0).max(first as f64) as usize;
             for column in first..=last.min(columns.saturating_sub(1)) {
                 for (row, tags) in rows.iter().enumerate() {
-                    let value = tags.iter().map(|tag| entry.probability(*tag)).fold(0.0, f32::max);
-                    let cell = &mut cells.values[column * rows.len() + row];
-                    *cell = cell.max(value);
+                    let value = max_value(tags, |tag| entry.probability(tag));
+                    let index = cells.index(column, row);
+                    cells.values[index] = cells.values[index].max(value);
                 }
             }
         }
         cells
+    }
+
+    /// The highest probability in a cell.
+    pub(crate) fn value(&self, column: usize, row: usize) -> f32 {
+        self.values[self.index(column, row)]
+    }
+
+    fn index(&self, column: usize, row: usize) -> usize {
+        column * self.rows + row
     }
 
     /// Adds the beats between two entries that follow each other.

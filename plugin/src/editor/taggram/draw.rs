@@ -16,7 +16,7 @@ pub(super) fn names(ui: &Ui, palette: &Palette, rows: &[&TagRow], corner: Pos2, 
     let size = (row_height - 1.0).clamp(9.0, 13.0).max(row_height * 0.4);
     for (index, row) in rows.iter().enumerate() {
         let left = corner + Vec2::new(2.0, (index as f32 + 0.5) * row_height);
-        let color = palette.faint.lerp_to_gamma(palette.text, (row.value * 4.0).min(1.0));
+        let color = palette.tag_text(row.value);
         painter.text(left, Align2::LEFT_CENTER, &row.name, FontId::proportional(size), color);
     }
 }

@@ -10,7 +10,7 @@ pub(crate) use cells::TaggramCells;
 use super::tag_rows::{TagRow, TagRows};
 use super::theme::{self, Palette};
 use crate::instance::Instance;
-use crate::params::View;
+use crate::params::ViewSettings;
 use egui::{
     Color32, ColorImage, Pos2, Rect, RichText, Role, ScrollArea, Sense, Slider, TextureHandle, TextureOptions, Ui,
     Vec2, WidgetInfo,
@@ -48,7 +48,7 @@ impl Taggram {
     }
 
     /// Draws the line above the map: freezing and the length.
-    pub(crate) fn tools(&mut self, ui: &mut Ui, instance: &Instance, view: &mut View) {
+    pub(crate) fn toolbar(&mut self, ui: &mut Ui, instance: &Instance, view: &mut ViewSettings) {
         let is_frozen = self.is_frozen();
         let text = if is_frozen { "Frozen" } else { "Freeze" };
         let hint = "Stops the display; drag to look at earlier times. Predictions continue";
@@ -60,7 +60,7 @@ impl Taggram {
             };
         }
         ui.add(
-            Slider::new(&mut view.seconds, View::SECONDS_RANGE)
+            Slider::new(&mut view.taggram_seconds, ViewSettings::TAGGRAM_SECONDS_RANGE)
                 .logarithmic(true)
                 .fixed_decimals(0)
                 .suffix(" s")
@@ -69,7 +69,7 @@ impl Taggram {
     }
 
     /// Draws the map.
-    pub(crate) fn show(&mut self, ui: &mut Ui, instance: &Instance, rows: &TagRows, view: &mut View) {
+    pub(crate) fn show(&mut self, ui: &mut Ui, instance: &Instance, rows: &TagRows, view: &mut ViewSettings) {
         let palette = theme::palette(ui);
         let rows = rows.in_fixed_order();
         if rows.is_empty() {
@@ -78,7 +78,7 @@ impl Taggram {
         let layout = TaggramLayout::new(ui.available_rect_before_wrap(), rows.len());
         ui.add_space(TIMES_HEIGHT);
         let right = self.update_picture(ui, instance, &rows, view, layout.map_width);
-        let range = TimeRange { right, seconds: view.seconds };
+        let range = TimeRange { right, seconds: view.taggram_seconds };
         ScrollArea::vertical().id_salt("taggram").auto_shrink([false, false]).show(ui, |ui| {
             let size = Vec2::new(ui.available_width(), layout.row_height * rows.len() as f32);
             let (area, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
@@ -102,14 +102,21 @@ impl Taggram {
     }
 
     /// Draws the picture again if it has changed. Returns the time at its right edge.
-    fn update_picture(&mut self, ui: &Ui, instance: &Instance, rows: &[&TagRow], view: &View, width: f32) -> f64 {
+    fn update_picture(
+        &mut self,
+        ui: &Ui,
+        instance: &Instance,
+        rows: &[&TagRow],
+        view: &ViewSettings,
+        width: f32,
+    ) -> f64 {
         let timeline = instance.outputs.timeline();
         let newest = timeline.entries().next_back().map_or(0.0, |entry| entry.clock);
         let right = self.frozen.unwrap_or(newest);
         let key = PictureKey {
             newest: if self.is_frozen() { 0 } else { timeline.numbers().end },
             right,
-            seconds: view.seconds,
+            seconds: view.taggram_seconds,
             columns: (width as usize).clamp(1, MAX_COLUMNS),
             names: rows.iter().map(|row| row.name.clone()).collect(),
             is_light: view.light,
@@ -118,10 +125,10 @@ impl Taggram {
             return right;
         }
         let tags: Vec<&[usize]> = rows.iter().map(|row| row.tags.as_slice()).collect();
-        self.cells = TaggramCells::new(&timeline, &tags, right, view.seconds, key.columns);
+        self.cells = TaggramCells::new(&timeline, &tags, right, view.taggram_seconds, key.columns);
         drop(timeline);
-        let (palette, columns, values) = (Palette::of(view.light), key.columns, &self.cells.values);
-        let color = |pixel: usize| palette.cell(values[pixel % columns * rows.len() + pixel / columns]);
+        let (palette, columns, cells) = (Palette::of(view.light), key.columns, &self.cells);
+        let color = |pixel: usize| palette.cell(cells.value(pixel % columns, pixel / columns));
         let pixels = (0..columns * rows.len()).map(color).collect();
         let image = ColorImage::new([columns, rows.len()], pixels);
         match &mut self.picture {
@@ -138,17 +145,25 @@ impl Taggram {
     }
 
     /// Zooms with the wheel and moves a frozen map by dragging.
-    fn zoom_and_pan(&mut self, ui: &Ui, instance: &Instance, response: &egui::Response, width: f32, view: &mut View) {
+    fn zoom_and_pan(
+        &mut self,
+        ui: &Ui,
+        instance: &Instance,
+        response: &egui::Response,
+        width: f32,
+        view: &mut ViewSettings,
+    ) {
         if response.hovered() {
             let zoom = f64::from(ui.input(egui::InputState::zoom_delta));
-            view.seconds = (view.seconds / zoom).clamp(*View::SECONDS_RANGE.start(), *View::SECONDS_RANGE.end());
+            view.taggram_seconds = (view.taggram_seconds / zoom)
+                .clamp(*ViewSettings::TAGGRAM_SECONDS_RANGE.start(), *ViewSettings::TAGGRAM_SECONDS_RANGE.end());
         }
         let Some(right) = &mut self.frozen else { return };
         if response.dragged() {
             let timeline = instance.outputs.timeline();
             let (first, last) = (timeline.entries().next(), timeline.entries().next_back());
             if let (Some(first), Some(last)) = (first, last) {
-                *right -= f64::from(response.drag_delta().x / width) * view.seconds;
+                *right -= f64::from(response.drag_delta().x / width) * view.taggram_seconds;
                 *right = right.clamp(first.clock, last.clock);
             }
         }

@@ -1,6 +1,6 @@
 //! The text under the pointer.
 
-use crate::editor::tag_rows::TagRow;
+use crate::editor::tag_rows::{TagRow, max_value};
 use tagvane_outputs::{Timeline, TransportPosition};
 
 /// The value of a row at a time on the timeline's clock, and where that is in the song.
@@ -10,7 +10,7 @@ pub(super) fn text(timeline: &Timeline, row: &TagRow, clock: f64) -> String {
     let Some(entry) = entry.filter(|entry| clock - entry.clock < hop) else {
         return format!("{}: no prediction here", row.name);
     };
-    let value = row.tags.iter().map(|tag| entry.probability(*tag)).fold(0.0, f32::max);
+    let value = max_value(&row.tags, |tag| entry.probability(tag));
     let newest = timeline.entries().next_back().map_or(entry.clock, |newest| newest.clock);
     format!("{}: {:.0} %\n{}", row.name, value * 100.0, format_position(entry.position, newest - entry.clock))
 }

@@ -34,8 +34,8 @@ fn frames_cost() {
             ..RawInput::default()
         };
         let start = Instant::now();
-        let TestSession { window, instance, context: host, .. } = &mut session;
-        let output = context.run_ui(input, |ui| window.show(ui, instance, &host.param_setter()));
+        let TestSession { editor, instance, context: gui, .. } = &mut session;
+        let output = context.run_ui(input, |ui| editor.show(ui, instance, &gui.param_setter()));
         layout.push(start.elapsed());
         let start = Instant::now();
         let meshes = context.tessellate(output.shapes, output.pixels_per_point);

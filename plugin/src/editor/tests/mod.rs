@@ -2,32 +2,32 @@
 //! compare pages with reference pictures. `UPDATE_SNAPSHOTS=1` writes new pictures; look at them then.
 
 mod cost;
+mod interaction;
 mod painter;
 mod pictures;
 // The test models of the engine.
 #[path = "../../../engine/tests/support/mod.rs"]
 mod support;
-mod using;
 mod warnings;
 
-use super::window::Window;
+use super::ui::EditorUi;
 use crate::instance::Instance;
 use crate::shell::{HostCall, TestHost};
 use egui_kittest::Harness;
 use nice_plug::context::gui::GuiContext;
 use painter::Painter;
 use std::sync::Arc;
-use tagvane_engine::{EngineObserver as _, StreamTime};
-use tagvane_outputs::{Bar, Block, Event, Settings, Transport, TransportPosition};
+use tagvane_engine::{EngineObserver as _, StreamPosition, StreamTime};
+use tagvane_outputs::{Bar, Block, Event, OutputParams, Transport, TransportPosition};
 
 const RATE: f64 = 48_000.0;
 
 /// The frames of a block: a hundredth of a second.
 const BLOCK: u32 = 480;
 
-/// An instance, its window and its host.
+/// An instance, its editor and its host.
 struct TestSession {
-    window: Window,
+    editor: EditorUi,
     instance: Instance,
     host: Arc<TestHost>,
     context: GuiContext,
@@ -43,7 +43,7 @@ impl TestSession {
         let instance = Instance::new();
         instance.engine.wait_until_loaded();
         instance.processor.lock().unwrap().activate(RATE);
-        Self { window: Window::default(), instance, host, context, blocks: 0, events: Vec::new() }
+        Self { editor: EditorUi::default(), instance, host, context, blocks: 0, events: Vec::new() }
     }
 
     /// Plays at 120 beats per minute with these predictions; all other tags have a probability of 0.02.
@@ -52,28 +52,28 @@ impl TestSession {
         let probability =
             |name: &String| predictions.iter().find(|(tag, _)| tag == name).map_or(0.02, |(_, value)| *value);
         let probabilities: Vec<f32> = names.iter().map(probability).collect();
-        let settings = self.instance.controls.settings();
+        let params = self.instance.params.output_params();
         for _ in 0..(seconds * 100.0) as u64 {
             self.blocks += 1;
             let now = self.blocks as f64 / 100.0;
             if self.blocks.is_multiple_of(10) {
                 self.instance.outputs.on_prediction(StreamTime { segment: 1, seconds: now }, &probabilities);
             }
-            self.process_block(now, &settings);
+            self.process_block(now, &params);
         }
     }
 
     /// Processes the block that ends at `now`, in seconds.
-    fn process_block(&mut self, now: f64, settings: &Settings) {
+    fn process_block(&mut self, now: f64, params: &OutputParams) {
         let mut processor = self.instance.processor.lock().unwrap();
-        let position = (1, self.blocks * u64::from(BLOCK));
-        let block = Block { frames: BLOCK, position, playing: true, bypassed: false, offline: false };
+        let end = StreamPosition { segment: 1, frames: self.blocks * u64::from(BLOCK) };
+        let block = Block { frames: BLOCK, end, is_playing: true, is_bypassed: false, is_offline: false };
         let beats = (now - 0.01) * 2.0;
         let bar = Bar { number: (beats / 4.0) as i32, start: (beats / 4.0).floor() * 4.0, length: 4.0 };
         let song_position = TransportPosition { seconds: now - 0.01, beats: Some(beats), bar: Some(bar) };
         processor.set_transport(&block, Transport { position: Some(song_position), tempo: 120.0 });
         processor.begin_block(true);
-        processor.process(&block, settings);
+        processor.process(&block, params);
         processor.drain_events(|timed| {
             self.events.push(timed.event);
             true
@@ -91,8 +91,8 @@ fn open(session: TestSession, size: (f32, f32), pixels_per_point: f32) -> Harnes
         .renderer(Painter::default());
     let mut harness = builder.build_ui_state(
         |ui, session: &mut TestSession| {
-            let TestSession { window, instance, context, .. } = session;
-            window.show(ui, instance, &context.param_setter());
+            let TestSession { editor, instance, context, .. } = session;
+            editor.show(ui, instance, &context.param_setter());
         },
         session,
     );

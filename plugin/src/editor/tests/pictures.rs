@@ -17,7 +17,7 @@ fn played_session() -> TestSession {
     session.play(6.0, &[("rock", 0.9), ("guitar", 0.7), ("drums", 0.52), ("fast", 0.4), ("metal", 0.35)]);
     map_to_slot(&session.instance, 0, vec!["rock".into()]);
     map_to_slot(&session.instance, 1, vec!["strings".into(), "violin".into()]);
-    session.instance.controls.view.lock().seconds = 30.0;
+    session.instance.params.view.lock().taggram_seconds = 30.0;
     session.play(1.0, &[("rock", 0.9), ("guitar", 0.7), ("drums", 0.52), ("fast", 0.4), ("metal", 0.35)]);
     session
 }
@@ -47,7 +47,7 @@ fn pages_match_the_reference_pictures() {
 fn a_narrow_window_in_the_light_theme_matches_its_reference_picture() {
     let session = played_session();
     {
-        let mut view = session.instance.controls.view.lock();
+        let mut view = session.instance.params.view.lock();
         (view.light, view.grouped) = (true, true);
         view.toggle_pinned("slow");
     }

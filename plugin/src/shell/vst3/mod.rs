@@ -12,9 +12,9 @@
 //! released.
 
 mod handler;
-mod instance;
+mod interfaces;
+mod wrapper;
 
-use instance::Vst3Instance;
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
 use std::ptr;
@@ -26,6 +26,7 @@ use vst3::Steinberg::{
     kNoInterface, kResultOk, tresult,
 };
 use vst3::{Class, ComPtr, ComWrapper, Interface as _};
+use wrapper::Vst3Instance;
 
 unsafe extern "C" {
     /// clap-wrapper's own factory, a C++ function.

@@ -1,96 +1,27 @@
 //! A session with a CLAP plugin, based on clack-host.
 
+mod handlers;
 #[cfg(target_os = "linux")]
 mod window;
 
 #[cfg(target_os = "linux")]
 use crate::session::Size;
-use crate::session::{Disturbances, HostError, HostEvent, Parameter, ParameterChange, Session, Setup};
+use crate::session::{HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, Session, Setup};
 use clack_extensions::audio_ports_config::{AudioPortsConfigBuffer, PluginAudioPortsConfig};
-use clack_extensions::gui::{GuiSize, HostGui, HostGuiImpl};
-use clack_extensions::params::{
-    HostParams, HostParamsImplMainThread, HostParamsImplShared, ParamClearFlags, ParamInfoBuffer, ParamInfoFlags,
-    ParamRescanFlags, PluginParams,
-};
+use clack_extensions::params::{ParamInfoBuffer, ParamInfoFlags, PluginParams};
 use clack_extensions::render::{PluginRender, RenderMode};
-use clack_extensions::state::{HostState, HostStateImpl, PluginState};
+use clack_extensions::state::PluginState;
 use clack_host::events::event_types::{
     MidiEvent, ParamGestureBeginEvent, ParamGestureEndEvent, ParamValueEvent, TransportEvent, TransportFlags,
 };
 use clack_host::events::{EventFlags, EventHeader};
 use clack_host::prelude::*;
 use clack_host::utils::{BeatTime, SecondsTime};
+use handlers::{Handlers, HostRequests, MainThread, Shared};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-
-/// The plugin's requests, which come from any thread.
-#[derive(Default)]
-struct HostRequests {
-    callback: AtomicBool,
-    dirty: AtomicU64,
-    restarts: AtomicU64,
-    rescans: AtomicU64,
-}
-
-struct Shared(Arc<HostRequests>);
-struct MainThread(Arc<HostRequests>);
-
-impl SharedHandler<'_> for Shared {
-    fn request_restart(&self) {
-        self.0.restarts.fetch_add(1, Relaxed);
-    }
-    fn request_process(&self) {}
-    fn request_callback(&self) {
-        self.0.callback.store(true, Relaxed);
-    }
-}
-
-impl MainThreadHandler<'_> for MainThread {}
-
-impl HostParamsImplShared for Shared {
-    fn request_flush(&self) {}
-}
-
-impl HostParamsImplMainThread for MainThread {
-    fn rescan(&self, _flags: ParamRescanFlags) {
-        self.0.rescans.fetch_add(1, Relaxed);
-    }
-    fn clear(&self, _id: ClapId, _flags: ParamClearFlags) {}
-}
-
-impl HostStateImpl for MainThread {
-    fn mark_dirty(&self) {
-        self.0.dirty.fetch_add(1, Relaxed);
-    }
-}
-
-impl HostGuiImpl for Shared {
-    fn resize_hints_changed(&self) {}
-    fn request_resize(&self, _size: GuiSize) -> Result<(), clack_host::prelude::HostError> {
-        Ok(())
-    }
-    fn request_show(&self) -> Result<(), clack_host::prelude::HostError> {
-        Ok(())
-    }
-    fn request_hide(&self) -> Result<(), clack_host::prelude::HostError> {
-        Ok(())
-    }
-    fn closed(&self, _destroyed: bool) {}
-}
-
-struct Handlers;
-
-impl HostHandlers for Handlers {
-    type Shared<'a> = Shared;
-    type MainThread<'a> = MainThread;
-    type AudioProcessor<'a> = ();
-
-    fn declare_extensions(builder: &mut HostExtensions<'_, Self>, _shared: &Self::Shared<'_>) {
-        builder.register::<HostParams>().register::<HostState>().register::<HostGui>();
-    }
-}
+use std::sync::atomic::Ordering::Relaxed;
 
 /// A CLAP plugin.
 pub struct ClapSession {
@@ -116,7 +47,7 @@ impl ClapSession {
     /// # Errors
     /// [`HostError`] if the library does not load, or has no plugin.
     pub fn open(bundle: &Path) -> Result<Self, HostError> {
-        let failed = |what: String| HostError { bundle: bundle.to_owned(), what };
+        let failed = |what: String| HostError::new(bundle, what);
         // SAFETY: loading runs the library's code; the caller trusts it, as in any host.
         let entry = unsafe { PluginEntry::load(bundle) }.map_err(|error| failed(error.to_string()))?;
         let factory = entry.get_plugin_factory().ok_or_else(|| failed("the library has no plugin factory".into()))?;
@@ -147,7 +78,7 @@ impl ClapSession {
     }
 
     fn failed(&self, what: impl std::fmt::Display) -> HostError {
-        HostError { bundle: self.bundle.clone(), what: what.to_string() }
+        HostError::new(&self.bundle, what.to_string())
     }
 
     /// Selects the layout with this number of input and output channels.
@@ -164,7 +95,7 @@ impl ClapSession {
         });
         let is_selected = found.is_some_and(|(layouts, id)| layouts.select(&plugin, id).is_ok());
         let what = format!("the plugin has no layout with {channels} channels");
-        if is_selected { Ok(()) } else { Err(HostError { bundle: self.bundle.clone(), what }) }
+        if is_selected { Ok(()) } else { Err(HostError::new(&self.bundle, what)) }
     }
 
     fn params(&mut self) -> Option<PluginParams> {
@@ -291,14 +222,12 @@ impl Session for ClapSession {
         let plugin = self.instance.plugin_handle();
         if let Some(render) = plugin.get_extension::<PluginRender>() {
             let mode = if setup.offline { RenderMode::Offline } else { RenderMode::Realtime };
-            render
-                .set(&plugin, mode)
-                .map_err(|error| HostError { bundle: self.bundle.clone(), what: error.to_string() })?;
+            render.set(&plugin, mode).map_err(|error| HostError::new(&self.bundle, error.to_string()))?;
         }
         let configuration = PluginAudioConfiguration {
             sample_rate: setup.sample_rate,
             min_frames_count: 1,
-            max_frames_count: setup.longest_block as u32,
+            max_frames_count: setup.max_block_frames as u32,
         };
         let stopped = self.instance.activate(|_, _| (), configuration);
         let stopped = stopped.map_err(|error| self.failed(error))?;
@@ -314,7 +243,7 @@ impl Session for ClapSession {
 
     fn process(&mut self, input: &[Vec<f32>], output: &mut [Vec<f32>]) -> Result<Vec<ParameterChange>, HostError> {
         let bundle = &self.bundle;
-        let failed = |what: String| HostError { bundle: bundle.clone(), what };
+        let failed = |what: String| HostError::new(bundle, what);
         let processor = self
             .processor
             .as_mut()
@@ -359,10 +288,8 @@ impl Session for ClapSession {
             Some(processor) => params.flush_active(&mut processor.plugin_handle(), &events, &mut output_events),
             None => {
                 let plugin = self.instance.inactive_plugin_handle();
-                let mut plugin = plugin.ok_or_else(|| HostError {
-                    bundle: self.bundle.clone(),
-                    what: "the plugin is still active; stop it before a flush".into(),
-                })?;
+                let stop_first = "the plugin is still active; stop it before a flush";
+                let mut plugin = plugin.ok_or_else(|| HostError::new(&self.bundle, stop_first))?;
                 params.flush(&mut plugin, &events, &mut output_events);
             }
         }
@@ -390,8 +317,8 @@ impl Session for ClapSession {
         extension.is_some_and(|extension| extension.load(&plugin, &mut Cursor::new(state)).is_ok())
     }
 
-    fn disturbances(&self) -> Disturbances {
-        Disturbances {
+    fn request_counts(&self) -> HostRequestCounts {
+        HostRequestCounts {
             dirty: self.requests.dirty.load(Relaxed),
             restarts: self.requests.restarts.load(Relaxed),
             edits: self.gestures,

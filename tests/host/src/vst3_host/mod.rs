@@ -11,7 +11,7 @@ mod window;
 
 #[cfg(target_os = "linux")]
 use crate::session::Size;
-use crate::session::{Disturbances, HostError, HostEvent, Parameter, ParameterChange, Session, Setup};
+use crate::session::{HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, Session, Setup};
 pub use module::Module;
 use objects::{ComponentHandler, HostApplication, ParameterChanges, Stream};
 use std::collections::BTreeMap;
@@ -67,7 +67,7 @@ impl Vst3Session {
     /// # Errors
     /// The same as [`open`](Self::open).
     pub fn open_without_handler(bundle: &Path) -> Result<Self, HostError> {
-        let failed = |what: &str| HostError { bundle: bundle.to_owned(), what: what.into() };
+        let failed = |what: &str| HostError::new(bundle, what);
         let module = Module::load(bundle)?;
         let component = module.create_component().ok_or_else(|| failed("the library contains no audio effect"))?;
         let application = ComWrapper::new(HostApplication);
@@ -129,7 +129,7 @@ impl Vst3Session {
         if result == kResultOk {
             Ok(())
         } else {
-            Err(HostError { bundle: self.bundle.clone(), what: format!("the plugin does not {action}") })
+            Err(HostError::new(&self.bundle, format!("the plugin does not {action}")))
         }
     }
 }
@@ -171,7 +171,7 @@ impl Session for Vst3Session {
     fn parse(&mut self, id: u32, text: &str) -> Option<f64> {
         let mut text: Vec<u16> = text.encode_utf16().chain([0]).collect();
         let mut value = 0.0;
-        // SAFETY: as above; the text ends with a zero.
+        // SAFETY: as above; the text is null-terminated.
         let result = unsafe { self.controller.getParamValueByString(id, text.as_mut_ptr(), &mut value) };
         (result == kResultOk).then_some(value)
     }
@@ -200,7 +200,7 @@ impl Session for Vst3Session {
             2 => SpeakerArr::kStereo,
             channels => {
                 let what = format!("this host runs a VST3 with 1 or 2 channels only, not with {channels}");
-                return Err(HostError { bundle: self.bundle.clone(), what });
+                return Err(HostError::new(&self.bundle, what));
             }
         };
         let mut process_setup = process_setup(setup);
@@ -236,10 +236,7 @@ impl Session for Vst3Session {
 
     fn process(&mut self, input: &[Vec<f32>], output: &mut [Vec<f32>]) -> Result<Vec<ParameterChange>, HostError> {
         let Some(setup) = self.active_setup else {
-            return Err(HostError {
-                bundle: self.bundle.clone(),
-                what: "the plugin is not running; start it before processing".into(),
-            });
+            return Err(HostError::new(&self.bundle, "the plugin is not running; start it before processing"));
         };
         let frames = input.first().map_or(0, Vec::len);
         // VST3's input buffers are not const, so the plugin gets a copy.
@@ -334,14 +331,14 @@ impl Session for Vst3Session {
         unsafe { self.controller.setComponentHandler(handler.map_or(ptr::null_mut(), |handler| handler.as_ptr())) };
     }
 
-    fn disturbances(&self) -> Disturbances {
-        self.handler.disturbances()
+    fn request_counts(&self) -> HostRequestCounts {
+        self.handler.request_counts()
     }
 
     #[cfg(target_os = "linux")]
     fn open_window(&mut self, parent: u32, scale: f64) -> Result<Size, HostError> {
         let opened = window::EditorView::open(&self.controller, parent, scale);
-        let (view, size) = opened.map_err(|what| HostError { bundle: self.bundle.clone(), what: what.into() })?;
+        let (view, size) = opened.map_err(|what| HostError::new(&self.bundle, what))?;
         self.view = Some(view);
         Ok(size)
     }
@@ -349,15 +346,12 @@ impl Session for Vst3Session {
     #[cfg(target_os = "linux")]
     fn resize_window(&mut self, size: Size) -> Result<Size, HostError> {
         let size = self.view.as_ref().ok_or("the editor window is not open").and_then(|view| view.resize(size));
-        size.map_err(|what| HostError { bundle: self.bundle.clone(), what: what.into() })
+        size.map_err(|what| HostError::new(&self.bundle, what))
     }
 
     #[cfg(target_os = "linux")]
     fn hide_window(&mut self, _hidden: bool) -> Result<(), HostError> {
-        Err(HostError {
-            bundle: self.bundle.clone(),
-            what: "a VST3's window cannot be hidden; close it instead".into(),
-        })
+        Err(HostError::new(&self.bundle, "a VST3's window cannot be hidden; close it instead"))
     }
 
     #[cfg(target_os = "linux")]
@@ -391,12 +385,12 @@ fn process_setup(setup: Setup) -> ProcessSetup {
     ProcessSetup {
         processMode: (if setup.offline { kOffline } else { kRealtime }) as i32,
         symbolicSampleSize: kSample32 as i32,
-        maxSamplesPerBlock: setup.longest_block as i32,
+        maxSamplesPerBlock: setup.max_block_frames as i32,
         sampleRate: setup.sample_rate,
     }
 }
 
-/// Decodes a zero-terminated UTF-16 string.
+/// Decodes a null-terminated UTF-16 string.
 fn utf16(text: &[u16]) -> String {
     let end = text.iter().position(|unit| *unit == 0).unwrap_or(text.len());
     String::from_utf16_lossy(&text[..end])

@@ -40,7 +40,7 @@ impl Module {
     /// # Errors
     /// [`HostError`] if there is no library for this system, or it does not load.
     pub fn load(bundle: &Path) -> Result<Self, HostError> {
-        let failed = |what: String| HostError { bundle: bundle.to_owned(), what };
+        let failed = |what: String| HostError::new(bundle, what);
         let path =
             library_path(bundle).ok_or_else(|| failed("this host loads VST3 on Linux and Windows only".into()))?;
         if !path.is_file() {

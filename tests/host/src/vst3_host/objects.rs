@@ -1,6 +1,6 @@
 //! The COM objects that a VST3 host provides to its plugin.
 
-use crate::session::{Disturbances, HostEvent, ParameterChange};
+use crate::session::{HostEvent, HostRequestCounts, ParameterChange};
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::ptr;
@@ -52,10 +52,10 @@ pub(super) struct ComponentHandler {
 
 impl ComponentHandler {
     /// The requests so far.
-    pub(super) fn disturbances(&self) -> Disturbances {
+    pub(super) fn request_counts(&self) -> HostRequestCounts {
         let [dirty, edits, restarts, rescans] =
             [&self.dirty, &self.edits, &self.restarts, &self.rescans].map(Cell::get);
-        Disturbances { dirty, edits, restarts, rescans }
+        HostRequestCounts { dirty, edits, restarts, rescans }
     }
 
     /// Records an event.

@@ -1,13 +1,14 @@
 //! Behaviour that only CLAP's C interface shows: the status of a block, the host's name, the pages of
 //! remote controls.
 
-use crate::host::{Block, Plugin, ReceivedEvents};
-use crate::{FIRST_SLOT, WRITE};
+use crate::events::ReceivedEvents;
+use crate::host::{Block, Plugin};
 use clap_sys::ext::params::clap_param_info;
 use clap_sys::ext::remote_controls::{CLAP_EXT_REMOTE_CONTROLS, clap_plugin_remote_controls};
 use clap_sys::ext::render::{CLAP_EXT_RENDER, clap_plugin_render};
 use clap_sys::process::{CLAP_PROCESS_CONTINUE, CLAP_PROCESS_CONTINUE_IF_NOT_QUIET};
 use std::ffi::{CStr, c_char};
+use tagvane_host::testing::{FIRST_SLOT, WRITE};
 
 /// Frames per block: more than a hop, so that a bounce makes a prediction in each block.
 const FRAMES: u32 = 4_096;

@@ -1,11 +1,12 @@
 //! Calls that CLAP forbids, and that some hosts make. A violation may fail, but has no other effect:
 //! after each one the plugin works.
 
-use crate::host::{Block, InputEvents, Plugin, ReceivedEvents, header, parameter, transport};
-use crate::{FIRST_SLOT, WRITE};
+use crate::events::{InputEvents, ReceivedEvents, header, parameter, transport};
+use crate::host::{Block, Plugin};
 use clap_sys::events::*;
 use clap_sys::process::{CLAP_PROCESS_ERROR, clap_process};
 use std::ffi::CStr;
+use tagvane_host::testing::{FIRST_SLOT, WRITE};
 
 /// Asserts that an inactive plugin processes a block and loads its own state.
 fn assert_works(plugin: &Plugin) {
@@ -137,6 +138,19 @@ fn invalid_events_are_ignored() {
     assert_eq!(block.output, block.input);
     assert_eq!(plugin.value(WRITE), Some(0.0), "an event of another event space armed Write");
     plugin.flush(&block.events, &mut ReceivedEvents::default());
+    assert_works(&plugin);
+}
+
+/// One event of a slot after the block's end once blocked all later ones of all slots.
+#[test]
+fn an_event_after_the_blocks_end_is_applied_and_blocks_no_later_ones() {
+    let plugin = processing_plugin();
+    for (time, id, value) in [(1_000, FIRST_SLOT, 0.5), (u32::MAX, FIRST_SLOT + 1, 0.75), (0, FIRST_SLOT + 2, 0.25)] {
+        let mut block = Block::new(2, 64);
+        block.events.set(time, id, value);
+        plugin.process(&mut block, &mut ReceivedEvents::default());
+        assert_eq!(plugin.value(id), Some(value), "set at frame {time}");
+    }
     assert_works(&plugin);
 }
 

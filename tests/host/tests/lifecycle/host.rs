@@ -1,8 +1,9 @@
 //! A host at the level of CLAP's C structs, which can violate CLAP's contract.
 
+use crate::events::{InputEvents, ReceivedEvents, push, transport};
 use clap_sys::audio_buffer::clap_audio_buffer;
 use clap_sys::entry::clap_plugin_entry;
-use clap_sys::events::*;
+use clap_sys::events::clap_output_events;
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_host_params, clap_param_info, clap_plugin_params};
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_host_state, clap_plugin_state};
 use clap_sys::factory::plugin_factory::{CLAP_PLUGIN_FACTORY_ID, clap_plugin_factory};
@@ -12,11 +13,10 @@ use clap_sys::process::{clap_process, clap_process_status};
 use clap_sys::stream::{clap_istream, clap_ostream};
 use clap_sys::version::CLAP_VERSION;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_char, c_void};
-use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use tagvane_host::testing::bundle;
 
 /// The library, which is never unloaded, and the address of its plugin factory.
 static LIBRARY: OnceLock<(libloading::Library, usize)> = OnceLock::new();
@@ -24,10 +24,7 @@ static LIBRARY: OnceLock<(libloading::Library, usize)> = OnceLock::new();
 /// The library's plugin factory.
 fn factory() -> &'static clap_plugin_factory {
     let (_, address) = LIBRARY.get_or_init(|| {
-        let folder = std::env::var_os("TAGVANE_BUNDLES")
-            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../bundles"), PathBuf::from);
-        let path = folder.join("Tagvane.clap");
-        assert!(path.exists(), "{} is missing; run `cargo xtask test`, or `cargo xtask bundle` first", path.display());
+        let path = bundle("clap");
         let name = CString::new(path.to_str().unwrap()).unwrap();
         // SAFETY: this is the library under test; CLAP defines the symbol's type.
         unsafe {
@@ -72,126 +69,6 @@ unsafe extern "C" fn host_extension(_: *const clap_host, id: *const c_char) -> *
         id if id == CLAP_EXT_STATE => (&raw const STATE).cast(),
         _ => std::ptr::null(),
     }
-}
-
-/// The input events of a call. Each has its own allocation of exactly its size, so that
-/// AddressSanitizer detects a read beyond it. `None` is a null pointer.
-#[derive(Default)]
-pub(crate) struct InputEvents(pub(crate) Vec<Option<Box<[u8]>>>);
-
-impl InputEvents {
-    /// Adds the first `size` bytes of an event, and sets that size in its header.
-    pub(crate) fn push<T: Copy>(&mut self, event: T, size: usize) {
-        let mut bytes = vec![0_u8; size].into_boxed_slice();
-        assert_eq!(bytes.as_ptr().align_offset(align_of::<T>()), 0, "allocations are aligned");
-        // SAFETY: `size` bytes of an event are copied to `size` allocated bytes.
-        unsafe {
-            std::ptr::copy_nonoverlapping((&raw const event).cast(), bytes.as_mut_ptr(), size);
-            (*bytes.as_mut_ptr().cast::<clap_event_header>()).size = size as u32;
-        }
-        self.0.push(Some(bytes));
-    }
-
-    /// Adds a parameter value.
-    pub(crate) fn set(&mut self, time: u32, param_id: u32, value: f64) {
-        let size = size_of::<clap_event_param_value>();
-        self.push(parameter(time, param_id, value), size);
-    }
-
-    fn queue(&self) -> clap_input_events {
-        unsafe extern "C" fn size(queue: *const clap_input_events) -> u32 {
-            // SAFETY: `ctx` points to the `InputEvents` that made this queue.
-            unsafe { &*(*queue).ctx.cast::<InputEvents>() }.0.len() as u32
-        }
-        unsafe extern "C" fn get(queue: *const clap_input_events, index: u32) -> *const clap_event_header {
-            // SAFETY: as above.
-            let events = unsafe { &*(*queue).ctx.cast::<InputEvents>() };
-            let event = events.0.get(index as usize).and_then(Option::as_ref);
-            event.map_or(std::ptr::null(), |event| event.as_ptr().cast())
-        }
-        clap_input_events { ctx: std::ptr::from_ref(self).cast_mut().cast(), size: Some(size), get: Some(get) }
-    }
-}
-
-pub(crate) fn header(time: u32, type_: u16) -> clap_event_header {
-    clap_event_header { size: 0, time, space_id: CLAP_CORE_EVENT_SPACE_ID, type_, flags: 0 }
-}
-
-pub(crate) fn parameter(time: u32, param_id: u32, value: f64) -> clap_event_param_value {
-    let header = header(time, CLAP_EVENT_PARAM_VALUE);
-    let cookie = std::ptr::null_mut();
-    clap_event_param_value { header, param_id, cookie, note_id: -1, port_index: -1, channel: -1, key: -1, value }
-}
-
-pub(crate) fn transport(time: u32, is_playing: bool) -> clap_event_transport {
-    // SAFETY: all zeros are valid in this plain C struct.
-    let mut transport: clap_event_transport = unsafe { std::mem::zeroed() };
-    transport.header = header(time, CLAP_EVENT_TRANSPORT);
-    transport.header.size = size_of::<clap_event_transport>() as u32;
-    transport.flags = if is_playing { CLAP_TRANSPORT_IS_PLAYING } else { 0 };
-    transport
-}
-
-/// Checks each event that the plugin sends.
-#[derive(Default)]
-pub(crate) struct ReceivedEvents {
-    /// The parameters with an open gesture.
-    pub(crate) open_gestures: BTreeSet<u32>,
-    /// The number of accepted events.
-    pub(crate) accepted: u64,
-    /// Refuses every n-th event; 0 refuses none.
-    pub(crate) refuse_every: u64,
-    pushed: u64,
-    /// The frames of the current block.
-    frames: u32,
-    /// The time of the block's last event.
-    last_time: u32,
-}
-
-impl ReceivedEvents {
-    /// Checks an event, and returns whether it is accepted.
-    fn accept(&mut self, event: &clap_event_header) -> bool {
-        self.pushed += 1;
-        if self.refuse_every > 0 && self.pushed.is_multiple_of(self.refuse_every) {
-            return false;
-        }
-        self.accepted += 1;
-        let is_in_order = event.time < self.frames.max(1) && event.time >= self.last_time;
-        assert!(is_in_order, "{event:?} is out of order, or outside the block of {} frames", self.frames);
-        self.last_time = event.time;
-        let pointer = std::ptr::from_ref(event);
-        // SAFETY: the event has the type in its header.
-        unsafe {
-            match event.type_ {
-                CLAP_EVENT_PARAM_VALUE => {
-                    let event = &*pointer.cast::<clap_event_param_value>();
-                    assert!((0.0..=1.0).contains(&event.value), "the value is outside 0..=1: {event:?}");
-                    let is_allowed = !super::is_slot(event.param_id) || self.open_gestures.contains(&event.param_id);
-                    assert!(is_allowed, "a slot moved outside a gesture: {event:?}");
-                }
-                CLAP_EVENT_PARAM_GESTURE_BEGIN => {
-                    let id = (*pointer.cast::<clap_event_param_gesture>()).param_id;
-                    assert!(self.open_gestures.insert(id), "the gesture of {id:x} began twice");
-                }
-                CLAP_EVENT_PARAM_GESTURE_END => {
-                    let id = (*pointer.cast::<clap_event_param_gesture>()).param_id;
-                    assert!(self.open_gestures.remove(&id), "the gesture of {id:x} ended without a beginning");
-                }
-                CLAP_EVENT_MIDI => {
-                    let data = (*pointer.cast::<clap_event_midi>()).data;
-                    let is_control_change = data[0] & 0xf0 == 0xb0 && data[1] < 128 && data[2] < 128;
-                    assert!(is_control_change, "not a control change: {data:?}");
-                }
-                other => panic!("an unexpected event of type {other}"),
-            }
-        }
-        true
-    }
-}
-
-unsafe extern "C" fn push(queue: *const clap_output_events, event: *const clap_event_header) -> bool {
-    // SAFETY: `ctx` points to the cell of the current call, which only its thread uses.
-    unsafe { (*(*queue).ctx.cast::<RefCell<&mut ReceivedEvents>>()).borrow_mut().accept(&*event) }
 }
 
 /// The arguments of a process call.
@@ -316,7 +193,7 @@ impl Plugin {
         let mut outputs: Vec<*mut f32> = block.output.iter_mut().map(|channel| channel.as_mut_ptr()).collect();
         let input = port(&mut inputs);
         let mut output = if block.is_in_place { input } else { port(&mut outputs) };
-        (received.frames, received.last_time) = (block.frames, 0);
+        received.begin_call(block.frames);
         let (in_events, received) = (block.events.queue(), RefCell::new(received));
         let out_events = clap_output_events { ctx: (&raw const received).cast_mut().cast(), try_push: Some(push) };
         let transport = block.is_playing.map(|playing| transport(0, playing));
@@ -341,7 +218,7 @@ impl Plugin {
     }
 
     pub(crate) fn flush(&self, events: &InputEvents, received: &mut ReceivedEvents) {
-        (received.frames, received.last_time) = (0, 0);
+        received.begin_call(0);
         let (in_events, received) = (events.queue(), RefCell::new(received));
         let out_events = clap_output_events { ctx: (&raw const received).cast_mut().cast(), try_push: Some(push) };
         unsafe { self.params().flush.unwrap()(self.clap, &raw const in_events, &raw const out_events) }

@@ -8,30 +8,28 @@
 
 mod c_interface;
 mod contract_violations;
+mod events;
 mod host;
 
-use clap_sys::events::{CLAP_EVENT_MIDI, CLAP_EVENT_PARAM_MOD, clap_event_midi, clap_event_param_mod};
+use clap_sys::events::{
+    CLAP_EVENT_MIDI, CLAP_EVENT_PARAM_MOD, clap_event_midi, clap_event_param_mod, clap_event_transport,
+};
 use clap_sys::ext::audio_ports_config::{CLAP_EXT_AUDIO_PORTS_CONFIG, clap_plugin_audio_ports_config};
 use clap_sys::ext::remote_controls::{CLAP_EXT_REMOTE_CONTROLS, clap_plugin_remote_controls};
 use clap_sys::ext::render::{CLAP_EXT_RENDER, clap_plugin_render};
 use clap_sys::process::CLAP_PROCESS_ERROR;
-use host::{Block, InputEvents, Plugin, ReceivedEvents, header, parameter};
+use events::{InputEvents, ReceivedEvents, header, parameter, transport};
+use host::{Block, Plugin};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng, SeedableRng as _};
 use std::io::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-
-const FIRST_SLOT: u32 = 0x534c_4f00;
-const WRITE: u32 = 0x5752_4954;
+use tagvane_host::testing::{FIRST_SLOT, WRITE, edit_state};
 
 /// The number of random orders of calls.
 const CASES: u64 = 60;
-
-fn is_slot(id: u32) -> bool {
-    (FIRST_SLOT..FIRST_SLOT + 8).contains(&id)
-}
 
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name)
@@ -106,14 +104,12 @@ fn walk(seed: u64) -> u64 {
 
 /// A state with tags routed to two slots, and OSC on.
 fn state_with_routing(state: &[u8]) -> Vec<u8> {
-    let mut json: serde_json::Value = serde_json::from_slice(&state[8..]).expect("JSON");
     let source = |tags: &[&str]| serde_json::json!({ "tags": tags, "how": "maximum" });
     let mut sources = vec![source(&["rock", "techno"]), source(&["guitar", "loud", "fast"])];
     sources.resize(8, source(&[]));
     let osc = serde_json::json!({ "on": true, "address": "127.0.0.1:9", "instance": "walk" });
-    json["fields"]["outputs"] = serde_json::json!({ "sources": sources, "osc": osc }).to_string().into();
-    let text = json.to_string().into_bytes();
-    [&(text.len() as u64).to_le_bytes()[..], &text].concat()
+    let outputs = serde_json::json!({ "sources": sources, "osc": osc }).to_string();
+    edit_state(state, |json| json["fields"]["outputs"] = outputs.into())
 }
 
 /// Selects a random layout, and returns its number of channels.
@@ -247,9 +243,7 @@ fn random_events(ids: &[u32], frames: u32, random: &mut StdRng) -> InputEvents {
                 };
                 events.push(modulation, size_of::<clap_event_param_mod>());
             }
-            5 => {
-                events.push(host::transport(time, random.random()), size_of::<clap_sys::events::clap_event_transport>())
-            }
+            5 => events.push(transport(time, random.random()), size_of::<clap_event_transport>()),
             _ => events.set(time, id, random.random()),
         }
     }

@@ -65,9 +65,10 @@ impl ConvSizes {
         })
     }
 
-    /// Where tap `tap` of a filter lies inside the signal, for `count` output frames from
-    /// `out_frame` on: the number of output frames before that, the signal's frame under the first
-    /// one inside, and the number of those inside.
+    /// Which of the `count` output frames from `out_frame` on have tap `tap` of the filter inside the
+    /// signal and not over its padding. Returns `(early, frame, inside)`: the first `early` of them have it
+    /// over the padding before the signal; the next `inside` have it on the signal's frames `frame`,
+    /// `frame + stride` and so on; any others have it over the padding after the signal.
     fn valid_frames(&self, tap: usize, out_frame: usize, count: usize) -> (usize, usize, usize) {
         let first = (out_frame * self.stride + tap) as isize - self.padding as isize;
         let early = if first < 0 { (first.unsigned_abs()).div_ceil(self.stride).min(count) } else { 0 };

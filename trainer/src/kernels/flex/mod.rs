@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 /// What the forward pass saves for the backward pass.
 #[derive(Debug, Clone)]
-pub struct SavedForBackward {
+pub struct FlexSaved {
     sizes: ConvSizes,
     signal: FlexTensor,
     weight: FlexTensor,
@@ -52,13 +52,13 @@ impl NetworkBackend for Flex {
 }
 
 impl ConvBlockKernel for Flex {
-    type SavedForBackward = SavedForBackward;
+    type SavedForBackward = FlexSaved;
 
     fn conv_block_forward(
         inputs: ConvBlockInputs<Self>,
         options: ConvBlockOptions,
         needs_signal_gradient: bool,
-    ) -> Option<(ConvBlockOutput<Self>, SavedForBackward)> {
+    ) -> Option<(ConvBlockOutput<Self>, FlexSaved)> {
         let ConvBlockInputs { signal, weight, bias, gamma, beta } = inputs;
         let [signal, weight, bias, gamma, beta] =
             [signal, weight, bias, gamma, beta].map(|tensor| tensor.to_contiguous());
@@ -80,7 +80,7 @@ impl ConvBlockKernel for Flex {
         let (mean, variance) = (by_filter(|pair| pair.0), by_filter(|pair| pair.1));
         let sums = tensor(sums, &[sizes.batch, sizes.filters, sizes.out_frames]);
         let signal_out = tensor(output, &[sizes.batch, sizes.filters, sizes.pooled_frames]);
-        let saved = SavedForBackward {
+        let saved = FlexSaved {
             sizes,
             signal,
             weight,
@@ -94,18 +94,9 @@ impl ConvBlockKernel for Flex {
         Some((ConvBlockOutput { signal: signal_out, mean, variance }, saved))
     }
 
-    fn conv_block_backward(saved: SavedForBackward, gradient: FlexTensor) -> ConvBlockGradients<Self> {
-        let SavedForBackward {
-            sizes,
-            signal,
-            weight,
-            gamma,
-            beta,
-            sums,
-            mean_and_inv_std,
-            has_relu,
-            needs_signal_gradient,
-        } = saved;
+    fn conv_block_backward(saved: FlexSaved, gradient: FlexTensor) -> ConvBlockGradients<Self> {
+        let FlexSaved { sizes, signal, weight, gamma, beta, sums, mean_and_inv_std, has_relu, needs_signal_gradient } =
+            saved;
         let gradient = gradient.to_contiguous();
         let (gammas, betas) = (floats(&gamma), floats(&beta));
         let mut grad_sums = vec![0.0; sizes.batch * sizes.filters * sizes.out_frames];

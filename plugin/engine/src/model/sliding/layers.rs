@@ -1,8 +1,9 @@
 //! Reads the layers of an m^n network from an ONNX graph.
 //!
 //! The graph is followed from the output back to the waveform. Any operator that the m^n networks do not
-//! have makes it another kind of model. That is no error: such a model is run by full windows.
+//! have makes it another kind of model, which is not an error: it is run by full windows.
 
+use crate::model::batch_norm::ChannelAffine;
 use crate::model::output::TagOutput;
 use std::collections::HashMap;
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto};
@@ -201,8 +202,8 @@ impl<'a> StoredTensors<'a> {
 /// A `Conv` node before the nodes after it are known.
 struct Convolution {
     /// By filter, then channel, then position in the filter, as in ONNX.
-    weight: Vec<f64>,
-    bias: Vec<f64>,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
     channels: usize,
     kernel_size: usize,
     stride: usize,
@@ -228,10 +229,9 @@ impl Convolution {
         // Padding as long as the filter would add frames that depend on no input.
         let is_consistent =
             bias.len() == filters && filter_channels == channels && before < kernel_size && after < kernel_size;
-        let to_f64 = |values: Vec<f32>| values.into_iter().map(f64::from).collect();
-        (is_supported && is_consistent && stride > 0 && frames > 0).then(|| Self {
-            weight: to_f64(weight),
-            bias: to_f64(bias),
+        (is_supported && is_consistent && stride > 0 && frames > 0).then_some(Self {
+            weight,
+            bias,
             channels,
             kernel_size,
             stride,
@@ -244,16 +244,15 @@ impl Convolution {
         if attribute(node, "training_mode").is_some_and(|mode| mode.i != 0) {
             return None;
         }
-        let filters = self.bias.len();
-        let parameter = |index: usize| weights.floats(node.input.get(index)?).filter(|values| values.len() == filters);
-        let (scale, shift, mean, variance) = (parameter(1)?, parameter(2)?, parameter(3)?, parameter(4)?);
+        let parameter = |index: usize| weights.floats(node.input.get(index)?);
+        let (gamma, beta, mean, variance) = (parameter(1)?, parameter(2)?, parameter(3)?, parameter(4)?);
         let epsilon = attribute(node, "epsilon").map_or(1e-5, |epsilon| f64::from(epsilon.f));
-        let filter_len = self.channels * self.kernel_size;
-        for (filter, weight) in self.weight.chunks_exact_mut(filter_len).enumerate() {
-            let factor = f64::from(scale[filter]) / (f64::from(variance[filter]) + epsilon).sqrt();
-            weight.iter_mut().for_each(|weight| *weight *= factor);
-            self.bias[filter] = (self.bias[filter] - f64::from(mean[filter])) * factor + f64::from(shift[filter]);
+        let norm = ChannelAffine::from_batch_norm(&gamma, &beta, &mean, &variance, epsilon)?;
+        if norm.scale.len() != self.bias.len() {
+            return None;
         }
+        let filter_len = self.channels * self.kernel_size;
+        norm.fold_into(&mut self.weight, &mut self.bias, |index| index / filter_len);
         Some(())
     }
 
@@ -274,14 +273,13 @@ impl Convolution {
         }
         let (channels, kernel_size) = (self.channels, self.kernel_size);
         let by_position = self.weight.chunks_exact(channels * kernel_size).flat_map(|filter| {
-            let weights_at = move |position: usize| {
-                (0..channels).map(move |channel| filter[channel * kernel_size + position] as f32)
-            };
+            let weights_at =
+                move |position: usize| (0..channels).map(move |channel| filter[channel * kernel_size + position]);
             (0..kernel_size).flat_map(weights_at)
         });
         Some(Layer {
             weight: by_position.collect(),
-            bias: self.bias.iter().map(|bias| *bias as f32).collect(),
+            bias: self.bias,
             channels,
             kernel_size,
             padding: self.padding,

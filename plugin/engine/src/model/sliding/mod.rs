@@ -1,5 +1,8 @@
 //! Exact sliding inference for the m^n networks.
 //!
+//! An m^n network is a sample-level CNN (Lee et al. 2017): a strided convolution over the samples, then n
+//! layers whose filters and pooling have the length m, so that a window becomes a single frame.
+//!
 //! Two windows that are a hop apart have most frames of every layer in common. The zero padding at both
 //! ends of a window affects only a frame or two of each layer; all other frames depend on the samples
 //! alone, wherever the window is. So a step computes, layer by layer, the new frames and those at both
@@ -89,7 +92,7 @@ pub(super) struct FrameState {
 }
 
 impl SlidingNetwork {
-    /// Prepares a model, or returns `None` if it is no m^n network with the output `output` or does not
+    /// Prepares a model, or returns `None` if it is not an m^n network with the output `output` or does not
     /// support the hop. Without a `hop` it chooses the longest one up to [`MAX_HOP`]; `rate` is the
     /// model's sample rate in hertz.
     pub(super) fn from_proto(

@@ -1,4 +1,4 @@
-//! Widgets for parameters, which send the host the gestures around each change.
+//! Headings, and widgets for parameters, which send the host the gestures around each change.
 
 use super::theme;
 use egui::{ComboBox, RichText, Ui};
@@ -6,15 +6,22 @@ use nice_plug::context::gui::ParamSetter;
 use nice_plug::prelude::*;
 use nice_plug_egui::widgets::ParamSlider;
 
-/// The width of the name in front of a control.
+/// The width of the name in front of a control, in points.
 const NAME_WIDTH: f32 = 92.0;
+
+/// A heading.
+pub(crate) fn heading(ui: &mut Ui, text: &str) {
+    ui.add_space(10.0);
+    ui.label(RichText::new(text).size(14.0).strong());
+    ui.add_space(2.0);
+}
 
 /// A name with a control behind it.
 pub(crate) fn line(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui)) {
     ui.horizontal(|ui| {
         let label = egui::Label::new(RichText::new(name).size(13.0).color(theme::palette(ui).faint));
         ui.allocate_ui_with_layout(
-            egui::vec2(NAME_WIDTH, theme::LINE),
+            egui::vec2(NAME_WIDTH, theme::CONTROL_HEIGHT),
             egui::Layout::left_to_right(egui::Align::Center),
             |ui| {
                 ui.set_min_width(NAME_WIDTH);
@@ -34,9 +41,9 @@ pub(crate) fn slider<P: Param>(ui: &mut Ui, setter: &ParamSetter<'_>, name: &str
 
 /// A checkbox.
 pub(crate) fn checkbox(ui: &mut Ui, setter: &ParamSetter<'_>, text: &str, parameter: &BoolParam) {
-    let mut on = parameter.value();
-    if ui.checkbox(&mut on, text).changed() {
-        set(setter, parameter, on);
+    let mut is_on = parameter.value();
+    if ui.checkbox(&mut is_on, text).changed() {
+        set(setter, parameter, is_on);
     }
 }
 

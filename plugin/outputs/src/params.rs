@@ -1,11 +1,12 @@
-//! The settings of the outputs, as the audio thread reads them in every block.
+//! The values of the plug-in's parameters for the outputs, which the audio thread reads in every block.
+//! What else a project stores of the outputs is an [`OutputConfig`](crate::OutputConfig).
 
 use crate::constants::SLOTS;
 
-/// All settings that are parameters of the plug-in.
+/// The values of all parameters for the outputs.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Settings {
-    /// The most announcements of tags a second; `None` for no announcements.
+pub struct OutputParams {
+    /// The most announcements of tags a second, above 0; `None` for no announcements.
     pub announce_rate: Option<f64>,
     /// The time constant of a rising tag, in milliseconds; 0 for no smoothing.
     pub attack: f32,
@@ -28,13 +29,13 @@ pub struct SlotShape {
     /// The source closes the slot this far below the threshold, 0..=1.
     pub hysteresis: f32,
     /// Whether an open slot gives 1 instead of the value of its source.
-    pub gate: bool,
+    pub is_gate: bool,
     /// The time constant of a rising value, in milliseconds; 0 for no smoothing.
     pub attack: f32,
     /// The time constant of a falling value, in milliseconds; 0 for no smoothing.
     pub release: f32,
     /// Whether the value is inverted.
-    pub invert: bool,
+    pub is_inverted: bool,
     /// The output for a value of 0, 0..=1.
     pub low: f32,
     /// The output for a value of 1, 0..=1.
@@ -46,10 +47,10 @@ impl Default for SlotShape {
         Self {
             threshold: 0.0,
             hysteresis: 0.05,
-            gate: false,
+            is_gate: false,
             attack: 50.0,
             release: 300.0,
-            invert: false,
+            is_inverted: false,
             low: 0.0,
             high: 1.0,
         }
@@ -59,28 +60,16 @@ impl Default for SlotShape {
 /// Where MIDI is sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MidiSettings {
-    /// The channel of the slots, 0..=15; the tags use the next one.
+    /// The channel of the slots, 0..=15; the tags use the next one, after 15 channel 0.
     pub channel: u8,
-    /// The controller of the first slot and of the first tag, 0..=119; the others follow it.
+    /// The controller of the first slot and of the first tag, 0..=119. The others follow it; those beyond 119
+    /// are not sent.
     pub first_controller: u8,
     /// Whether the published tags are sent too.
     pub sends_tags: bool,
 }
 
-/// How gestures enclose the automation of a slot.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum GestureMode {
-    /// One gesture from arming to disarming.
-    #[default]
-    Held,
-    /// One gesture for each value: for a host that records only the last value of a gesture, or that
-    /// receives gestures late, so that one could stay open.
-    PerValue,
-    /// Values without gestures: for a host that cannot receive gestures now.
-    Off,
-}
-
-impl Default for Settings {
+impl Default for OutputParams {
     fn default() -> Self {
         Self {
             announce_rate: Some(25.0),

@@ -1,29 +1,28 @@
-//! A VST3 instance: component, processor and controller in one object, as clap-wrapper makes them.
+//! A VST3 instance: component, processor and controller in one object, as clap-wrapper makes them. Its calls
+//! pass on to clap-wrapper only what that can take.
 
 use super::handler::{StandInHandler, retain};
-use crate::shell::params::{CURRENT_VALUE, INFERENCE_ID};
-use std::ffi::c_void;
+use crate::shell::shell_params::{CURRENT_VALUE, INFERENCE_ID};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use vst3::Steinberg::Vst::{
-    BusDirection, BusInfo, IAudioProcessor, IAudioProcessorTrait, IAudioProcessorVtbl, IComponent, IComponentHandler,
-    IComponentTrait, IComponentVtbl, IEditController, IEditControllerTrait, IEditControllerVtbl, IoMode, MediaType,
-    ParamID, ParamValue, ParameterInfo, ProcessData, ProcessSetup, RoutingInfo, SpeakerArrangement, String128, TChar,
+    BusDirection, BusInfo, IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler, IComponentTrait,
+    IEditController, IEditControllerTrait, IoMode, MediaType, ParamID, ParamValue, ParameterInfo, ProcessData,
+    ProcessSetup, RoutingInfo, SpeakerArrangement, String128, TChar,
 };
 use vst3::Steinberg::{
-    FIDString, FUnknown, FUnknownVtbl, IBStream, IPlugView, IPluginBaseTrait, TBool, TUID, int32, kInvalidArgument,
-    kNotInitialized, kResultFalse, kResultOk, tresult, uint32,
+    FIDString, FUnknown, IBStream, IPlugView, IPluginBaseTrait, TBool, TUID, int32, kInvalidArgument, kNotInitialized,
+    kResultFalse, kResultOk, tresult, uint32,
 };
-use vst3::com_scrape_types::{Construct, Guid, InterfaceList, MakeHeader, Wrapper};
-use vst3::{Class, ComPtr, ComWrapper, Interface};
+use vst3::{ComPtr, ComWrapper};
 
 /// The longest parameter text that fits into clap-wrapper's buffer, in bytes of UTF-8.
 const MAX_TEXT_BYTES: usize = 126;
 
 /// Wraps clap-wrapper's instance and passes on only the calls that it can take.
 pub(super) struct Vst3Instance {
-    component: ComPtr<IComponent>,
+    pub(super) component: ComPtr<IComponent>,
     processor: ComPtr<IAudioProcessor>,
     controller: ComPtr<IEditController>,
     stand_in: ComWrapper<StandInHandler>,
@@ -102,97 +101,6 @@ impl Vst3Instance {
             ids
         });
         ids.binary_search(&id).is_ok()
-    }
-}
-
-/// The three interfaces, in the order of [`Header`].
-pub(super) struct Interfaces;
-
-/// The vtable pointers of an instance; a host's pointer points to one of them.
-#[repr(C)]
-pub(super) struct Header {
-    component: IComponent,
-    processor: IAudioProcessor,
-    controller: IEditController,
-}
-
-const PROCESSOR: isize = std::mem::offset_of!(Header, processor) as isize;
-const CONTROLLER: isize = std::mem::offset_of!(Header, controller) as isize;
-
-// SAFETY: `query` returns the offset of the interface in `Header`.
-unsafe impl InterfaceList for Interfaces {
-    type Header = Header;
-
-    fn query(iid: &Guid) -> Option<isize> {
-        if IComponent::inherits(iid) {
-            Some(0)
-        } else if IAudioProcessor::inherits(iid) {
-            Some(PROCESSOR)
-        } else {
-            IEditController::inherits(iid).then_some(CONTROLLER)
-        }
-    }
-}
-
-/// The vtable of an interface at an offset, as the `vst3` crate makes it.
-macro_rules! vtable {
-    ($interface:ident, $offset:expr) => {
-        // SAFETY: the pointer points to the constant table that the crate made for this class.
-        unsafe { *<$interface as Construct<Vst3Instance, ComWrapper<Vst3Instance>, { $offset }>>::OBJ.vtbl }
-    };
-}
-
-const COMPONENT_VTABLE: IComponentVtbl = {
-    let mut table = vtable!(IComponent, 0);
-    table.base.base.queryInterface = query_interface::<0>;
-    table
-};
-const PROCESSOR_VTABLE: IAudioProcessorVtbl = {
-    let mut table = vtable!(IAudioProcessor, PROCESSOR);
-    table.base = FUnknownVtbl { queryInterface: query_interface::<PROCESSOR>, ..table.base };
-    table
-};
-const CONTROLLER_VTABLE: IEditControllerVtbl = {
-    let mut table = vtable!(IEditController, CONTROLLER);
-    table.base.base.queryInterface = query_interface::<CONTROLLER>;
-    table
-};
-
-// SAFETY: each pointer points to the table of its interface at its offset.
-unsafe impl MakeHeader<Vst3Instance, ComWrapper<Vst3Instance>> for Interfaces {
-    const HEADER: Header = Header {
-        component: IComponent { vtbl: &COMPONENT_VTABLE },
-        processor: IAudioProcessor { vtbl: &PROCESSOR_VTABLE },
-        controller: IEditController { vtbl: &CONTROLLER_VTABLE },
-    };
-}
-
-impl Class for Vst3Instance {
-    type Interfaces = Interfaces;
-}
-
-/// Returns one of the three interfaces, or an interface of clap-wrapper that needs no protection.
-unsafe extern "system" fn query_interface<const OFFSET: isize>(
-    this: *mut FUnknown,
-    iid: *const TUID,
-    object: *mut *mut c_void,
-) -> tresult {
-    if iid.is_null() || object.is_null() {
-        return kInvalidArgument;
-    }
-    // SAFETY: `this` is the interface at `OFFSET` of a live instance's header; `iid` has sixteen bytes and
-    // `object` may be written, by the contract.
-    unsafe {
-        let header = this.byte_offset(-OFFSET).cast::<Header>();
-        let instance = <ComWrapper<Vst3Instance> as Wrapper<Vst3Instance>>::data_from_header(header);
-        if let Some(offset) = Interfaces::query(&*iid.cast::<Guid>()) {
-            <ComWrapper<Vst3Instance> as Wrapper<Vst3Instance>>::add_ref(instance);
-            object.write(header.byte_offset(offset).cast());
-            return kResultOk;
-        }
-        object.write(ptr::null_mut());
-        let inner = (*instance).component.as_ptr().cast::<FUnknown>();
-        ((*(*inner).vtbl).queryInterface)(inner, iid, object)
     }
 }
 
@@ -373,7 +281,7 @@ impl IEditControllerTrait for Vst3Instance {
         if self.is_initialized() && !self.has_parameter(id) || text.is_null() {
             return kInvalidArgument;
         }
-        // SAFETY: the text ends with a zero, by the contract.
+        // SAFETY: the text is null-terminated, by the contract.
         if unsafe { utf8_length(text) } > MAX_TEXT_BYTES {
             return kResultFalse;
         }
@@ -394,7 +302,7 @@ impl IEditControllerTrait for Vst3Instance {
             // like an edit to hosts.
             let mut text: Vec<TChar> = CURRENT_VALUE.encode_utf16().chain([0]).collect();
             let mut value = 0.0;
-            // SAFETY: the text ends with a zero, and `value` may be written.
+            // SAFETY: the text is null-terminated, and `value` may be written.
             unsafe { self.controller.getParamValueByString(id, text.as_mut_ptr(), &mut value) };
             return value;
         }
@@ -425,11 +333,11 @@ impl IEditControllerTrait for Vst3Instance {
 /// The length of a text in bytes of UTF-8; the count stops above [`MAX_TEXT_BYTES`].
 ///
 /// # Safety
-/// `text` ends with a zero.
+/// `text` is null-terminated.
 unsafe fn utf8_length(text: *const TChar) -> usize {
     let mut length = 0;
     for index in 0.. {
-        // SAFETY: the zero at the end was not reached before.
+        // SAFETY: the terminating null was not reached before.
         let unit = unsafe { *text.add(index) };
         length += match unit {
             0 => break,

@@ -2,21 +2,21 @@
 
 use nice_plug::params::persist::PersistentField;
 use std::sync::Arc;
-use tagvane_outputs::{Outputs, Routing, SLOTS};
+use tagvane_outputs::{OutputConfig, Outputs, SLOTS};
 
-/// The routing in the saved state.
-pub(crate) struct SavedRouting(pub(crate) Arc<Outputs>);
+/// The configuration of the outputs in the saved state.
+pub(crate) struct SavedConfig(pub(crate) Arc<Outputs>);
 
-impl<'a> PersistentField<'a, Routing> for SavedRouting {
-    fn set(&self, routing: Routing) {
-        self.0.set_routing(routing);
+impl<'a> PersistentField<'a, OutputConfig> for SavedConfig {
+    fn set(&self, config: OutputConfig) {
+        self.0.set_config(config);
     }
 
     fn map<F, R>(&self, f: F) -> R
     where
-        F: Fn(&Routing) -> R,
+        F: Fn(&OutputConfig) -> R,
     {
-        f(&self.0.routing())
+        f(&self.0.config())
     }
 }
 

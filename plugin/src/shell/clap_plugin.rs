@@ -1,7 +1,7 @@
 //! The functions of the `clap_plugin`, and how an instance is made.
 
 use super::object::{Shell, ShellPlugin, catch_panic, shell_of};
-use super::{extensions, params, state};
+use super::{clap_params, clap_state, extensions};
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_plugin_gui};
 use clap_sys::ext::note_ports::CLAP_EXT_NOTE_PORTS;
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_plugin_params};
@@ -56,7 +56,7 @@ impl Shell {
         };
         // SAFETY: the name is a C string or null, by the contract.
         let name = unsafe { (*host).name.as_ref() }.map(|name| unsafe { CStr::from_ptr(name) }.to_string_lossy());
-        instance.controls.set_host_name(name.as_deref().unwrap_or_default());
+        instance.params.set_host_name(name.as_deref().unwrap_or_default());
         let shell = Box::new(Self {
             clap: clap_plugin {
                 activate: Some(activate),
@@ -77,7 +77,7 @@ impl Shell {
             host,
             known_names_version: instance.outputs.names_version().into(),
             is_in_call: AtomicBool::new(false),
-            is_vst3: instance.controls.host().is_vst3,
+            is_vst3: instance.params.host_quirks().is_vst3,
             instance,
             needs_flush: AtomicBool::new(false),
         });
@@ -177,12 +177,12 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
         }
         let shell = shell_of(plugin);
         match CStr::from_ptr(id) {
-            name if name == CLAP_EXT_PARAMS => ptr::from_ref(&params::PARAMS).cast(),
+            name if name == CLAP_EXT_PARAMS => ptr::from_ref(&clap_params::PARAMS).cast(),
             name if name == CLAP_EXT_REMOTE_CONTROLS || name == CLAP_EXT_REMOTE_CONTROLS_COMPAT => {
                 ptr::from_ref(&extensions::REMOTE_CONTROLS).cast()
             }
             name if name == CLAP_EXT_RENDER => ptr::from_ref(&extensions::RENDER).cast(),
-            name if name == CLAP_EXT_STATE => ptr::from_ref(&state::STATE).cast(),
+            name if name == CLAP_EXT_STATE => ptr::from_ref(&clap_state::STATE).cast(),
             name if name == CLAP_EXT_GUI => ptr::from_ref(&shell.gui).cast(),
             // clap-wrapper sends no MIDI from a VST3, so a port would be a false promise.
             name if name == CLAP_EXT_NOTE_PORTS && shell.is_vst3 => ptr::null(),

@@ -3,18 +3,18 @@
 use super::export::ExportMenu;
 use super::file_dialogs::FileDialogs;
 use super::model_page::{self, ModelPage};
-use super::slot_trace::SlotTraces;
+use super::outputs_page::OutputsPage;
+use super::slots_page::{self, SlotsPage};
 use super::status::{self, StatusMeters};
 use super::tag_rows::TagRows;
 use super::taggram::{self, Taggram};
-use super::{outputs_page, slots_page, tag_bars, theme};
+use super::{tag_bars, theme};
 use crate::instance::Instance;
-use crate::params::{ModelChoice, SHIPPED_MODELS, View};
+use crate::params::{ModelChoice, SHIPPED_MODELS, ViewSettings};
 use egui::{Button, Color32, ComboBox, Frame, Key, Margin, Rect, RichText, Ui, UiBuilder, Vec2};
 use nice_plug::context::gui::ParamSetter;
 use std::time::Duration;
 use tagvane_engine::Status;
-use tagvane_outputs::OscSettings;
 
 /// The time between frames while something moves.
 const MOVING_INTERVAL: Duration = Duration::from_millis(16);
@@ -25,29 +25,25 @@ const WAITING_INTERVAL: Duration = Duration::from_millis(100);
 /// The time between frames after the last prediction: a frame after this time shows its age.
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The height of the header.
+/// The height of the header, in points.
 const HEADER_HEIGHT: f32 = 30.0;
 
-/// The height of the status line.
+/// The height of the status line, in points.
 const FOOTER_HEIGHT: f32 = 20.0;
 
 /// The state of the window's parts.
 #[derive(Default)]
-pub(crate) struct Window {
+pub(crate) struct EditorUi {
     pub(super) rows: TagRows,
     taggram: Taggram,
-    traces: SlotTraces,
-    meters: StatusMeters,
+    slots_page: SlotsPage,
+    outputs_page: OutputsPage,
     model_page: ModelPage,
+    meters: StatusMeters,
     dialogs: FileDialogs,
     export: ExportMenu,
     page: Page,
     search: String,
-    /// The slot whose controls are shown.
-    slot: usize,
-    /// The OSC settings while they are being typed.
-    draft: Option<OscSettings>,
-    activity: outputs_page::Activity,
     /// Whether the theme of the egui context is light; `None` before it is set.
     is_light: Option<bool>,
 }
@@ -77,7 +73,7 @@ impl Page {
     }
 }
 
-impl Window {
+impl EditorUi {
     /// Forgets the textures and the theme of the egui context of a closed window.
     pub(crate) fn forget_textures(&mut self) {
         self.taggram = Taggram::default();
@@ -86,7 +82,7 @@ impl Window {
 
     /// Draws a frame and asks for the next one.
     pub(crate) fn show(&mut self, ui: &mut Ui, instance: &Instance, setter: &ParamSetter<'_>) {
-        let mut view = instance.controls.view.lock().clone();
+        let mut view = instance.params.view.lock().clone();
         if self.is_light.replace(view.light) != Some(view.light) {
             theme::apply(ui.ctx(), view.light);
         }
@@ -95,7 +91,7 @@ impl Window {
         let (seconds, time) = ui.input(|input| (input.stable_dt, input.time));
         let mut is_moving = self.rows.step(seconds, &view, &self.search, |tag| instance.outputs.tag_value(tag));
         is_moving |= self.meters.update(instance, seconds);
-        self.traces.record(instance, time);
+        self.slots_page.record(instance, time);
         self.handle_keys(ui);
         if let Some(file) = model_page::pasted_model(ui) {
             self.model_page.load(file, instance);
@@ -104,11 +100,11 @@ impl Window {
 
         let palette = theme::palette(ui);
         ui.painter().rect_filled(ui.ctx().content_rect(), egui::CornerRadius::ZERO, palette.background);
-        let whole = ui.max_rect().shrink(theme::MARGIN);
-        let is_wide = whole.width() >= theme::WIDE;
+        let whole = ui.max_rect().shrink(theme::WINDOW_MARGIN);
+        let is_wide = whole.width() >= theme::WIDE_WIDTH;
         let (header, rest) = whole.split_top_bottom_at_y(whole.top() + HEADER_HEIGHT);
         let (rest, footer) = rest.split_top_bottom_at_y(rest.bottom() - FOOTER_HEIGHT);
-        let (body, strip) = rest.split_top_bottom_at_y(rest.bottom() - slots_page::STRIP - 6.0);
+        let (body, strip) = rest.split_top_bottom_at_y(rest.bottom() - slots_page::STRIP_HEIGHT - 6.0);
         let body = Rect::from_min_max(body.min + Vec2::new(0.0, 6.0), body.max - Vec2::new(0.0, 8.0));
 
         within(ui, "header", header, |ui| self.header(ui, instance, &mut view, is_wide));
@@ -124,12 +120,13 @@ impl Window {
         within(ui, "page", pages, |ui| self.page(ui, instance, setter, &mut view, &status, page));
         within(ui, "strip", strip, |ui| {
             if let Some(slot) = slots_page::strip(ui, instance) {
-                (self.slot, self.page) = (slot, Page::Slots);
+                self.slots_page.select(slot);
+                self.page = Page::Slots;
             }
         });
         within(ui, "footer", footer, |ui| status::show(ui, instance, &self.meters, &status));
 
-        *instance.controls.view.lock() = view;
+        *instance.params.view.lock() = view;
         let is_waiting = self.dialogs.is_open() || instance.engine.is_loading();
         ui.ctx().request_repaint_after(if is_moving {
             MOVING_INTERVAL
@@ -143,7 +140,7 @@ impl Window {
     }
 
     /// Draws the name, the pages, the model, the theme and Write.
-    fn header(&mut self, ui: &mut Ui, instance: &Instance, view: &mut View, is_wide: bool) {
+    fn header(&mut self, ui: &mut Ui, instance: &Instance, view: &mut ViewSettings, is_wide: bool) {
         ui.horizontal_centered(|ui| {
             if ui.available_width() > 560.0 {
                 ui.label(RichText::new("Tagvane").size(20.0).strong());
@@ -174,14 +171,14 @@ impl Window {
     }
 
     /// Draws the tags, or why there are none.
-    fn tags(&mut self, ui: &mut Ui, instance: &Instance, view: &mut View, status: &Status) {
+    fn tags(&mut self, ui: &mut Ui, instance: &Instance, view: &mut ViewSettings, status: &Status) {
         match status {
             Status::Failed(why) => message(ui, "No model is loaded", why, theme::palette(ui).warning),
             Status::Loading { .. } => message(ui, "Loading the model…", "", theme::palette(ui).faint),
             Status::Ready { .. } => {
-                tag_bars::tools(ui, view, &mut self.search);
+                tag_bars::toolbar(ui, view, &mut self.search);
                 ui.add_space(4.0);
-                tag_bars::show(ui, instance, &self.rows, view);
+                tag_bars::show(ui, instance, &self.rows, view, &self.search);
             }
         }
     }
@@ -192,20 +189,18 @@ impl Window {
         ui: &mut Ui,
         instance: &Instance,
         setter: &ParamSetter<'_>,
-        view: &mut View,
+        view: &mut ViewSettings,
         status: &Status,
         page: Page,
     ) {
         match page {
             Page::Tags => self.tags(ui, instance, view, status),
-            Page::Slots => slots_page::show(ui, instance, setter, status.tags(), &mut self.slot, &self.traces),
-            Page::Outputs => {
-                outputs_page::show(ui, instance, setter, status.tags(), &mut self.draft, &mut self.activity);
-            }
+            Page::Slots => self.slots_page.show(ui, instance, setter, status.tags()),
+            Page::Outputs => self.outputs_page.show(ui, instance, setter, status.tags()),
             Page::Model => self.model_page.show(ui, instance, &mut self.dialogs, status),
             Page::Taggram => {
                 ui.horizontal(|ui| {
-                    self.taggram.tools(ui, instance, view);
+                    self.taggram.toolbar(ui, instance, view);
                     let Self { export, dialogs, rows, .. } = self;
                     let menu = egui::containers::menu::MenuConfig::new()
                         .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside);
@@ -224,7 +219,7 @@ impl Window {
         }
     }
 
-    /// Turns the pages by Ctrl and a number, wherever the focus is.
+    /// Switches pages by Ctrl and a number, wherever the focus is.
     fn handle_keys(&mut self, ui: &Ui) {
         let pages = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5];
         ui.input_mut(|input| {

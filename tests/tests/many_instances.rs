@@ -38,7 +38,7 @@ fn storm(format: &str, seed: u64) -> usize {
         let session = sessions[index].as_mut();
         match random.random_range(0..5) {
             0 => {
-                let setup = Setup { sample_rate: 48_000.0, longest_block: 512, channels: 2, offline: false };
+                let setup = Setup { sample_rate: 48_000.0, max_block_frames: 512, channels: 2, offline: false };
                 session.start(setup).unwrap();
             }
             1 => {

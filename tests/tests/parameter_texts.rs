@@ -61,7 +61,7 @@ fn wait_until_loaded(session: &mut dyn tagvane_host::Session) {
     let id = inference_id(session);
     let start = Instant::now();
     while session.value(id) == Some(0.0) {
-        session.start(tagvane_tests::bounce(48_000.0, 512)).unwrap();
+        session.start(tagvane_tests::bounce_setup(48_000.0, 512)).unwrap();
         session.stop();
         assert!(start.elapsed() < Duration::from_secs(10), "the model is not loaded after 10 s");
     }
