@@ -56,6 +56,9 @@ enum Task {
         /// Instead, call both bundles in random orders for an hour
         #[arg(long)]
         soak: bool,
+        /// Instead, export models with PyTorch and TensorFlow, which are installed for it (4 GB), and compare them
+        #[arg(long)]
+        foreign: bool,
         /// Instead, run coverage-guided fuzzing of each target for this many minutes
         #[arg(long, value_name = "MINUTES")]
         fuzz: Option<u32>,
@@ -74,8 +77,8 @@ fn main() -> Result<()> {
         Task::Install => bundle::install(),
         Task::Play { arguments } => play(&current, arguments),
         Task::Bench { what } => bench::run(what),
-        Task::Test { hosts: false, sanitizer: false, soak: false, fuzz: None } => test::test(),
-        Task::Test { hosts, sanitizer, soak, fuzz } => {
+        Task::Test { hosts: false, sanitizer: false, soak: false, foreign: false, fuzz: None } => test::test(),
+        Task::Test { hosts, sanitizer, soak, foreign, fuzz } => {
             if sanitizer {
                 slow_checks::sanitizer()?;
             }
@@ -84,6 +87,9 @@ fn main() -> Result<()> {
             }
             if hosts {
                 slow_checks::hosts()?;
+            }
+            if foreign {
+                slow_checks::foreign()?;
             }
             if soak { slow_checks::soak() } else { Ok(()) }
         }

@@ -1,4 +1,5 @@
-//! The tests' Python environment: ONNX, ONNX Runtime, scikit-learn and two plug-in hosts.
+//! Python environments: that of the tests, with ONNX, ONNX Runtime, scikit-learn and two plug-in hosts, and
+//! those of the programs whose exporters are tested.
 
 use crate::paths::target_folder;
 use crate::{run, system};
@@ -6,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Exact versions, so that the tests are reproducible.
+/// The packages of the tests. Exact versions, so that they are reproducible.
 const PACKAGES: &[&str] = &[
     "dawdreamer==0.9.0",
     "numpy==2.4.6",
@@ -16,16 +17,25 @@ const PACKAGES: &[&str] = &[
     "scikit-learn==1.9.1",
 ];
 
-/// Creates the environment in the target folder, unless it is there. Returns its interpreter.
+/// The tests' environment. Returns its interpreter.
 ///
 /// # Errors
 /// If Python 3 with venv is missing, or a package cannot be installed.
 pub(crate) fn environment() -> Result<PathBuf> {
-    let folder = target_folder()?.join("python");
+    environment_with("python", PACKAGES)
+}
+
+/// Creates an environment with these packages in the target folder, unless it is there. Returns its
+/// interpreter.
+///
+/// # Errors
+/// If Python 3 with venv is missing, or a package cannot be installed.
+pub(crate) fn environment_with(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = target_folder()?.join(name);
     let python = if cfg!(windows) { folder.join("Scripts/python.exe") } else { folder.join("bin/python") };
     let marker = folder.join("installed.txt");
-    let packages = PACKAGES.join("\n");
-    if std::fs::read_to_string(&marker).is_ok_and(|installed| installed == packages) {
+    let list = packages.join("\n");
+    if std::fs::read_to_string(&marker).is_ok_and(|installed| installed == list) {
         return Ok(python);
     }
     let base = if cfg!(windows) { "python" } else { "python3" };
@@ -36,9 +46,9 @@ pub(crate) fn environment() -> Result<PathBuf> {
             "the tests need Python 3 with the modules venv and ensurepip; install them"
         );
     }
-    println!("Creating the Python environment of the tests");
+    println!("Creating a Python environment in {}", folder.display());
     run::command(Command::new(base).args(["-m", "venv", "--clear"]).arg(&folder))?;
-    run::command(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
-    std::fs::write(&marker, packages).with_context(|| format!("{} cannot be written", marker.display()))?;
+    run::command(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
+    std::fs::write(&marker, list).with_context(|| format!("{} cannot be written", marker.display()))?;
     Ok(python)
 }

@@ -41,6 +41,35 @@ pub(crate) fn hosts() -> Result<()> {
     Ok(())
 }
 
+/// The programs whose exporters are tested, as `tests/foreign/make_models.py` calls them, and their packages.
+const EXPORTERS: &[(&str, &[&str])] = &[
+    ("torch", &["numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.32.0", "onnxscript==0.7.2", "torch==2.9.1"]),
+    (
+        "tensorflow",
+        &["numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.32.0", "tensorflow-cpu==2.21.0", "tf2onnx==1.17.0"],
+    ),
+];
+
+/// Exports the models in `tests/foreign` anew with other people's programs, and compares the engine with ONNX
+/// Runtime on them.
+///
+/// # Errors
+/// If a program cannot be installed or exports nothing, or a model differs.
+pub(crate) fn foreign() -> Result<()> {
+    for (program, packages) in EXPORTERS {
+        println!("== {program}");
+        let python = python::environment_with(&format!("foreign-{program}"), packages)?;
+        let folder = target_folder()?.join("foreign").join(program);
+        let mut script = Command::new(python);
+        script.arg(root().join("tests/foreign/make_models.py")).arg(program).arg(&folder);
+        run::command(script.env("TF_CPP_MIN_LOG_LEVEL", "3"))?;
+        let mut test = Command::new(env!("CARGO"));
+        test.args(["test", "--release", "--workspace", "--test", "foreign_models", "--", "--nocapture"]);
+        run::command(test.env("TAGVANE_FOREIGN_MODELS", folder))?;
+    }
+    Ok(())
+}
+
 /// Runs the tests `lifecycle` and `vst3_calls` with the plugin and the host built with
 /// AddressSanitizer, in their own target folder.
 ///

@@ -72,7 +72,7 @@ fn edited(edit: impl FnOnce(&mut GraphProto)) -> Vec<u8> {
 /// The loudness tagger with an edited graph whose output depends on the maximum of the value `last`.
 fn edited_with_dependency(last: &str, edit: impl FnOnce(&mut GraphProto)) -> Vec<u8> {
     edited(|graph| {
-        graph.node[3].output = vec!["loudness".into()];
+        (graph.node[3].name, graph.node[3].output) = ("loudness".into(), vec!["loudness".into()]);
         edit(graph);
         graph.node.push(node("ReduceMax", &[last], "maximum", &[("keepdims", 0)]));
         graph.node.push(node("Add", &["loudness", "maximum"], "probabilities", &[]));
@@ -87,6 +87,11 @@ fn integers(name: &str, values: Vec<i64>) -> TensorProto {
         int64_data: values,
         ..TensorProto::default()
     }
+}
+
+/// A stored integer without axes.
+fn scalar(name: &str, value: i64) -> TensorProto {
+    TensorProto { dims: vec![], ..integers(name, vec![value]) }
 }
 
 /// A length-delimited field of protobuf.
@@ -163,6 +168,59 @@ fn a_window_with_too_much_work_is_refused() {
     });
     let error = load("a wide network without strides", &file);
     assert!(error.is_some_and(|error| error.contains("for each window") || error.contains("tags")));
+}
+
+#[test]
+fn tensors_as_large_as_a_value_says_are_refused() {
+    let _alone = run_alone();
+    let operators: [(&str, &[&str]); 9] = [
+        ("ConstantOfShape", &["sizes"]),
+        ("Expand", &["one", "sizes"]),
+        ("Tile", &["ones", "sizes"]),
+        ("Range", &["zero", "size", "step"]),
+        ("OneHot", &["zeros", "sizes", "ones_of_two"]),
+        ("HannWindow", &["size"]),
+        ("HammingWindow", &["size"]),
+        ("BlackmanWindow", &["size"]),
+        ("Resize", &["ones", "", "", "sizes"]),
+    ];
+    let with_size = |operator: &str, inputs: &[&str], size: i64| {
+        edited_with_dependency("made", |graph| {
+            graph.initializer.extend([
+                integers("sizes", vec![size]),
+                scalar("size", size),
+                scalar("zero", 0),
+                scalar("step", 1),
+                integers("zeros", vec![0; 4]),
+                weight("one", &[1], vec![1.0]),
+                weight("ones", &[4], vec![1.0; 4]),
+                weight("ones_of_two", &[2], vec![0.0, 1.0]),
+            ]);
+            graph.node.push(node(operator, inputs, "whole", &[]));
+            graph.node.push(node("Cast", &["whole"], "made", &[("to", 1)]));
+        })
+    };
+    // A hundred times the square of the window's length, computed from the shape of the waveform.
+    let of_the_window = |operator: &str, inputs: &[&str]| {
+        let mut model = ModelProto::decode(&*with_size(operator, inputs, 4)).unwrap();
+        let graph = model.graph.as_mut().unwrap();
+        graph.initializer.retain(|tensor| !["size", "sizes"].contains(&tensor.name.as_str()));
+        graph.initializer.extend([integers("axis", vec![0]), integers("hundred", vec![100])]);
+        let computed = [
+            node("Shape", &["waveform"], "shape", &[]),
+            node("ReduceProd", &["shape"], "samples", &[("keepdims", 1)]),
+            node("Mul", &["samples", "samples"], "square", &[]),
+            node("Mul", &["square", "hundred"], "sizes", &[]),
+            node("Squeeze", &["sizes", "axis"], "size", &[]),
+        ];
+        graph.node.splice(0..0, computed);
+        bytes(&model)
+    };
+    for (operator, inputs) in operators {
+        assert_eq!(load(&format!("{operator} of 4 values"), &with_size(operator, inputs, 4)), None);
+        assert_refused(&format!("{operator} of 2^30 values"), &with_size(operator, inputs, 1 << 30), "");
+        assert_refused(&format!("{operator} of the window's length"), &of_the_window(operator, inputs), "constants");
+    }
 }
 
 #[test]

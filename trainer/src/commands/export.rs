@@ -59,6 +59,7 @@ fn export_on<B: NetworkBackend>(arguments: &ExportArguments, devices: &[B::Devic
         weak_tags: weak,
         tags: state.tags,
         sample_rate: Some(tagvane_engine::SAMPLE_RATE),
+        window: Some(architecture.window()),
         architecture: architecture.to_string(),
         widths: widths.join(", "),
         trained_on: state.config.card.trained_on.clone(),

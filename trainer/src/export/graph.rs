@@ -153,6 +153,7 @@ impl Graph {
             initializer: self.initializers,
             ..Default::default()
         };
+        let metadata = Metadata { window: Some(input.1), ..metadata.clone() };
         let property = |(key, value): (&str, String)| StringStringEntryProto { key: key.into(), value };
         let model = ModelProto {
             ir_version: IR_VERSION,
@@ -160,7 +161,7 @@ impl Graph {
             producer_name: "tagvane-trainer".into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
             graph: Some(graph),
-            metadata_props: metadata.to_properties(input.1).into_iter().map(property).collect(),
+            metadata_props: metadata.to_properties().into_iter().map(property).collect(),
             ..Default::default()
         };
         model.encode_to_vec()

@@ -84,6 +84,7 @@ fn to_onnx(
         tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
         weak_tags: Vec::new(),
         sample_rate: Some(RATE),
+        window: Some(WINDOW),
         architecture: name.to_owned(),
         widths: String::new(),
         trained_on: format!("{dataset}, by the authors of musicnn (Pons and Serra 2019)"),

@@ -23,7 +23,7 @@ const MAX_MULTIPLICATIONS: u64 = 30_000_000_000;
 
 /// Operators whose work exceeds the size of their output. Exporters fold them if all inputs are
 /// constants.
-const COSTLY: &[&str] = &["Conv", "MatMul", "Gemm", "EinSum", "LSTM", "GRU", "Scan", "LayerNorm"];
+const COSTLY: &[&str] = &["Conv", "MatMul", "Gemm", "EinSum", "LSTM", "GRU", "RNN", "Scan", "LayerNorm", "Dft", "STFT"];
 
 /// The number of elements of a tensor; `None` if its shape is not known.
 fn volume(fact: &InferenceFact) -> Option<u64> {
@@ -57,6 +57,8 @@ pub(super) fn check_constants(model: &InferenceModel) -> Result<(), ModelError> 
         let inferred =
             node.op.infer_facts(inputs.iter().collect(), outputs.iter().collect(), observed).map_err(refused)?;
         let (inputs, mut outputs, _) = inferred;
+        // The shape of the waveform is known, so tract folds what depends on it alone.
+        is_constant[id] |= outputs.iter().all(|fact| fact.value.concretize().is_some());
         if is_constant[id] && !node.inputs.is_empty() {
             for fact in &outputs {
                 let Some(volume) = volume(fact) else {

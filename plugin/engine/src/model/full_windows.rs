@@ -1,6 +1,6 @@
 //! Inference by full windows, for any tagger.
 
-use super::{MAX_TAGS, ModelError, compute_limits, one_line, validation};
+use super::{ModelError, compute_limits, one_line, validation};
 use std::sync::Arc;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
@@ -52,9 +52,14 @@ impl FullWindowPlan {
 fn output_width(model: &TypedModel) -> Result<usize, ModelError> {
     let output = model.output_fact(0).map_err(|error| ModelError::Refused(one_line(&error)))?;
     match output.shape.as_concrete() {
-        Some([1, tags]) if output.datum_type == f32::datum_type() && (1..=MAX_TAGS).contains(tags) => Ok(*tags),
-        _ => Err(ModelError::Refused(format!(
-            "its output is not a float tensor of shape [batch, tags] with at most {MAX_TAGS} tags"
-        ))),
+        // One axis has the tags; exporters leave others of length 1 around it.
+        Some(shape)
+            if output.datum_type == f32::datum_type() && shape.iter().filter(|size| **size != 1).count() <= 1 =>
+        {
+            Ok(shape.iter().product())
+        }
+        _ => Err(ModelError::Refused(
+            "its output is not a float tensor of shape [batch, tags]; export it with one row of tags".into(),
+        )),
     }
 }

@@ -17,6 +17,8 @@ pub struct Metadata {
     pub weak_tags: Vec<String>,
     /// The sample rate of the waveform, in hertz; `None` if missing.
     pub sample_rate: Option<u32>,
+    /// The length of the window, in samples; `None` if missing. Needed where the input's length is not fixed.
+    pub window: Option<usize>,
     /// The network, such as `3^9`.
     pub architecture: String,
     /// The number of filters of each layer, such as `16, 16, 32`.
@@ -53,6 +55,7 @@ impl Metadata {
             tags: tags("tags"),
             weak_tags: tags("weak_tags"),
             sample_rate: found.get("sample_rate").and_then(|rate| rate.parse().ok()),
+            window: found.get("window").and_then(|window| window.parse().ok()),
             architecture: text("architecture"),
             widths: text("widths"),
             trained_on: text("trained_on"),
@@ -60,22 +63,23 @@ impl Metadata {
         }
     }
 
-    /// The properties of a model with a window of `window` samples, as pairs of key and value.
-    pub fn to_properties(&self, window: usize) -> Vec<(&'static str, String)> {
+    /// The properties as pairs of key and value.
+    pub fn to_properties(&self) -> Vec<(&'static str, String)> {
         let list = |tags: &[String]| Value::from(tags).to_string();
         let mut properties = vec![
             ("tagvane.format", FORMAT.to_owned()),
             ("tags", list(&self.tags)),
             ("weak_tags", list(&self.weak_tags)),
-            ("window", window.to_string()),
             ("architecture", self.architecture.clone()),
             ("widths", self.widths.clone()),
             ("trained_on", self.trained_on.clone()),
             ("licence", self.licence.clone()),
         ];
-        if let Some(rate) = self.sample_rate {
-            properties.push(("sample_rate", rate.to_string()));
-        }
+        let numbers = [
+            ("sample_rate", self.sample_rate.map(|rate| rate.to_string())),
+            ("window", self.window.map(|window| window.to_string())),
+        ];
+        properties.extend(numbers.into_iter().filter_map(|(key, value)| Some((key, value?))));
         properties
     }
 }
@@ -96,12 +100,13 @@ mod tests {
             tags: vec!["guitar".into(), "männlich \"quoted\"".into()],
             weak_tags: vec!["guitar".into()],
             sample_rate: Some(22_050),
+            window: Some(59_049),
             architecture: "3^9".into(),
             widths: "16, 32".into(),
             trained_on: "free music".into(),
             licence: "MIT".into(),
         };
-        let properties = metadata.to_properties(59_049);
+        let properties = metadata.to_properties();
         let borrowed = properties.iter().map(|(key, value)| (*key, value.as_str()));
         assert_eq!(Metadata::from_properties(borrowed), metadata);
     }

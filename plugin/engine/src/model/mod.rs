@@ -3,9 +3,11 @@
 mod batch_norm;
 mod compute_limits;
 mod encoded_size;
+mod exporters;
 mod full_windows;
 mod metadata;
 mod output;
+mod single_precision;
 mod sliding;
 mod stream_state;
 mod validation;
@@ -23,6 +25,7 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::TractError;
+use validation::InputShape;
 
 /// The sample rate of the audio queue and of the shipped models, in hertz. It is assumed for a model
 /// whose metadata has none.
@@ -123,8 +126,8 @@ impl Model {
     /// Loads a model from the bytes of an ONNX file: an m^n network for sliding inference, any other
     /// for full windows.
     ///
-    /// The model has one float input of shape `[batch, window]` or `[batch, 1, window]`, and an output
-    /// of shape `[batch, tags]` with probabilities or logits: the output called `probabilities`, the
+    /// The model has one float input of shape `[window]`, `[batch, window]`, `[batch, 1, window]` or
+    /// `[batch, window, 1]`, and an output of shape `[batch, tags]` with probabilities or logits: the output called `probabilities`, the
     /// one whose width is the number of tags in the metadata, or the only one. The sigmoid is applied
     /// to logits. External data is refused, so no other file is opened. A panic of tract is an error.
     ///
@@ -228,14 +231,15 @@ impl Model {
 }
 
 /// Validates a decoded file and prepares its model.
-fn build(proto: ModelProto, inference: InferenceMode, hop: Option<usize>) -> Result<Model, ModelError> {
-    let graph = validation::check(&proto)?;
-    let shape = validation::input_shape(graph)?;
-    let window = shape[shape.len() - 1];
+fn build(mut proto: ModelProto, inference: InferenceMode, hop: Option<usize>) -> Result<Model, ModelError> {
+    let mut metadata = Metadata::from_proto(&proto);
+    let graph = validation::check(&mut proto)?;
+    single_precision::convert(graph)?;
+    exporters::adapt(graph);
+    let InputShape { shape, window } = validation::input_shape(graph, metadata.window)?;
     if let Some(hop) = hop.filter(|hop| !(1..=window).contains(hop)) {
         return Err(ModelError::Refused(format!("a hop of {hop} samples is outside 1 to {window}, its window")));
     }
-    let mut metadata = Metadata::from_proto(&proto);
     metadata.sample_rate = metadata.sample_rate.filter(|rate| crate::resample::RATES.contains(&f64::from(*rate)));
 
     let (tag_count, has_several_outputs) = (metadata.tags.len(), graph.output.len() > 1);

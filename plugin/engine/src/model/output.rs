@@ -9,14 +9,24 @@ use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto, tensor_shape_proto::
 const OTHER_OUTPUTS: &[&str] = &["embed", "feature", "hidden", "penultimate", "latent"];
 
 /// Operators that do not change values.
-const PASS_THROUGH: &[&str] =
-    &["Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"];
+const PASS_THROUGH: &[&str] = &[
+    "Cast",
+    "DequantizeLinear",
+    "Dropout",
+    "Flatten",
+    "Identity",
+    "QuantizeLinear",
+    "Reshape",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+];
 
 /// Operators with results in 0..=1.
 const BOUNDED: &[&str] = &["HardSigmoid", "Sigmoid", "Softmax"];
 
 /// Operators with unbounded results: as the last operator they give logits.
-const UNBOUNDED: &[&str] = &["BatchNormalization", "Conv", "Gemm", "MatMul"];
+const UNBOUNDED: &[&str] = &["BatchNormalization", "Conv", "Einsum", "Gemm", "MatMul"];
 
 /// What the values of an output are, in the order of preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,13 +75,16 @@ pub(super) fn no_output_of_width(tag_count: usize) -> ModelError {
     ModelError::Refused(format!("{why}; export it with an output for its tags"))
 }
 
-/// The last dimension of an output; `None` if it is not fixed.
+/// The number of values of an output for one window; `None` if it is not fixed.
 fn width(output: &ValueInfoProto) -> Option<usize> {
     let Some(type_proto::Value::TensorType(tensor)) = &output.r#type.as_ref()?.value else { return None };
-    match tensor.shape.as_ref()?.dim.last()?.value.as_ref()? {
-        dimension::Value::DimValue(size) => usize::try_from(*size).ok(),
+    let dims = &tensor.shape.as_ref()?.dim;
+    // The first dimension is the batch, unless it is the only one.
+    let dims = if dims.len() > 1 { &dims[1..] } else { dims };
+    dims.iter().try_fold(1_usize, |width, dim| match dim.value.as_ref()? {
+        dimension::Value::DimValue(size) => width.checked_mul(usize::try_from(*size).ok()?),
         dimension::Value::DimParam(_) => None,
-    }
+    })
 }
 
 /// Where the values of a graph come from.

@@ -33,63 +33,140 @@ const MAX_ATTRIBUTE_INTEGERS: usize = 64;
 /// The lengths of a window, in samples: from two milliseconds to a minute at [`SAMPLE_RATE`].
 const WINDOWS: std::ops::RangeInclusive<usize> = 48..=(60 * SAMPLE_RATE as usize);
 
-/// The operators of music taggers. None of them runs a subgraph, draws random numbers, or makes a
-/// tensor whose size does not depend on its inputs.
+/// The operators of music taggers. None of them runs a subgraph or draws random numbers. Some make a tensor
+/// whose size is a value of their inputs, such as `Expand`: `compute_limits` bounds it.
 const OPERATORS: &[&str] = &[
     "Abs",
     "Add",
+    "And",
+    "ArgMax",
+    "ArgMin",
+    "Atan",
     "AveragePool",
     "BatchNormalization",
+    "BlackmanWindow",
     "Cast",
+    "CastLike",
+    "Ceil",
+    "Celu",
     "Clip",
     "Concat",
     "Constant",
+    "ConstantOfShape",
     "Conv",
+    "ConvInteger",
+    "ConvTranspose",
+    "Cos",
+    "DFT",
+    "DepthToSpace",
+    "DequantizeLinear",
     "Div",
     "Dropout",
+    "DynamicQuantizeLinear",
+    "Einsum",
     "Elu",
+    "Equal",
     "Erf",
     "Exp",
+    "Expand",
+    "EyeLike",
     "Flatten",
+    "Floor",
     "GRU",
     "Gather",
+    "GatherElements",
+    "GatherND",
     "Gelu",
     "Gemm",
     "GlobalAveragePool",
+    "GlobalLpPool",
     "GlobalMaxPool",
+    "Greater",
+    "GreaterOrEqual",
+    "GroupNormalization",
+    "HammingWindow",
+    "HannWindow",
     "HardSigmoid",
+    "HardSwish",
+    "Hardmax",
     "Identity",
     "InstanceNormalization",
+    "IsInf",
+    "IsNaN",
     "LSTM",
     "LayerNormalization",
     "LeakyRelu",
+    "Less",
+    "LessOrEqual",
     "Log",
+    "LogSoftmax",
+    "LpNormalization",
     "MatMul",
+    "MatMulInteger",
     "Max",
     "MaxPool",
+    "Mean",
+    "MeanVarianceNormalization",
     "Min",
+    "Mish",
+    "Mod",
     "Mul",
     "Neg",
+    "Not",
+    "OneHot",
+    "Or",
+    "PRelu",
     "Pad",
     "Pow",
+    "QuantizeLinear",
+    "RMSNormalization",
+    "RNN",
+    "Range",
     "Reciprocal",
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceLogSum",
+    "ReduceLogSumExp",
     "ReduceMax",
     "ReduceMean",
     "ReduceMin",
+    "ReduceProd",
     "ReduceSum",
+    "ReduceSumSquare",
     "Relu",
     "Reshape",
+    "Resize",
+    "Round",
+    "STFT",
+    "ScatterElements",
+    "ScatterND",
+    "Selu",
     "Shape",
+    "Shrink",
     "Sigmoid",
+    "Sign",
+    "Sin",
+    "Size",
     "Slice",
     "Softmax",
+    "Softplus",
+    "Softsign",
+    "SpaceToDepth",
     "Split",
     "Sqrt",
     "Squeeze",
     "Sub",
+    "Sum",
+    "Swish",
+    "Tan",
     "Tanh",
+    "ThresholdedRelu",
+    "Tile",
     "Transpose",
+    "Trilu",
     "Unsqueeze",
+    "Where",
+    "Xor",
 ];
 
 /// Checks a decoded model and returns its graph.
@@ -97,9 +174,9 @@ const OPERATORS: &[&str] = &[
 /// # Errors
 /// [`ModelError::NotOnnx`] if it has no nodes, [`ModelError::Refused`] if a limit is exceeded or an
 /// element is not supported.
-pub(super) fn check(model: &ModelProto) -> Result<&GraphProto, ModelError> {
+pub(super) fn check(model: &mut ModelProto) -> Result<&mut GraphProto, ModelError> {
     let refuse = |what: String| Err(ModelError::Refused(what));
-    let Some(graph) = &model.graph else { return Err(ModelError::NotOnnx) };
+    let Some(graph) = &mut model.graph else { return Err(ModelError::NotOnnx) };
     if graph.node.is_empty() {
         return Err(ModelError::NotOnnx);
     }
@@ -163,7 +240,8 @@ pub(super) fn prune(graph: &mut GraphProto, output: &str) -> Result<(), ModelErr
     // Before IR version 4 files list weights among the inputs, also those that have just been removed.
     graph.input.retain(|input| !stored.contains(&input.name));
     graph.output.retain(|kept| kept.name == output);
-    // The shapes that a file declares are not needed and may be wrong.
+    // The shapes and types that a file declares are not needed and may be wrong.
+    graph.output.iter_mut().for_each(|output| output.r#type = None);
     graph.value_info.clear();
     Ok(())
 }
@@ -173,11 +251,13 @@ fn printable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
-/// The shape of the only input for a single window: `[1, window]` or `[1, 1, window]`.
+/// The shape of the only input for a single window of `window` samples, which is the file's length if it is
+/// fixed there: `[window]`, `[1, window]`, `[1, 1, window]` or `[1, window, 1]`.
 ///
 /// # Errors
-/// [`ModelError::Refused`] if there are several inputs, or it has another shape.
-pub(super) fn input_shape(graph: &GraphProto) -> Result<Vec<usize>, ModelError> {
+/// [`ModelError::Refused`] if there are several inputs, it has another shape, or its length is neither fixed
+/// nor given by `window`.
+pub(super) fn input_shape(graph: &GraphProto, window: Option<usize>) -> Result<InputShape, ModelError> {
     let stored: HashSet<&str> = graph.initializer.iter().map(|tensor| &*tensor.name).collect();
     let mut inputs = graph.input.iter().filter(|input| !stored.contains(&*input.name));
     let (Some(input), None) = (inputs.next(), inputs.next()) else {
@@ -191,19 +271,46 @@ pub(super) fn input_shape(graph: &GraphProto) -> Result<Vec<usize>, ModelError> 
     let dims: Vec<Option<usize>> = dims
         .iter()
         .map(|dim| match dim.value {
-            Some(dimension::Value::DimValue(size)) => usize::try_from(size).ok(),
+            // Some exporters write -1 or 0 for a dimension that is not fixed.
+            Some(dimension::Value::DimValue(size)) => usize::try_from(size).ok().filter(|size| *size > 0),
             _ => None,
         })
         .collect();
-    match dims.as_slice() {
-        [_, Some(window)] if WINDOWS.contains(window) => Ok(vec![1, *window]),
-        [_, Some(1) | None, Some(window)] if WINDOWS.contains(window) => Ok(vec![1, 1, *window]),
-        _ => Err(ModelError::Refused(format!(
-            "its input is not a waveform of shape [batch, samples] or [batch, 1, samples] with {} to {} samples",
-            WINDOWS.start(),
-            WINDOWS.end()
-        ))),
+    let is_one = |dim: &Option<usize>| matches!(dim, Some(1) | None);
+    let (length, axis) = match dims.as_slice() {
+        [length] => (*length, 0),
+        [_, length] => (*length, 1),
+        // Channels last, as in Keras.
+        [_, length, Some(1)] if *length != Some(1) => (*length, 1),
+        [_, channels, length] if is_one(channels) => (*length, 2),
+        _ => return Err(not_a_waveform()),
+    };
+    let Some(window) = length.or(window) else {
+        let why = "the length of its input is not fixed; give its window in samples in the metadata \"window\"";
+        return Err(ModelError::Refused(why.into()));
+    };
+    if !WINDOWS.contains(&window) {
+        return Err(not_a_waveform());
     }
+    let mut shape = vec![1; dims.len()];
+    shape[axis] = window;
+    Ok(InputShape { shape, window })
+}
+
+/// The shape of the input of a graph.
+pub(super) struct InputShape {
+    pub(super) shape: Vec<usize>,
+    /// In samples.
+    pub(super) window: usize,
+}
+
+fn not_a_waveform() -> ModelError {
+    ModelError::Refused(format!(
+        "its input is not a waveform of shape [samples], [batch, samples], [batch, 1, samples] or \
+         [batch, samples, 1] with {} to {} samples; export it with the spectrogram inside",
+        WINDOWS.start(),
+        WINDOWS.end()
+    ))
 }
 
 fn check_node(node: &NodeProto) -> Result<(), ModelError> {
