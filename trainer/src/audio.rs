@@ -2,6 +2,7 @@
 
 use crate::error::{Result, TrainerError};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tagvane_engine::resample::Resampler;
 
 /// A decoded recording: the mean of its channels.
@@ -12,6 +13,9 @@ pub(crate) struct MonoAudio {
     pub(crate) seconds: f64,
 }
 
+/// Whether it was said that ffmpeg decodes files, which is said once.
+static IS_FFMPEG_MENTIONED: AtomicBool = AtomicBool::new(false);
+
 /// Decodes the file at `path` and resamples it to `rate` hertz.
 ///
 /// # Errors
@@ -19,6 +23,12 @@ pub(crate) struct MonoAudio {
 pub(crate) fn decode_mono(path: &Path, rate: u32) -> Result<MonoAudio> {
     let wrong = |what: String| TrainerError::content(path, what);
     let recording = tagvane_audio::read(path)?;
+    if let Some(notice) = &recording.notice {
+        eprintln!("{}: {notice}", path.display());
+    }
+    if recording.is_by_ffmpeg && !IS_FFMPEG_MENTIONED.swap(true, Ordering::Relaxed) {
+        eprintln!("{}: ffmpeg decodes this file and others of its kind", path.display());
+    }
     let resampler = Resampler::new(f64::from(recording.sample_rate), f64::from(rate));
     let samples = resampler.map_err(|error| wrong(error.to_string()))?.resample_all(&recording.mono());
     if samples.iter().any(|sample| !sample.is_finite()) {

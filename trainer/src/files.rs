@@ -7,8 +7,11 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// The extensions of audio files that can be decoded.
-pub(crate) const AUDIO_EXTENSIONS: [&str; 6] = ["ogg", "oga", "opus", "mp3", "flac", "wav"];
+/// The extensions of audio files, of which some can be decoded only where ffmpeg is installed.
+const AUDIO_EXTENSIONS: [&str; 27] = [
+    "aac", "ac3", "aif", "aifc", "aiff", "amr", "ape", "au", "caf", "flac", "m4a", "m4b", "mka", "mp2", "mp3", "mp4",
+    "mpc", "oga", "ogg", "opus", "tta", "wav", "wave", "webm", "wma", "wv", "w64",
+];
 
 /// Writes `bytes` to `path` atomically: to a temporary file beside it, which is then renamed. `path` has either its
 /// previous content or all of `bytes`.

@@ -56,7 +56,7 @@ enum Task {
         /// Instead, call both bundles in random orders for an hour
         #[arg(long)]
         soak: bool,
-        /// Instead, export models with PyTorch and TensorFlow, which are installed for it (4 GB), and compare them
+        /// Instead, make models and audio files with PyTorch, TensorFlow, ffmpeg and sox, installed for it, and check them
         #[arg(long)]
         foreign: bool,
         /// Instead, run coverage-guided fuzzing of each target for this many minutes

@@ -27,9 +27,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// If a host is missing and cannot be installed, or a check fails.
 pub(crate) fn hosts() -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "--hosts works on Linux only");
-    let missing =
-        HOST_PROGRAMS.iter().filter(|(program, _)| !system::has_program(program)).map(|(_, package)| *package);
-    system::install(&missing.collect::<Vec<_>>())?;
+    install_missing(HOST_PROGRAMS)?;
     let (bundles, python) = (bundle::bundle()?, python::environment()?);
     for (host, bundle) in [("ardour", "Tagvane.vst3"), ("qtractor", "Tagvane.clap")] {
         println!("== {host}");
@@ -41,6 +39,12 @@ pub(crate) fn hosts() -> Result<()> {
     Ok(())
 }
 
+/// Installs the packages of the programs that are missing.
+fn install_missing(programs: &[(&str, &str)]) -> Result<()> {
+    let missing = programs.iter().filter(|(program, _)| !system::has_program(program)).map(|(_, package)| *package);
+    system::install(&missing.collect::<Vec<_>>())
+}
+
 /// The programs whose exporters are tested, as `tests/foreign/make_models.py` calls them, and their packages.
 const EXPORTERS: &[(&str, &[&str])] = &[
     ("torch", &["numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.32.0", "onnxscript==0.7.2", "torch==2.9.1"]),
@@ -50,12 +54,23 @@ const EXPORTERS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Exports the models in `tests/foreign` anew with other people's programs, and compares the engine with ONNX
-/// Runtime on them.
+/// The programs that write the audio files of `tests/foreign`, and their Debian packages.
+const AUDIO_PROGRAMS: &[(&str, &str)] = &[("ffmpeg", "ffmpeg"), ("sox", "sox"), ("lame", "lame")];
+
+/// Makes the models and the audio files of `tests/foreign` anew with other people's programs, and compares the
+/// engine and the decoders with what has to come out.
 ///
 /// # Errors
-/// If a program cannot be installed or exports nothing, or a model differs.
+/// If a program cannot be installed or makes nothing, or a file differs.
 pub(crate) fn foreign() -> Result<()> {
+    println!("== audio");
+    install_missing(AUDIO_PROGRAMS)?;
+    let folder = target_folder()?.join("foreign/audio");
+    let mut script = Command::new(python::environment()?);
+    run::command(script.arg(root().join("tests/foreign/make_audio.py")).arg(&folder))?;
+    let mut test = Command::new(env!("CARGO"));
+    test.args(["test", "--release", "--workspace", "--test", "foreign_audio"]);
+    run::command(test.env("TAGVANE_FOREIGN_AUDIO", folder))?;
     for (program, packages) in EXPORTERS {
         println!("== {program}");
         let python = python::environment_with(&format!("foreign-{program}"), packages)?;

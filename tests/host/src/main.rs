@@ -19,7 +19,7 @@ use tagvane_host::player::{Playback, Summary, TagSnapshot, play, wait_for_model}
 #[derive(Parser)]
 #[command(name = "cargo xtask play")]
 struct Arguments {
-    /// The audio file: wav, flac, mp3, ogg or opus [default: a clip that ships with Tagvane]
+    /// The audio file: wav, aiff, flac, mp3, m4a, ogg, opus, or what an installed ffmpeg decodes [default: a clip that ships with Tagvane]
     file: Option<PathBuf>,
     #[arg(long, hide = true)]
     clip: PathBuf,
@@ -82,6 +82,12 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let file = arguments.file.as_ref().unwrap_or(&arguments.clip);
     let recording = tagvane_audio::read(file)?;
+    if let Some(notice) = &recording.notice {
+        eprintln!("{}: {notice}", file.display());
+    }
+    if recording.is_by_ffmpeg {
+        eprintln!("{}: decoded by ffmpeg", file.display());
+    }
     let format = match arguments.format {
         Format::Clap => "clap",
         Format::Vst3 => "vst3",

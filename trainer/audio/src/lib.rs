@@ -1,18 +1,18 @@
-//! Decodes audio files into memory: Ogg Vorbis, Opus, FLAC, MP3 and WAV.
+//! Decodes audio files into memory: WAV, AIFF, CAF, FLAC, MP3, M4A (AAC and ALAC), Ogg Vorbis, Opus and Matroska by
+//! Symphonia and opus-pure, and what these cannot read by ffmpeg where it is installed.
 #![forbid(unsafe_code)]
 
+mod ffmpeg;
+mod kinds;
 mod opus;
+mod riff;
+mod symphonia_reader;
 
-use opus::Opus;
+use riff::WavFile;
 use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
-use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
-use symphonia::core::errors::Error as DecodeError;
-use symphonia::core::formats::TrackType;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::io::MediaSourceStream;
-use symphonia::core::packet::Packet;
+use symphonia_reader::decode;
 
 /// A decoded recording.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,10 @@ pub struct Recording {
     pub channels: Vec<Vec<f32>>,
     /// Sample rate in hertz.
     pub sample_rate: u32,
+    /// What of the file was left out or changed, in one sentence.
+    pub notice: Option<String>,
+    /// Whether ffmpeg decoded it, because nothing here can.
+    pub is_by_ffmpeg: bool,
 }
 
 impl Recording {
@@ -55,18 +59,26 @@ pub enum AudioError {
         cause: std::io::Error,
     },
     /// The path is a folder, or the file is not in a supported format.
-    #[error("{}: this is not a supported audio file; give wav, flac, mp3, ogg or opus", path.display())]
+    #[error("{}: this is not a supported audio file; give wav, aiff, flac, mp3, m4a, ogg or opus", path.display())]
     NotAudio {
         /// The file.
         path: PathBuf,
     },
-    /// The file is Opus with more than two channels, which are encoded as several streams.
-    #[error("{}: Opus with {channels} channels is not supported; convert the file to stereo", path.display())]
-    OpusChannels {
+    /// The file is of a kind without sound.
+    #[error("{}: this is {kind}; give an audio file", path.display())]
+    NoSound {
         /// The file.
         path: PathBuf,
-        /// Number of channels.
-        channels: usize,
+        /// What the file is.
+        kind: &'static str,
+    },
+    /// The file is of a kind that is known but not supported.
+    #[error("{}: this is {kind}, which cannot be decoded; convert it to wav or flac, or install ffmpeg", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What the file is.
+        kind: &'static str,
     },
     /// The file is empty, or none of its packets can be decoded.
     #[error("{}: the file has no audio; give another one", path.display())]
@@ -78,91 +90,31 @@ pub enum AudioError {
 
 /// Decodes the default audio track of the file at `path` into memory; where none is marked, that is the first one.
 ///
-/// Damaged packets are skipped, and samples that are not finite become 0. Of a truncated file the frames before its end
-/// are returned, and of a chained file those before its channels or sample rate change.
+/// Damaged packets are skipped, and samples that are not finite become 0. Where the channels change within a file, the
+/// later ones are converted to those at its beginning; where the sample rate changes, the rest is left out.
+/// [`Recording::notice`] says so.
 ///
 /// # Errors
 /// [`AudioError`] where the file cannot be opened or nothing in it can be decoded.
 pub fn read(path: &Path) -> Result<Recording, AudioError> {
-    let not_audio = || AudioError::NotAudio { path: path.to_owned() };
     let open = |cause| AudioError::Open { path: path.to_owned(), cause };
-    let file = File::open(path).map_err(open)?;
+    let mut file = File::open(path).map_err(open)?;
     let metadata = file.metadata().map_err(open)?;
     if metadata.is_dir() {
-        return Err(not_audio());
+        return Err(AudioError::NotAudio { path: path.to_owned() });
     }
     if metadata.len() == 0 {
         return Err(AudioError::Empty { path: path.to_owned() });
     }
-    let mut hint = Hint::new();
-    if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
-        hint.with_extension(extension);
-    }
-    let stream = MediaSourceStream::new(Box::new(file), Default::default());
-    let mut format = symphonia::default::get_probe()
-        .probe(&hint, stream, Default::default(), Default::default())
-        .map_err(|_| not_audio())?;
-    let track = format.default_track(TrackType::Audio).ok_or_else(not_audio)?;
-    let track_id = track.id;
-    let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio()).ok_or_else(not_audio)?;
-    let mut decoder = if parameters.codec == CODEC_ID_OPUS {
-        let channels = parameters.channels.as_ref().map_or(1, |channels| channels.count());
-        let unsupported = || AudioError::OpusChannels { path: path.to_owned(), channels };
-        Decoder::Opus(Box::new(Opus::new(channels).ok_or_else(unsupported)?))
-    } else {
-        let decoder = symphonia::default::get_codecs().make_audio_decoder(parameters, &AudioDecoderOptions::default());
-        Decoder::Symphonia(decoder.map_err(|_| not_audio())?)
-    };
-
-    let mut recording = Recording { channels: Vec::new(), sample_rate: 0 };
-    let mut planes: Vec<Vec<f32>> = Vec::new();
-    while let Ok(Some(packet)) = format.next_packet() {
-        if packet.track_id != track_id {
-            continue;
-        }
-        let rate = match decoder.decode(&packet, &mut planes) {
-            Ok(Some(rate)) => rate,
-            Ok(None) => continue,
-            Err(EndOfStream) => break,
-        };
-        let channels = planes.len();
-        if recording.channels.is_empty() {
-            recording.sample_rate = rate;
-            recording.channels = vec![Vec::new(); channels];
-        }
-        // A chained file has changed its channels or sample rate.
-        if channels != recording.channels.len() || rate != recording.sample_rate || rate == 0 {
-            break;
-        }
-        for (channel, plane) in recording.channels.iter_mut().zip(&planes) {
-            channel.extend(plane.iter().map(|sample| if sample.is_finite() { *sample } else { 0.0 }));
-        }
-    }
-    if recording.frames() == 0 { Err(AudioError::Empty { path: path.to_owned() }) } else { Ok(recording) }
-}
-
-/// The decoder of a track.
-enum Decoder {
-    Symphonia(Box<dyn AudioDecoder>),
-    Opus(Box<Opus>),
-}
-
-/// No further packet can be decoded.
-struct EndOfStream;
-
-impl Decoder {
-    /// Decodes a packet into `planes`, one per channel. Returns the sample rate, or `None` for a damaged packet.
-    fn decode(&mut self, packet: &Packet, planes: &mut Vec<Vec<f32>>) -> Result<Option<u32>, EndOfStream> {
-        match self {
-            Self::Opus(opus) => Ok(opus.decode(&packet.data, planes).then_some(opus::RATE)),
-            Self::Symphonia(decoder) => match decoder.decode(packet) {
-                Ok(decoded) => {
-                    decoded.copy_to_vecs_planar(planes);
-                    Ok(Some(decoded.spec().rate()))
-                }
-                Err(DecodeError::DecodeError(_)) => Ok(None),
-                Err(_) => Err(EndOfStream),
-            },
-        }
+    let mut header = Vec::new();
+    file.by_ref().take(kinds::HEADER as u64).read_to_end(&mut header).map_err(open)?;
+    let source = WavFile::new(file).map_err(open)?;
+    match decode(Box::new(source), path) {
+        Err(AudioError::NotAudio { path }) => match (kinds::audio(&header), kinds::other(&header)) {
+            (Some(kind), _) => ffmpeg::decode(&path).ok_or(AudioError::Unsupported { path, kind }),
+            (None, Some(kind)) => Err(AudioError::NoSound { path, kind }),
+            (None, None) => Err(AudioError::NotAudio { path }),
+        },
+        result => result,
     }
 }

@@ -1,12 +1,15 @@
 //! Unpacks audio, sound fonts and scores from Debian packages and from the archives inside them.
 
 use crate::error::{Result, TrainerError};
-use crate::files::{self, AUDIO_EXTENSIONS};
+use crate::files;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 use zip::ZipArchive;
+
+/// The extensions of the recordings in packages. Others would change the corpus.
+const RECORDING_EXTENSIONS: [&str; 6] = ["ogg", "oga", "opus", "mp3", "flac", "wav"];
 
 /// The extensions of sound fonts and scores.
 const RENDER_EXTENSIONS: [&str; 2] = ["sf2", "mid"];
@@ -68,8 +71,9 @@ fn relative_path(path: &Path) -> Option<PathBuf> {
 
 /// Writes audio, sound fonts and scores to `to`, and those of an archive to a folder beside it; ignores other files.
 fn unpack_file(content: &mut impl Read, to: &Path) -> Result<()> {
-    let is_wanted =
-        |path: &Path| files::has_extension(path, &AUDIO_EXTENSIONS) || files::has_extension(path, &RENDER_EXTENSIONS);
+    let is_wanted = |path: &Path| {
+        files::has_extension(path, &RECORDING_EXTENSIONS) || files::has_extension(path, &RENDER_EXTENSIONS)
+    };
     if is_wanted(to) {
         return write(content, to);
     }

@@ -117,7 +117,8 @@ pub fn find_recordings(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     }
     if found.is_empty() {
         let folders: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        let what = format!("no recordings are in {}; give wav, flac, mp3, ogg or opus files", folders.join(", "));
+        let what =
+            format!("no recordings are in {}; give audio files such as wav, flac, mp3 or m4a", folders.join(", "));
         return Err(TrainerError::Request(what));
     }
     let mut seen = HashSet::new();
