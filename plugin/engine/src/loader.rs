@@ -1,6 +1,6 @@
 //! Loads models for instances. Instances with the same model share it.
 
-use crate::model::{InferenceMode, Model, ModelError, WeakModel};
+use crate::model::{InferenceMode, Metadata, Model, ModelError, WeakModel, sidecar};
 use crate::shared::Shared;
 use crate::source::{ModelRequest, ModelSource};
 use crate::status::ModelInfo;
@@ -10,9 +10,10 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// The models that instances of this process use, by the SHA-256 of their files in hexadecimal digits.
+/// The models that instances of this process use, by the SHA-256 of their files in hexadecimal digits. A model
+/// has the metadata of the files that stood beside it when it was loaded.
 #[derive(Default)]
-pub(crate) struct ModelCache(HashMap<(String, InferenceMode), WeakModel>);
+pub(crate) struct ModelCache(HashMap<(String, InferenceMode), (Metadata, WeakModel)>);
 
 /// A model, the SHA-256 of its file, and a notice about it.
 struct Loaded {
@@ -30,14 +31,14 @@ impl ModelCache {
         hash: Option<&str>,
         inference: InferenceMode,
     ) -> Result<Loaded, ModelError> {
-        self.0.retain(|_, model| model.upgrade().is_some());
+        self.0.retain(|_, (_, model)| model.upgrade().is_some());
         let file;
-        let bytes = match source {
-            ModelSource::Bytes { bytes, .. } => *bytes,
+        let (bytes, beside) = match source {
+            ModelSource::Bytes { bytes, .. } => (*bytes, Metadata::default()),
             ModelSource::File(path) => match Model::read(path) {
                 Ok(bytes) => {
                     file = bytes;
-                    &file
+                    (&*file, sidecar::read(path))
                 }
                 Err(error) => return self.find_by_hash(source, hash, inference).ok_or(error),
             },
@@ -47,18 +48,20 @@ impl ModelCache {
             .filter(|hash| **hash != actual_hash)
             .map(|_| format!("{source}: this is another file than the project was saved with"));
         let key = (actual_hash.clone(), inference);
-        if let Some(model) = self.0.get(&key).and_then(WeakModel::upgrade) {
+        if let Some(model) =
+            self.0.get(&key).filter(|(known, _)| *known == beside).and_then(|(_, model)| model.upgrade())
+        {
             return Ok(Loaded { model, hash: actual_hash, notice });
         }
-        let model = Model::with(bytes, inference, None)?;
-        self.0.insert(key, model.downgrade());
+        let model = Model::load(bytes, inference, None, beside.clone())?;
+        self.0.insert(key, (beside, model.downgrade()));
         Ok(Loaded { model, hash: actual_hash, notice })
     }
 
     /// The model with this hash, if an instance uses it: the substitute for a file that cannot be read.
     fn find_by_hash(&self, source: &ModelSource, hash: Option<&str>, inference: InferenceMode) -> Option<Loaded> {
         let hash = hash?.to_owned();
-        let model = self.0.get(&(hash.clone(), inference))?.upgrade()?;
+        let model = self.0.get(&(hash.clone(), inference))?.1.upgrade()?;
         let notice = format!("{source}: the file cannot be read; the same model from another instance is used instead");
         Some(Loaded { model, hash, notice: Some(notice) })
     }

@@ -37,6 +37,21 @@ impl Metadata {
         model.map_or_else(Self::default, |model| Self::from_proto(&model))
     }
 
+    /// These properties, and those of `other` in the place of missing ones.
+    pub(super) fn or(self, other: Self) -> Self {
+        let text = |mine: String, others: String| if mine.is_empty() { others } else { mine };
+        Self {
+            tags: if self.tags.is_empty() { other.tags } else { self.tags },
+            weak_tags: if self.weak_tags.is_empty() { other.weak_tags } else { self.weak_tags },
+            sample_rate: self.sample_rate.or(other.sample_rate),
+            window: self.window.or(other.window),
+            architecture: text(self.architecture, other.architecture),
+            widths: text(self.widths, other.widths),
+            trained_on: text(self.trained_on, other.trained_on),
+            licence: text(self.licence, other.licence),
+        }
+    }
+
     /// The properties of a decoded file.
     pub(super) fn from_proto(model: &ModelProto) -> Self {
         Self::from_properties(model.metadata_props.iter().map(|entry| (entry.key.as_str(), entry.value.as_str())))
@@ -48,7 +63,9 @@ impl Metadata {
         let found: BTreeMap<&str, &str> = properties.into_iter().collect();
         let text = |key: &str| found.get(key).map_or(String::new(), |value| (*value).to_owned());
         let tags = |key| match found.get(key).map(|json| serde_json::from_str(json)) {
-            Some(Ok(Value::Array(names))) => names.iter().map(tag_name).collect(),
+            Some(Ok(Value::Array(names))) => {
+                names.iter().map(|name| tag_name(name.as_str().unwrap_or_default())).collect()
+            }
             _ => Vec::new(),
         };
         Self {
@@ -85,8 +102,7 @@ impl Metadata {
 }
 
 /// The first 64 characters of a tag's name, without control characters.
-fn tag_name(value: &Value) -> String {
-    let text = value.as_str().unwrap_or_default();
+pub(super) fn tag_name(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 

@@ -7,6 +7,7 @@ mod exporters;
 mod full_windows;
 mod metadata;
 mod output;
+pub(crate) mod sidecar;
 mod single_precision;
 mod sliding;
 mod stream_state;
@@ -114,13 +115,15 @@ impl WeakModel {
 }
 
 impl Model {
-    /// Loads a model file of at most 64 MiB, as [`with`](Self::with) does.
+    /// Loads a model file of at most 64 MiB, as [`with`](Self::with) does. What its metadata lacks is read
+    /// from files beside it: `NAME.json`, `NAME.labels.txt`, or Hugging Face's `config.json` and
+    /// `preprocessor_config.json`.
     ///
     /// # Errors
     /// [`ModelError`] if the file cannot be read or its model cannot be used. The text does not repeat
     /// the path.
     pub fn open(path: &Path, inference: InferenceMode) -> Result<Self, ModelError> {
-        Self::with(&Self::read(path)?, inference, None)
+        Self::load(&Self::read(path)?, inference, None, sidecar::read(path))
     }
 
     /// Loads a model from the bytes of an ONNX file: an m^n network for sliding inference, any other
@@ -157,12 +160,22 @@ impl Model {
     /// # Errors
     /// [`ModelError`] if the bytes are not such a model, or its inference does not support the hop.
     pub fn with(bytes: &[u8], inference: InferenceMode, hop: Option<usize>) -> Result<Self, ModelError> {
+        Self::load(bytes, inference, hop, Metadata::default())
+    }
+
+    /// Does the same as [`with`](Self::with); `sidecar` has what the metadata of the file may lack.
+    pub(crate) fn load(
+        bytes: &[u8],
+        inference: InferenceMode,
+        hop: Option<usize>,
+        sidecar: Metadata,
+    ) -> Result<Self, ModelError> {
         if bytes.len() > validation::MAX_BYTES {
             return Err(ModelError::TooLarge);
         }
         encoded_size::check(bytes)?;
         let proto = ModelProto::decode(bytes).map_err(|_| ModelError::NotOnnx)?;
-        catch_unwind(AssertUnwindSafe(|| build(proto, inference, hop)))
+        catch_unwind(AssertUnwindSafe(|| build(proto, inference, hop, sidecar)))
             .unwrap_or_else(|_| Err(ModelError::Refused("reading its graph panicked; export it again".into())))
     }
 
@@ -231,8 +244,13 @@ impl Model {
 }
 
 /// Validates a decoded file and prepares its model.
-fn build(mut proto: ModelProto, inference: InferenceMode, hop: Option<usize>) -> Result<Model, ModelError> {
-    let mut metadata = Metadata::from_proto(&proto);
+fn build(
+    mut proto: ModelProto,
+    inference: InferenceMode,
+    hop: Option<usize>,
+    sidecar: Metadata,
+) -> Result<Model, ModelError> {
+    let mut metadata = Metadata::from_proto(&proto).or(sidecar);
     let graph = validation::check(&mut proto)?;
     single_precision::convert(graph)?;
     exporters::adapt(graph);
