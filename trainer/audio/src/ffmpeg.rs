@@ -1,6 +1,6 @@
 //! Decoding by the program ffmpeg, where it is installed.
 
-use crate::Recording;
+use crate::recording::Recording;
 use crate::symphonia_reader;
 use std::ffi::OsString;
 use std::path::Path;

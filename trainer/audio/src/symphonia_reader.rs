@@ -1,7 +1,8 @@
 //! Decoding by Symphonia, and by opus-pure of the Opus that Symphonia demultiplexes.
 
+use crate::error::AudioError;
 use crate::opus::{self, Opus};
-use crate::{AudioError, Recording};
+use crate::recording::Recording;
 use std::path::Path;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
