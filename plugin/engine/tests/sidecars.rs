@@ -23,9 +23,12 @@ fn model_beside(name: &str, files: &[(&str, &str)]) -> PathBuf {
     folder.join("tagger.onnx")
 }
 
+/// The name of a folder, the files beside the model, and the tags and the sample rate that it then has.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str], u32);
+
 #[test]
 fn tags_and_rate_are_read_from_every_form() {
-    let cases: [(&str, &[(&str, &str)], &[&str], u32); 7] = [
+    let cases: [Case<'_>; 7] = [
         ("none", &[], &["tag 1", "tag 2"], 22_050),
         ("json", &[("tagger.json", r#"{"tags": ["a", "b"], "sample_rate": 16000}"#)], &["a", "b"], 16_000),
         (
