@@ -183,9 +183,7 @@ def make_torch(writer):
             self.register_buffer("bank", torch.rand(bands, 129) / 129)
 
         def forward(self, wave):
-            spectrum = torch.stft(wave, 256, 128, window=self.window, center=True, pad_mode="reflect",
-                                  return_complex=False) if not torch.onnx.is_in_onnx_export() else torch.stft(
-                wave, 256, 128, window=self.window, center=True, pad_mode="reflect", return_complex=False)
+            spectrum = torch.stft(wave, 256, 128, window=self.window, center=True, pad_mode="reflect", return_complex=False)
             power = spectrum.pow(2).sum(-1)
             return 10 * torch.log10(torch.clamp(self.bank @ power, min=1e-10))
 
@@ -260,8 +258,7 @@ def make_torch(writer):
          nn.Conv1d(16, 16, 3, padding=2, dilation=2, groups=16), nn.Conv1d(16, 16, 1))
     body("transposed", lambda x, conv: conv(x), nn.ConvTranspose1d(16, 16, 4, 2))
     body("statistics", lambda x: torch.cat([x.mean(-1), x.std(-1)], 1).unsqueeze(-1), channels=32)
-    body("chunks", lambda x: torch.cat([a * b for a, b in zip(x.chunk(4, 1), x.unfold(1, 4, 4).permute(3, 0, 1, 2))], 1)
-         if False else torch.cat(x.split([4, 12], 1)[::-1], 1) + torch.stack(x.chunk(4, 1), 1).flatten(1, 2))
+    body("chunks", lambda x: torch.cat(x.split([4, 12], 1)[::-1], 1) + torch.stack(x.chunk(4, 1), 1).flatten(1, 2))
     weight_norm = nn.utils.parametrizations.weight_norm(nn.Conv1d(16, 16, 3))
     body("weight_norm", lambda x, conv: conv(x), weight_norm)
 

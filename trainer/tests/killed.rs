@@ -33,20 +33,21 @@ fn checkpoints(run: &Path) -> Vec<String> {
     names.filter(|name| name.starts_with("epoch-") && !name.ends_with(".partial")).collect()
 }
 
-/// Makes a data set and its cache.
-fn prepare(folder: &Path) {
+/// A folder with a data set, its cache, and `run.toml` with these sections on training.
+fn prepared(training: &str) -> tempfile::TempDir {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
     low_and_high(folder, "high");
+    std::fs::write(folder.join("run.toml"), format!("{SMALL_NETWORK}{training}")).unwrap();
     let mut prepare = trainer();
     prepare.args(["prepare", "folder", "--csv"]).arg(folder.join("list.csv"));
     prepare.arg("--audio").arg(folder.join("audio")).arg("--cache").arg(folder.join("cache"));
     assert!(prepare.status().unwrap().success());
+    temporary
 }
 
 #[test]
 fn resuming_after_kills_gives_the_same_losses() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    prepare(folder);
     let training = "
 [training]
 batch_size = 6
@@ -57,7 +58,8 @@ optimiser = { kind = \"sgd\", momentum = 0.9 }
 schedule = { kind = \"plateau\", learning_rate = 0.05, divisor = 5.0, patience = 1, reductions = 2, epochs = 5 }
 augmentation = { shift = 50, gain = [0.5, 1.5], noise = 0.01 }
 ";
-    std::fs::write(folder.join("run.toml"), format!("{SMALL_NETWORK}{training}")).unwrap();
+    let folder = prepared(training);
+    let folder = folder.path();
     assert!(start(folder, "whole").wait().unwrap().success());
 
     // Kills the run after each new checkpoint until it finishes.
@@ -92,9 +94,6 @@ augmentation = { shift = 50, gain = [0.5, 1.5], noise = 0.01 }
 /// Regression: a loss that is not finite was written as null into the checkpoint, which then could not be read.
 #[test]
 fn a_diverged_run_resumes() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    prepare(folder);
     let training = "
 [training]
 batch_size = 6
@@ -102,7 +101,8 @@ seed = 5
 optimiser = { kind = \"sgd\", momentum = 0.9 }
 schedule = { kind = \"one-cycle\", learning_rate = 1e38, epochs = 2 }
 ";
-    std::fs::write(folder.join("run.toml"), format!("{SMALL_NETWORK}{training}")).unwrap();
+    let folder = prepared(training);
+    let folder = folder.path();
     let run = folder.join("diverged");
     assert!(start(folder, "diverged").wait().unwrap().success());
     let whole = metrics(&run);

@@ -4,7 +4,7 @@ use crate::osc::OscSettings;
 use crate::routing::Routing;
 use serde::{Deserialize, Serialize};
 
-/// The configuration of the outputs: what is no parameter of the plug-in, because it is text or names tags.
+/// The configuration of the outputs: what is not a parameter of the plug-in, because it is text or names tags.
 /// The values of the parameters are [`OutputParams`](crate::OutputParams).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

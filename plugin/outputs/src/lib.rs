@@ -2,9 +2,10 @@
 //! OSC and a timeline.
 //!
 //! [`Outputs`] is what the threads of an instance share. It observes the engine, holds the
-//! [`OutputConfig`], and gives the editor and the host the latest values. An [`OutputProcessor`] runs on the audio thread:
+//! [`OutputConfig`], and gives the editor and the host the latest values. An [`OutputProcessor`] runs on
+//! the audio thread:
 //! block by block it takes the predictions that are due, smooths the tags, shapes the slots, and queues
-//! [`Event`]s for the host and snapshots for the [`OscOutput`]. A [`Timeline`] keeps the predictions,
+//! [`Event`]s for the host and snapshots for the OSC thread. A [`Timeline`] keeps the predictions,
 //! each with its position in the host's song.
 //!
 //! **Write** is the switch, and **armed** its state, that lets the slots with a source write automation while
@@ -41,7 +42,7 @@ pub use config::OutputConfig;
 pub use constants::{MAX_PUBLISHED_TAGS, PREDICTION_DELAY, SLOTS, TICK_RATE};
 pub use event::{Event, TimedEvent};
 pub use names::{osc_address_part, to_ascii};
-pub use osc::{DEFAULT_ADDRESS, OscOutput, OscSettings, OscStatus};
+pub use osc::{DEFAULT_ADDRESS, OscSettings, OscStatus};
 pub use outputs::Outputs;
 pub use params::{MidiSettings, OutputParams, SlotShape};
 pub use processor::{Block, OutputProcessor};

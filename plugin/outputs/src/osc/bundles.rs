@@ -169,8 +169,8 @@ mod tests {
     #[test]
     fn many_long_names_are_split_into_several_datagrams() {
         let names: Vec<String> = (0..MAX_PUBLISHED_TAGS).map(|tag| format!("{tag} {}", "long ".repeat(20))).collect();
-        let datagrams = BundleEncoder::new("1".into(), names).encode(&snapshot(0.1, None));
-        assert!(datagrams.len() > 3);
+        let datagrams = BundleEncoder::new("long instance ".repeat(5), names).encode(&snapshot(0.1, None));
+        assert!(datagrams.len() > 5);
         assert_eq!(decoded(&datagrams).len(), MAX_PUBLISHED_TAGS + 1);
     }
 }

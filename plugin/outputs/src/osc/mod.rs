@@ -85,7 +85,7 @@ pub(crate) struct SnapshotSender {
 }
 
 /// The OSC output of an instance: owns the thread that sends.
-pub struct OscOutput {
+pub(crate) struct OscOutput {
     shared: Arc<Shared>,
     thread: Option<SendingThread>,
     /// Why there is no thread although OSC is on.

@@ -1,6 +1,9 @@
 //! Files that aim at time and memory: each gives an error of one sentence within two seconds and 256 MB, and
 //! no other file is opened. `hostile_models` has the malformed files.
 
+mod encoded;
+mod sizes;
+#[path = "../support/mod.rs"]
 mod support;
 
 use cap::Cap;
@@ -89,173 +92,6 @@ fn integers(name: &str, values: Vec<i64>) -> TensorProto {
     }
 }
 
-/// A stored integer without axes.
-fn scalar(name: &str, value: i64) -> TensorProto {
-    TensorProto { dims: vec![], ..integers(name, vec![value]) }
-}
-
-/// A length-delimited field of protobuf.
-fn field(number: u32, content: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    prost::encoding::encode_key(number, prost::encoding::WireType::LengthDelimited, &mut bytes);
-    prost::encoding::encode_varint(content.len() as u64, &mut bytes);
-    bytes.extend_from_slice(content);
-    bytes
-}
-
-#[test]
-fn constants_do_not_grow_while_they_are_folded() {
-    let _alone = run_alone();
-    // A few hundred bytes with gigabytes of padding.
-    let file = edited_with_dependency("large", |graph| {
-        graph.initializer.push(weight("small", &[1], vec![1.0]));
-        graph.initializer.push(integers("pads", vec![0, 1 << 31]));
-        graph.node.push(node("Pad", &["small", "pads"], "large", &[]));
-    });
-    assert!(file.len() < 700);
-    assert_refused("a pad of gigabytes", &file, "constants");
-
-    // A constant that is doubled 30 times.
-    let file = edited_with_dependency("grows30", |graph| {
-        graph.initializer.push(weight("grows0", &[64], vec![1.0; 64]));
-        for step in 0..30 {
-            let name = format!("grows{step}");
-            graph.node.push(node("Concat", &[&name, &name], &format!("grows{}", step + 1), &[("axis", 0)]));
-        }
-    });
-    assert_refused("a constant that is doubled", &file, "constants");
-
-    // A column and a row of 40 kB each, broadcast to a table of 400 MB.
-    let file = edited_with_dependency("table", |graph| {
-        graph.initializer.push(weight("column", &[10_000, 1], vec![1.0; 10_000]));
-        graph.initializer.push(weight("row", &[1, 10_000], vec![1.0; 10_000]));
-        graph.node.push(node("Add", &["column", "row"], "table", &[]));
-    });
-    assert_refused("a broadcast table", &file, "constants");
-}
-
-#[test]
-fn matrix_products_of_constants_are_refused() {
-    let _alone = run_alone();
-    let file = edited_with_dependency("a500", |graph| {
-        let side = 1_000;
-        graph.initializer.push(weight("a0", &[side, side], vec![0.001; (side * side) as usize]));
-        for step in 0..500 {
-            let name = format!("a{step}");
-            graph.node.push(node("MatMul", &[&name, &name], &format!("a{}", step + 1), &[]));
-        }
-    });
-    assert_refused("a matrix to the power of 2^500", &file, "constants");
-}
-
-#[test]
-fn a_window_with_too_much_work_is_refused() {
-    let _alone = run_alone();
-    // Each layer has as many filters as the size of a file allows, over every sample.
-    let width = 1_500_usize;
-    let filters =
-        |name: &str, inputs: usize| weight(name, &[width as i64, inputs as i64, 1], vec![0.0; width * inputs]);
-    let file = edited(|graph| {
-        graph.initializer.push(integers("axes", vec![1]));
-        graph.node = vec![node("Unsqueeze", &["waveform", "axes"], "c0", &[])];
-        for layer in 0..6 {
-            let name = format!("w{layer}");
-            graph.initializer.push(filters(&name, if layer == 0 { 1 } else { width }));
-            graph.node.push(node("Conv", &[&format!("c{layer}"), &name], &format!("c{}", layer + 1), &[]));
-        }
-        graph.node.push(node("ReduceMean", &["c6"], "probabilities", &[("axes", 2), ("keepdims", 0)]));
-        graph.output = vec![tensor("probabilities", &[1, width as i64])];
-    });
-    let error = load("a wide network without strides", &file);
-    assert!(error.is_some_and(|error| error.contains("for each window") || error.contains("tags")));
-}
-
-#[test]
-fn tensors_as_large_as_a_value_says_are_refused() {
-    let _alone = run_alone();
-    let operators: [(&str, &[&str]); 9] = [
-        ("ConstantOfShape", &["sizes"]),
-        ("Expand", &["one", "sizes"]),
-        ("Tile", &["ones", "sizes"]),
-        ("Range", &["zero", "size", "step"]),
-        ("OneHot", &["zeros", "sizes", "ones_of_two"]),
-        ("HannWindow", &["size"]),
-        ("HammingWindow", &["size"]),
-        ("BlackmanWindow", &["size"]),
-        ("Resize", &["ones", "", "", "sizes"]),
-    ];
-    let with_size = |operator: &str, inputs: &[&str], size: i64| {
-        edited_with_dependency("made", |graph| {
-            graph.initializer.extend([
-                integers("sizes", vec![size]),
-                scalar("size", size),
-                scalar("zero", 0),
-                scalar("step", 1),
-                integers("zeros", vec![0; 4]),
-                weight("one", &[1], vec![1.0]),
-                weight("ones", &[4], vec![1.0; 4]),
-                weight("ones_of_two", &[2], vec![0.0, 1.0]),
-            ]);
-            graph.node.push(node(operator, inputs, "whole", &[]));
-            graph.node.push(node("Cast", &["whole"], "made", &[("to", 1)]));
-        })
-    };
-    // A hundred times the square of the window's length, computed from the shape of the waveform.
-    let of_the_window = |operator: &str, inputs: &[&str]| {
-        let mut model = ModelProto::decode(&*with_size(operator, inputs, 4)).unwrap();
-        let graph = model.graph.as_mut().unwrap();
-        graph.initializer.retain(|tensor| !["size", "sizes"].contains(&tensor.name.as_str()));
-        graph.initializer.extend([integers("axis", vec![0]), integers("hundred", vec![100])]);
-        let computed = [
-            node("Shape", &["waveform"], "shape", &[]),
-            node("ReduceProd", &["shape"], "samples", &[("keepdims", 1)]),
-            node("Mul", &["samples", "samples"], "square", &[]),
-            node("Mul", &["square", "hundred"], "sizes", &[]),
-            node("Squeeze", &["sizes", "axis"], "size", &[]),
-        ];
-        graph.node.splice(0..0, computed);
-        bytes(&model)
-    };
-    for (operator, inputs) in operators {
-        assert_eq!(load(&format!("{operator} of 4 values"), &with_size(operator, inputs, 4)), None);
-        assert_refused(&format!("{operator} of 2^30 values"), &with_size(operator, inputs, 1 << 30), "");
-        assert_refused(&format!("{operator} of the window's length"), &of_the_window(operator, inputs), "constants");
-    }
-}
-
-#[test]
-fn millions_of_small_fields_are_refused() {
-    let _alone = run_alone();
-    // An empty message takes two bytes.
-    for (name, number) in [("nodes", 1), ("initializers", 5), ("inputs", 11), ("outputs", 12), ("values", 13)] {
-        let graph: Vec<u8> = field(number, &[]).repeat(10_000_000);
-        assert_refused(&format!("ten million empty {name}"), &field(7, &graph), "too many fields");
-    }
-    // Parts that a model has no use for, and that are refused once they are decoded: functions, training graphs,
-    // annotations and sparse tensors were not counted.
-    for (name, file) in [
-        ("nodes of a function", field(25, &field(7, &[]).repeat(10_000_000))),
-        ("inputs of a function", field(25, &field(4, &[]).repeat(10_000_000))),
-        ("nodes of a training graph", field(20, &field(1, &field(1, &[]).repeat(10_000_000)))),
-        ("bindings of a training", field(20, &field(3, &[]).repeat(10_000_000))),
-        ("annotations", field(7, &field(14, &[]).repeat(10_000_000))),
-        ("names of an annotation", field(7, &field(14, &field(2, &[]).repeat(10_000_000)))),
-        ("sparse weights", field(7, &field(15, &[]).repeat(10_000_000))),
-        ("sparse tensors of an attribute", field(7, &field(1, &field(5, &field(23, &[]).repeat(10_000_000))))),
-        ("types of an attribute", field(7, &field(1, &field(5, &field(15, &[]).repeat(10_000_000))))),
-    ] {
-        assert_refused(&format!("ten million {name}"), &file, "too many fields");
-    }
-    let dims = field(15, &field(3, &vec![1; 60 << 20]));
-    assert_refused("a sparse tensor with sixty million dimensions", &field(7, &dims), "too many fields");
-    let names: Vec<u8> = field(1, b"a").repeat(5_000_000);
-    assert_refused("a node with five million inputs", &field(7, &field(1, &names)), "too many fields");
-    let dims = vec![1; 60 << 20];
-    assert_refused("a tensor with sixty million dimensions", &field(7, &field(5, &field(1, &dims))), "too many fields");
-    let properties: Vec<u8> = field(14, &[]).repeat(10_000_000);
-    assert_refused("ten million properties", &properties, "too many fields");
-}
-
 #[test]
 fn many_outputs_and_weights_are_refused_in_time() {
     let _alone = run_alone();
@@ -274,20 +110,6 @@ fn many_outputs_and_weights_are_refused_in_time() {
         graph.input.extend((0..10_000).map(|index| tensor(&format!("w{index}"), &[1])));
     });
     assert_eq!(load("10000 weights, all of them inputs too", &file), None);
-}
-
-#[test]
-fn deep_nesting_is_refused() {
-    let _alone = run_alone();
-    // A graph in an attribute of a node of a graph, 5000 times.
-    let mut graph: Vec<u8> = Vec::new();
-    for _ in 0..5_000 {
-        graph = field(1, &field(5, &field(6, &graph)));
-    }
-    assert_refused("graphs in graphs", &field(7, &graph), "deep");
-    // Groups, a deprecated part of protobuf.
-    let groups = [vec![0x0b; 200_000], vec![0x0c; 200_000]].concat();
-    assert_refused("groups in groups", &groups, "");
 }
 
 #[test]
