@@ -47,5 +47,8 @@ pub use outputs::Outputs;
 pub use params::{MidiSettings, OutputParams, SlotShape};
 pub use processor::{Block, OutputProcessor};
 pub use routing::{Combine, MAX_SOURCE_TAGS, Routing, SlotSource};
-pub use timeline::{Bar, ExportFormat, Region, Timeline, TimelineEntry, Transport, TransportPosition};
+pub use timeline::{
+    Bar, ExportFormat, PredictionSpan, Region, Timeline, TimelineEntry, Transport, TransportPosition, audacity_labels,
+    find_regions,
+};
 pub use writer::GestureMode;

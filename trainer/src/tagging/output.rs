@@ -5,6 +5,7 @@ use crate::error::{Result, TrainerError};
 use crate::files;
 use serde::{Serialize, Serializer};
 use std::path::{Path, PathBuf};
+use tagvane_outputs::{PredictionSpan, Region, audacity_labels, find_regions};
 
 /// The names of the label files of recordings, numbered where two would be equal on a case-insensitive file system.
 pub fn label_file_names(recordings: &[PathBuf]) -> Vec<String> {
@@ -100,28 +101,18 @@ pub fn write_label_track(path: &Path, tagged: &TaggedRecording, threshold: f32) 
     files::write(path, label_track(tagged, threshold).as_bytes())
 }
 
-/// The lines of a label track. Control characters in a tag become spaces, because Audacity has no escape for tabs and
-/// newlines.
+/// The lines of a label track.
 fn label_track(tagged: &TaggedRecording, threshold: f32) -> String {
-    let line =
-        |(start, end, tag): (f64, f64, &str)| format!("{start:.6}\t{end:.6}\t{}\n", tag.replace(char::is_control, " "));
-    regions(tagged, threshold).into_iter().map(line).collect()
+    audacity_labels(regions(tagged, threshold), &tagged.tags)
 }
 
-/// The regions (start, end, tag) in seconds where a tag reaches `threshold`, in order of time; consecutive windows
-/// are merged.
-fn regions(tagged: &TaggedRecording, threshold: f32) -> Vec<(f64, f64, &str)> {
-    let mut regions = Vec::new();
-    for (index, tag) in tagged.tags.iter().enumerate() {
-        let is_active = |window: &WindowPrediction| window.probabilities[index] >= threshold;
-        for run in tagged.timeline.chunk_by(|before, after| is_active(before) == is_active(after)) {
-            if is_active(&run[0]) {
-                regions.push((run[0].start, run[run.len() - 1].end, tag.as_str()));
-            }
-        }
-    }
-    regions.sort_by(|(a, ..), (b, ..)| a.total_cmp(b));
-    regions
+/// The regions in seconds where a tag reaches `threshold`, in order of time.
+fn regions(tagged: &TaggedRecording, threshold: f32) -> Vec<Region> {
+    let span = |window: &WindowPrediction| {
+        Some(PredictionSpan { start: window.start, end: window.end, is_discontinuity: false })
+    };
+    let spans: Vec<_> = tagged.timeline.iter().map(span).collect();
+    find_regions(tagged.tags.len(), &spans, |index, tag| tagged.timeline[index].probabilities[tag] >= threshold)
 }
 
 #[cfg(test)]
@@ -147,9 +138,13 @@ mod tests {
     #[test]
     fn consecutive_windows_are_merged_into_one_region() {
         let tagged = tagged(&["one", "two"], &[&[0.3, 0.1], &[0.9, 0.8], &[0.29, 0.8], &[0.4, 0.0], &[0.5, 0.2]]);
-        assert_eq!(regions(&tagged, 0.3), [(0.0, 3.0, "one"), (1.0, 4.0, "two"), (3.0, 6.0, "one")]);
-        assert_eq!(regions(&tagged, 0.0), [(0.0, 6.0, "one"), (0.0, 6.0, "two")]);
-        assert!(regions(&tagged, 0.95).is_empty());
+        let regions = |threshold: f32| -> Vec<(f64, f64, &str)> {
+            let named = |region: Region| (region.start, region.end, tagged.tags[region.tag].as_str());
+            regions(&tagged, threshold).into_iter().map(named).collect()
+        };
+        assert_eq!(regions(0.3), [(0.0, 3.0, "one"), (1.0, 4.0, "two"), (3.0, 6.0, "one")]);
+        assert_eq!(regions(0.0), [(0.0, 6.0, "one"), (0.0, 6.0, "two")]);
+        assert!(regions(0.95).is_empty());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Exports a timeline to files for other programs.
 
+use super::regions::{PredictionSpan, Region, audacity_labels, find_regions};
 use super::{Timeline, TimelineEntry, TransportPosition};
 use serde::Serialize;
-use std::fmt::Write as _;
 
 /// A file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,17 +15,6 @@ pub enum ExportFormat {
     Audacity,
     /// Regions that REAPER's Region/Marker Manager imports.
     Reaper,
-}
-
-/// A stretch in which a tag is at or above a threshold.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Region {
-    /// The tag.
-    pub tag: usize,
-    /// The start, in seconds: of the song if any position in it is known, otherwise of the clock.
-    pub start: f64,
-    /// The end, in the same seconds.
-    pub end: f64,
 }
 
 impl ExportFormat {
@@ -76,35 +65,25 @@ impl Timeline {
         match format {
             ExportFormat::Csv => self.csv_table(),
             ExportFormat::Json => self.json_document(),
-            ExportFormat::Audacity => self.audacity_labels(threshold),
+            ExportFormat::Audacity => audacity_labels(self.regions_after_start(threshold), &self.tags),
             ExportFormat::Reaper => self.reaper_regions(threshold),
         }
     }
 
-    /// Where each tag is at or above `threshold`, 0..=1, in the order of time. A discontinuity splits a
-    /// region in two.
+    /// Where each tag is at or above `threshold`, 0..=1, in the order of time: in seconds of the song if any
+    /// position in it is known, otherwise of the clock. A discontinuity splits a region in two.
     pub fn regions(&self, threshold: f32) -> Vec<Region> {
         let has_positions = self.entries().any(|entry| entry.position.is_some());
         let time_of = |entry: &TimelineEntry| {
             if has_positions { entry.position.map(|position| position.seconds) } else { Some(entry.clock) }
         };
         let half = self.hop / 2.0;
-        let mut regions = Vec::new();
-        for tag in 0..self.tags.len() {
-            let mut open: Option<Region> = None;
-            for entry in self.entries() {
-                let time = time_of(entry).filter(|_| entry.probability(tag) >= threshold);
-                if let (Some(region), Some(time), false) = (&mut open, time, entry.is_discontinuity) {
-                    region.end = time + half;
-                    continue;
-                }
-                regions.extend(open.take());
-                open = time.map(|time| Region { tag, start: time - half, end: time + half });
-            }
-            regions.extend(open);
-        }
-        regions.sort_by(|a, b| a.start.total_cmp(&b.start).then(a.tag.cmp(&b.tag)));
-        regions
+        let span = |entry: &TimelineEntry| {
+            let is_discontinuity = entry.is_discontinuity;
+            time_of(entry).map(|time| PredictionSpan { start: time - half, end: time + half, is_discontinuity })
+        };
+        let spans: Vec<_> = self.entries().map(span).collect();
+        find_regions(self.tags.len(), &spans, |index, tag| self.entries[index].probability(tag) >= threshold)
     }
 
     /// The regions in the song: without the pre-roll before its start, which other programs cannot place.
@@ -145,17 +124,6 @@ impl Timeline {
         };
         // Serialising cannot fail: there are no maps with other keys than strings.
         serde_json::to_string(&document).unwrap_or_default()
-    }
-
-    fn audacity_labels(&self, threshold: f32) -> String {
-        let mut labels = String::new();
-        for region in self.regions_after_start(threshold) {
-            // Tabs and line breaks separate the fields of a label track.
-            let tag = self.tags[region.tag].replace(char::is_control, " ");
-            // Writing to a string cannot fail.
-            let _ = writeln!(labels, "{:.6}\t{:.6}\t{tag}", region.start, region.end);
-        }
-        labels
     }
 
     fn reaper_regions(&self, threshold: f32) -> String {

@@ -2,9 +2,11 @@
 //! for export.
 
 mod export;
+mod regions;
 mod transport;
 
-pub use export::{ExportFormat, Region};
+pub use export::ExportFormat;
+pub use regions::{PredictionSpan, Region, audacity_labels, find_regions};
 pub use transport::{Bar, Transport, TransportPosition};
 pub(crate) use transport::{TransportHistory, TransportSender, transport_channel};
 
