@@ -1,10 +1,11 @@
 //! What nice-plug's plugin, the shell and the editor share of an instance.
 
-use crate::params::{ModelChoice, TagvaneParams, inference_mode_from_env};
+use crate::params::{ModelChoice, TagvaneParams, inference_mode_from_env, library_from_env};
 use crate::window::{Repaint, WindowSize, WindowThreads};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tagvane_engine::{Engine, EngineObserver, Status, StreamTime};
+use tagvane_engine::{Engine, EngineObserver, Metadata, ModelLibrary, Status, StreamTime};
 use tagvane_outputs::{OutputConfig, OutputProcessor, Outputs};
 
 /// The parts of an instance; a clone shares them.
@@ -50,17 +51,22 @@ impl EngineObserver for InstanceObserver {
 }
 
 impl Instance {
-    /// A new instance, which loads its model in the background.
+    /// A new instance, which loads its model in the background, with the library of the user.
     pub(crate) fn new() -> Self {
+        Self::with_library(library_from_env())
+    }
+
+    /// A new instance with this library.
+    pub(crate) fn with_library(library: Option<ModelLibrary>) -> Self {
         let outputs = Arc::new(Outputs::new());
         let repaint = Repaint::default();
         let observer = InstanceObserver { outputs: Arc::clone(&outputs), repaint: repaint.clone() };
         let engine = Arc::new(Engine::with_observer(
-            ModelChoice::Default.request(),
+            ModelChoice::Default.request(library.as_ref()),
             inference_mode_from_env(),
             Arc::new(observer),
         ));
-        let params = Arc::new(TagvaneParams::new(Arc::clone(&engine), Arc::clone(&outputs)));
+        let params = Arc::new(TagvaneParams::new(Arc::clone(&engine), Arc::clone(&outputs), library));
         let processor = OutputProcessor::new(Arc::clone(&outputs)).expect("new outputs have no processor yet");
         let processor = Arc::new(Mutex::new(processor));
         let (is_dirty, channels, peak, project_notice, window_size, window_threads) = Default::default();
@@ -108,6 +114,13 @@ impl Instance {
     /// Loads the model that the user chooses and marks the project as changed.
     pub(crate) fn choose_model(&self, choice: ModelChoice) {
         if self.params.model.choose(choice) {
+            self.is_dirty.store(true, Ordering::Release);
+        }
+    }
+
+    /// Loads a model file with what the user states in the place of what it lacks.
+    pub(crate) fn state_of_model(&self, file: PathBuf, stated: Metadata) {
+        if self.params.model.load_stated(file, stated) {
             self.is_dirty.store(true, Ordering::Release);
         }
     }

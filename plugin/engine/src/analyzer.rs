@@ -99,8 +99,9 @@ impl Analyzer {
         }
         let duration = |samples: usize| Duration::from_secs_f64(samples as f64 / f64::from(rate));
         tracing::info!(
-            "{name}: {} tags, windows of {:.2} s at {}{rate} Hz, {}",
+            "{name}: {} tags, windows of {}{:.2} s at {}{rate} Hz, {}",
             model.tags().len(),
+            if model.is_window_assumed() { "an assumed " } else { "" },
             duration(model.window()).as_secs_f64(),
             if model.is_sample_rate_assumed() { "an assumed " } else { "" },
             match model.inference() {
@@ -119,6 +120,7 @@ impl Analyzer {
             inference: model.inference(),
             sample_rate: rate,
             is_sample_rate_assumed: model.is_sample_rate_assumed(),
+            is_window_assumed: model.is_window_assumed(),
         });
         self.state = Some(StreamState::new(model));
         self.clock.restart_model();

@@ -14,6 +14,7 @@ mod audio_queue;
 mod board;
 mod downmix;
 mod engine;
+mod library;
 mod loader;
 mod model;
 mod observer;
@@ -34,6 +35,7 @@ pub use audio_queue::AudioProducer;
 pub use board::TagBoard;
 pub use downmix::MAX_CHANNELS;
 pub use engine::Engine;
+pub use library::{LibraryEntry, ModelLibrary, ModelSummary};
 pub use model::{
     ChannelAffine, FORMAT, InferenceMode, MAX_TAGS, Metadata, Model, ModelError, SAMPLE_RATE, StreamState,
 };

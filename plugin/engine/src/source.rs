@@ -1,5 +1,7 @@
 //! Where a model comes from, and which one an instance asks for.
 
+use crate::library::ModelLibrary;
+use crate::model::Metadata;
 use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
@@ -24,16 +26,24 @@ pub struct ModelRequest {
     /// Where it is.
     pub source: ModelSource,
     /// The SHA-256 that the file had when it was chosen, as 64 lower-case hexadecimal digits, if known. If
-    /// the file cannot be read, a model with this hash that another instance uses is taken. If the file has
-    /// another hash, [`ModelInfo::notice`](crate::ModelInfo::notice) says so.
+    /// the file cannot be read or has another hash, the file with this hash in the library is taken; else, if it
+    /// cannot be read, a model with this hash that another instance uses. If the file has another hash,
+    /// [`ModelInfo::notice`](crate::ModelInfo::notice) says so.
     pub hash: Option<String>,
     /// The model to use if this one cannot be used; without it the current model stays.
     pub fallback: Option<ModelSource>,
+    /// The library of the user.
+    pub library: Option<ModelLibrary>,
+    /// Whether a file is copied to the library once it is loaded, and what is stated of it is remembered there.
+    pub is_kept: bool,
+    /// What the user states in the place of what the file lacks: tags, sample rate, window. Without it, what the
+    /// library remembers is used.
+    pub stated: Option<Metadata>,
 }
 
 impl From<ModelSource> for ModelRequest {
     fn from(source: ModelSource) -> Self {
-        Self { source, hash: None, fallback: None }
+        Self { source, hash: None, fallback: None, library: None, is_kept: false, stated: None }
     }
 }
 

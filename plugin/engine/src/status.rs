@@ -31,6 +31,8 @@ pub enum Status {
         sample_rate: u32,
         /// Whether the sample rate is assumed, because the file has none.
         is_sample_rate_assumed: bool,
+        /// Whether the window is assumed, because the file leaves it open.
+        is_window_assumed: bool,
     },
     /// No model can be used, and why, in one sentence; all tags stay at zero.
     Failed(String),
@@ -43,8 +45,10 @@ pub struct ModelInfo {
     pub source: Option<ModelSource>,
     /// The SHA-256 of its file, as 64 lower-case hexadecimal digits.
     pub hash: String,
-    /// The metadata of its file.
+    /// The metadata of its file, and what is stated elsewhere in the place of what it lacks.
     pub metadata: Arc<Metadata>,
+    /// What its file itself says; the window is the length of its input, if that is fixed.
+    pub file_metadata: Arc<Metadata>,
     /// What went wrong with the model that was last asked for, in one sentence, although a model runs.
     pub notice: Option<String>,
 }

@@ -202,7 +202,7 @@ fn a_missing_file_is_substituted_and_a_changed_one_gives_a_notice() {
     first.wait_until_loaded();
     let hash = first.board().model_info().hash;
     let fallback = ModelSource::Bytes { name: "the usual".into(), bytes: Vec::leak(bytes(&loudness(2 * WINDOW))) };
-    let request = ModelRequest { source: source.clone(), hash: Some(hash.clone()), fallback: Some(fallback.clone()) };
+    let request = ModelRequest { hash: Some(hash.clone()), fallback: Some(fallback.clone()), ..source.clone().into() };
     let load = |request: &ModelRequest| {
         let engine = Engine::start(request.clone(), InferenceMode::Sliding);
         engine.wait_until_loaded();

@@ -27,6 +27,7 @@ fn outputs(config: OutputConfig) -> Arc<Outputs> {
         inference: InferenceMode::Sliding,
         sample_rate: 22_050,
         is_sample_rate_assumed: false,
+        is_window_assumed: false,
     });
     outputs.set_config(config);
     outputs

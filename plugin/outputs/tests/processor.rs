@@ -23,6 +23,7 @@ fn status(tags: usize) -> Status {
         inference: InferenceMode::Sliding,
         sample_rate: 22_050,
         is_sample_rate_assumed: false,
+        is_window_assumed: false,
     }
 }
 

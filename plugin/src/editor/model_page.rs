@@ -1,12 +1,14 @@
-//! The page of the model: the shipped models, a file of the user, and the details of the current model.
+//! The page of the model: the shipped models, the user's library, a file, and the details of the current model.
 
 use super::file_dialogs::FileDialogs;
+use super::library_list::LibraryList;
+use super::stated_form::StatedForm;
 use super::{theme, widgets};
 use crate::instance::Instance;
 use crate::params::{ModelChoice, SHIPPED_MODELS};
 use egui::{Event, RichText, ScrollArea, TextEdit, Ui};
 use percent_encoding::percent_decode_str;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tagvane_engine::{InferenceMode, ModelSource, Status};
 use tagvane_outputs::MAX_PUBLISHED_TAGS;
 
@@ -15,11 +17,19 @@ use tagvane_outputs::MAX_PUBLISHED_TAGS;
 pub(crate) struct ModelPage {
     /// The text of the path field.
     path: String,
+    form: StatedForm,
 }
 
 impl ModelPage {
     /// Draws the page.
-    pub(crate) fn show(&mut self, ui: &mut Ui, instance: &Instance, dialogs: &mut FileDialogs, status: &Status) {
+    pub(crate) fn show(
+        &mut self,
+        ui: &mut Ui,
+        instance: &Instance,
+        dialogs: &mut FileDialogs,
+        library: &LibraryList,
+        status: &Status,
+    ) {
         let palette = theme::palette(ui);
         let info = instance.engine.board().model_info();
         ScrollArea::vertical().id_salt("models").auto_shrink([false, false]).show(ui, |ui| {
@@ -30,6 +40,8 @@ impl ModelPage {
                     instance.choose_model(ModelChoice::Shipped { shipped: model.name.into() });
                 }
             }
+            widgets::heading(ui, "Library");
+            library.show(ui, instance, &info);
             widgets::heading(ui, "A file of your own");
             self.file(ui, instance, dialogs);
             if let Some(notice) = &info.notice {
@@ -39,11 +51,22 @@ impl ModelPage {
             if instance.engine.is_loading() {
                 ui.label(RichText::new("Loading…").size(13.0).color(palette.faint));
             }
+            self.form.show(ui, instance, &info, status, Path::new(self.path.trim()));
             widgets::heading(ui, "Current model");
             match status {
                 Status::Failed(why) => drop(ui.label(RichText::new(why).size(13.0).color(palette.warning))),
                 Status::Loading { .. } => drop(ui.label("Loading…")),
-                Status::Ready { tags, weak, name, window, hop, inference, sample_rate, is_sample_rate_assumed } => {
+                Status::Ready {
+                    tags,
+                    weak,
+                    name,
+                    window,
+                    hop,
+                    inference,
+                    sample_rate,
+                    is_sample_rate_assumed,
+                    is_window_assumed,
+                } => {
                     let metadata = &info.metadata;
                     let mut detail = |name: &str, text: String| {
                         if !text.is_empty() {
@@ -60,9 +83,9 @@ impl ModelPage {
                     let weak_count = weak.iter().filter(|weak| **weak).count();
                     detail("Tags", format!("{}, {weak_count} of them weak", tags.len()));
                     detail("Note", remarks(tags));
-                    detail("Window", format!("{:.2} s", window.as_secs_f64()));
-                    let assumed = if *is_sample_rate_assumed { ", assumed: the file has none" } else { "" };
-                    detail("Sample rate", format!("{sample_rate} Hz{assumed}"));
+                    let assumed = |is_assumed: bool| if is_assumed { ", assumed: the file has none" } else { "" };
+                    detail("Window", format!("{:.2} s{}", window.as_secs_f64(), assumed(*is_window_assumed)));
+                    detail("Sample rate", format!("{sample_rate} Hz{}", assumed(*is_sample_rate_assumed)));
                     let rate = 1.0 / hop.as_secs_f64();
                     detail(
                         "Predictions",
@@ -86,7 +109,7 @@ impl ModelPage {
     fn file(&mut self, ui: &mut Ui, instance: &Instance, dialogs: &mut FileDialogs) {
         let mut path = None;
         ui.horizontal(|ui| {
-            let width = (ui.available_width() - 130.0).max(80.0);
+            let width = (ui.available_width() - 142.0).max(80.0);
             let field = TextEdit::singleline(&mut self.path).hint_text("Path of an .onnx file").desired_width(width);
             let response = ui.add(field).on_hover_text(
                 "The path of an ONNX tagger; you can also copy a file and paste it anywhere in this window",
@@ -146,7 +169,7 @@ fn remarks(tags: &[String]) -> String {
     }
     if tags.len() > MAX_PUBLISHED_TAGS {
         remarks.push(format!(
-            "The host sees the first {MAX_PUBLISHED_TAGS} of its tags; this window shows all, and all can drive slots."
+            "The host sees {MAX_PUBLISHED_TAGS} of its tags, which you choose on the page Outputs; this window shows all, and all can drive slots."
         ));
     }
     remarks.join(" ")

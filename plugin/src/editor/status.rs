@@ -109,8 +109,14 @@ pub(crate) fn show(ui: &mut Ui, instance: &Instance, meters: &StatusMeters, stat
             ui.label(RichText::new(text).size(12.0).color(palette.warning)).on_hover_text(hint);
         };
         if let Status::Ready { sample_rate, is_sample_rate_assumed: true, .. } = status {
-            let hint = "The model file has no sample rate. If the model needs another rate, its tags are wrong";
+            let hint = "The model file has no sample rate. If the model needs another rate, its tags are wrong: give it \
+                        on the page Model";
             warn(&format!("{sample_rate} Hz assumed"), hint);
+        }
+        if let Status::Ready { window, is_window_assumed: true, .. } = status {
+            let hint = "The model file leaves the length of its window open. If the model needs another one, its tags \
+                        are wrong: give it on the page Model";
+            warn(&format!("{:.2} s assumed", window.as_secs_f64()), hint);
         }
         if let Some(channel) = board.channel() {
             let hint = "The channels cancel: their mean is more than 12 dB below the loudest channel";

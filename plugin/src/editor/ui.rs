@@ -2,6 +2,7 @@
 
 use super::export::ExportMenu;
 use super::file_dialogs::FileDialogs;
+use super::library_list::{self, LibraryList};
 use super::model_page::{self, ModelPage};
 use super::outputs_page::OutputsPage;
 use super::slots_page::{self, SlotsPage};
@@ -39,6 +40,7 @@ pub(crate) struct EditorUi {
     slots_page: SlotsPage,
     outputs_page: OutputsPage,
     model_page: ModelPage,
+    library: LibraryList,
     meters: StatusMeters,
     dialogs: FileDialogs,
     export: ExportMenu,
@@ -92,6 +94,7 @@ impl EditorUi {
         let mut is_moving = self.rows.step(seconds, &view, &self.search, |tag| instance.outputs.tag_value(tag));
         is_moving |= self.meters.update(instance, seconds);
         self.slots_page.record(instance, time);
+        let is_listing = self.library.refresh(instance);
         self.handle_keys(ui);
         if let Some(file) = model_page::pasted_model(ui) {
             self.model_page.load(file, instance);
@@ -127,7 +130,7 @@ impl EditorUi {
         within(ui, "footer", footer, |ui| status::show(ui, instance, &self.meters, &status));
 
         *instance.params.view.lock() = view;
-        let is_waiting = self.dialogs.is_open() || instance.engine.is_loading();
+        let is_waiting = self.dialogs.is_open() || instance.engine.is_loading() || is_listing;
         ui.ctx().request_repaint_after(if is_moving {
             MOVING_INTERVAL
         } else if is_waiting {
@@ -164,7 +167,7 @@ impl EditorUi {
                     view.light = !view.light;
                 }
                 if ui.available_width() > 150.0 {
-                    model_list(ui, instance);
+                    model_list(ui, instance, &self.library);
                 }
             });
         });
@@ -197,7 +200,7 @@ impl EditorUi {
             Page::Tags => self.tags(ui, instance, view, status),
             Page::Slots => self.slots_page.show(ui, instance, setter, status.tags()),
             Page::Outputs => self.outputs_page.show(ui, instance, setter, status.tags()),
-            Page::Model => self.model_page.show(ui, instance, &mut self.dialogs, status),
+            Page::Model => self.model_page.show(ui, instance, &mut self.dialogs, &self.library, status),
             Page::Taggram => {
                 ui.horizontal(|ui| {
                     self.taggram.toolbar(ui, instance, view);
@@ -261,9 +264,9 @@ fn write_button(ui: &mut Ui, instance: &Instance) {
     }
 }
 
-/// Draws the list of the shipped models.
-fn model_list(ui: &mut Ui, instance: &Instance) {
-    let source = instance.engine.board().model_info().source;
+/// Draws the list of the shipped models and those of the library.
+fn model_list(ui: &mut Ui, instance: &Instance, library: &LibraryList) {
+    let info = instance.engine.board().model_info();
     let status = instance.engine.board().status();
     let current = match &status {
         Status::Ready { name, .. } => name.as_str(),
@@ -274,9 +277,15 @@ fn model_list(ui: &mut Ui, instance: &Instance) {
     // Truncated, because the name of a file can have any length.
     let list = ComboBox::from_id_salt("model").selected_text(text(current)).width(140.0).truncate().show_ui(ui, |ui| {
         for model in &SHIPPED_MODELS {
-            let is_current = source.as_ref() == Some(&model.source());
+            let is_current = info.source.as_ref() == Some(&model.source());
             if ui.selectable_label(is_current, text(model.name)).clicked() && !is_current {
                 instance.choose_model(ModelChoice::Shipped { shipped: model.name.into() });
+            }
+        }
+        for (entry, name) in library.usable() {
+            let is_current = library_list::is_current(entry, &info);
+            if ui.selectable_label(is_current, text(&name)).clicked() && !is_current {
+                library_list::choose(instance, entry);
             }
         }
     });

@@ -9,7 +9,7 @@ mod state;
 mod units;
 mod view;
 
-pub(crate) use model::{ModelChoice, SHIPPED_MODELS, inference_mode_from_env};
+pub(crate) use model::{ModelChoice, SHIPPED_MODELS, inference_mode_from_env, library_from_env};
 pub(crate) use state::{MAX_STATE_BYTES, check_state};
 pub(crate) use view::ViewSettings;
 
@@ -19,7 +19,7 @@ use nice_plug::prelude::*;
 use outputs::{SavedConfig, SavedSlots};
 use slot::SlotParams;
 use std::sync::{Arc, OnceLock};
-use tagvane_engine::Engine;
+use tagvane_engine::{Engine, ModelLibrary};
 use tagvane_outputs::{MidiSettings, OutputParams, Outputs, SLOTS};
 use units::milliseconds;
 use view::SavedView;
@@ -93,8 +93,9 @@ pub(crate) struct MidiParams {
 }
 
 impl TagvaneParams {
-    /// The parameters with their default values, for the engine and the outputs of an instance.
-    pub(crate) fn new(engine: Arc<Engine>, outputs: Arc<Outputs>) -> Self {
+    /// The parameters with their default values, for the engine and the outputs of an instance, and the library of the
+    /// user.
+    pub(crate) fn new(engine: Arc<Engine>, outputs: Arc<Outputs>, library: Option<ModelLibrary>) -> Self {
         Self {
             bypass: BoolParam::new("Bypass", false).make_bypass(),
             tags: TagParams {
@@ -112,7 +113,7 @@ impl TagvaneParams {
             },
             slots: std::array::from_fn(SlotParams::new),
             host_quirks: OnceLock::new(),
-            model: SavedModel::new(engine),
+            model: SavedModel::new(engine, library),
             view: SavedView::default(),
             outputs: SavedConfig(Arc::clone(&outputs)),
             saved_slots: SavedSlots(outputs),

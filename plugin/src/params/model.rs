@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
-use tagvane_engine::{Engine, InferenceMode, ModelRequest, ModelSource};
+use tagvane_engine::{Engine, InferenceMode, Metadata, ModelLibrary, ModelRequest, ModelSource};
 
 /// A model inside the plugin.
 pub(crate) struct ShippedModel {
@@ -49,6 +49,18 @@ pub(crate) const MODEL_VARIABLE: &str = "TAGVANE_MODEL";
 /// The environment variable that, set to 1, runs every model by full windows, to compare them with
 /// sliding inference.
 pub(crate) const FULL_WINDOWS_VARIABLE: &str = "TAGVANE_FULL_WINDOWS";
+
+/// The environment variable with another folder for the library.
+const LIBRARY_VARIABLE: &str = "TAGVANE_LIBRARY";
+
+/// The library of the user; `None` if the system has no folder for it.
+pub(crate) fn library_from_env() -> Option<ModelLibrary> {
+    let folder = match std::env::var_os(LIBRARY_VARIABLE) {
+        Some(folder) if !folder.is_empty() => folder.into(),
+        _ => directories::ProjectDirs::from("", "", "Tagvane")?.data_dir().join("models"),
+    };
+    Some(ModelLibrary::new(folder))
+}
 
 /// How a new instance runs its models.
 pub(crate) fn inference_mode_from_env() -> InferenceMode {
@@ -98,12 +110,13 @@ impl ModelChoice {
         }
     }
 
-    /// The request to load it for a project: the first shipped model replaces a file that cannot be
-    /// read. A file from the environment has no such fallback, because whoever sets the variable wants
+    /// The request to load it for a project: the first shipped model replaces a file that neither its path nor the
+    /// library has. A file from the environment has no such fallback, because whoever sets the variable wants
     /// no other model.
-    pub(crate) fn request(&self) -> ModelRequest {
+    pub(crate) fn request(&self, library: Option<&ModelLibrary>) -> ModelRequest {
         let hash = if let Self::File { sha256, .. } = self { sha256.clone() } else { None };
-        ModelRequest { source: self.source(), hash, fallback: self.file().map(|_| SHIPPED_MODELS[0].source()) }
+        let fallback = self.file().map(|_| SHIPPED_MODELS[0].source());
+        ModelRequest { hash, fallback, library: library.cloned(), ..self.source().into() }
     }
 
     /// The path of a file of the user.
@@ -118,6 +131,7 @@ impl ModelChoice {
 /// The model in the saved state. Setting it loads the model in the background.
 pub(crate) struct SavedModel {
     engine: Arc<Engine>,
+    library: Option<ModelLibrary>,
     choices: Mutex<ModelChoices>,
 }
 
@@ -132,8 +146,13 @@ struct ModelChoices {
 
 impl SavedModel {
     /// The default model of an engine.
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, choices: Mutex::default() }
+    pub(crate) fn new(engine: Arc<Engine>, library: Option<ModelLibrary>) -> Self {
+        Self { engine, library, choices: Mutex::default() }
+    }
+
+    /// The library of the user.
+    pub(crate) fn library(&self) -> Option<&ModelLibrary> {
+        self.library.as_ref()
     }
 
     /// Locks the choices, after a pending one whose load has ended became the current one or was dropped.
@@ -150,15 +169,33 @@ impl SavedModel {
     }
 
     /// Loads the model that the user asks for; the model before runs until then, and continues if the
-    /// load fails. Returns whether the choice is another one than before.
+    /// load fails. A file is copied to the library. Returns whether the choice is another one than before.
     pub(crate) fn choose(&self, choice: ModelChoice) -> bool {
         let mut choices = self.lock_resolved();
         let is_new = *choices.pending.as_ref().unwrap_or(&choices.current) != choice;
         if is_new || self.engine.board().model_info().notice.is_some() {
-            self.engine.load(choice.source());
+            self.load(choice.source(), None);
             choices.pending = Some(choice);
         }
         is_new
+    }
+
+    /// Loads a file with what the user states of it, and has the library remember that. Returns whether it is another
+    /// file than before.
+    pub(crate) fn load_stated(&self, file: PathBuf, stated: Metadata) -> bool {
+        let mut choices = self.lock_resolved();
+        let source = ModelSource::File(file.clone());
+        let is_new = choices.current.source() != source;
+        self.load(source, Some(stated));
+        if is_new {
+            choices.pending = Some(ModelChoice::File { file, sha256: None });
+        }
+        is_new
+    }
+
+    /// Loads a model for the user.
+    fn load(&self, source: ModelSource, stated: Option<Metadata>) {
+        self.engine.load(ModelRequest { library: self.library.clone(), is_kept: true, stated, ..source.into() });
     }
 }
 
@@ -166,7 +203,7 @@ impl<'a> PersistentField<'a, ModelChoice> for SavedModel {
     fn set(&self, choice: ModelChoice) {
         let mut choices = self.lock_resolved();
         if choices.pending.take().is_some() || choices.current != choice {
-            self.engine.load(choice.request());
+            self.engine.load(choice.request(self.library.as_ref()));
             choices.current = choice;
         }
     }

@@ -9,7 +9,7 @@ use tract_onnx::pb::ModelProto;
 pub const FORMAT: &str = "1";
 
 /// The metadata properties of a model file. The trainer writes them, [`Model`](crate::Model) reads them.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// The tags, in the order of the output `probabilities`; empty if missing.
     pub tags: Vec<String>,
@@ -38,7 +38,7 @@ impl Metadata {
     }
 
     /// These properties, and those of `other` in the place of missing ones.
-    pub(super) fn or(self, other: Self) -> Self {
+    pub(crate) fn or(self, other: Self) -> Self {
         let text = |mine: String, others: String| if mine.is_empty() { others } else { mine };
         Self {
             tags: if self.tags.is_empty() { other.tags } else { self.tags },

@@ -17,13 +17,16 @@ pub use batch_norm::ChannelAffine;
 pub use metadata::{FORMAT, Metadata};
 pub use stream_state::StreamState;
 
+use cpu_time::ThreadTime;
 use full_windows::FullWindowPlan;
 use prost::Message as _;
+use serde::{Deserialize, Serialize};
 use sliding::SlidingNetwork;
 use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::TractError;
 use validation::InputShape;
@@ -35,6 +38,10 @@ pub const SAMPLE_RATE: u32 = 22_050;
 /// The hop of a model that is run by full windows, in samples: 0.1 s at [`SAMPLE_RATE`], which is also
 /// the hop of a 3^9 network.
 const HOP: usize = 2_187;
+
+/// The window that is assumed where neither the file nor anything beside it states one, in seconds: the one of the
+/// shipped models.
+const ASSUMED_WINDOW: f64 = 59_049.0 / SAMPLE_RATE as f64;
 
 /// The most tags that a model may have.
 pub const MAX_TAGS: usize = 1_024;
@@ -61,7 +68,7 @@ pub enum ModelError {
 }
 
 /// How a model is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum InferenceMode {
     /// By exact sliding inference: a hop computes only the frames that are new. For m^n networks.
     Sliding,
@@ -89,7 +96,10 @@ pub struct Model(Arc<LoadedModel>);
 
 struct LoadedModel {
     runtime: Runtime,
+    /// What the file says, and what is stated elsewhere in the place of what it lacks.
     metadata: Metadata,
+    /// What the file itself says; its window is the length of its input, if that is fixed.
+    file_metadata: Metadata,
     /// In samples.
     window: usize,
     /// In samples.
@@ -163,19 +173,19 @@ impl Model {
         Self::load(bytes, inference, hop, Metadata::default())
     }
 
-    /// Does the same as [`with`](Self::with); `sidecar` has what the metadata of the file may lack.
+    /// Does the same as [`with`](Self::with); `stated` has what the metadata of the file may lack.
     pub(crate) fn load(
         bytes: &[u8],
         inference: InferenceMode,
         hop: Option<usize>,
-        sidecar: Metadata,
+        stated: Metadata,
     ) -> Result<Self, ModelError> {
         if bytes.len() > validation::MAX_BYTES {
             return Err(ModelError::TooLarge);
         }
         encoded_size::check(bytes)?;
         let proto = ModelProto::decode(bytes).map_err(|_| ModelError::NotOnnx)?;
-        catch_unwind(AssertUnwindSafe(|| build(proto, inference, hop, sidecar)))
+        catch_unwind(AssertUnwindSafe(|| build(proto, inference, hop, stated)))
             .unwrap_or_else(|_| Err(ModelError::Refused("reading its graph panicked; export it again".into())))
     }
 
@@ -218,9 +228,44 @@ impl Model {
         self.0.metadata.sample_rate.is_none()
     }
 
-    /// The metadata of the file.
+    /// Whether [`window`](Self::window) is assumed, because the length of the input is not fixed and nothing states it.
+    pub fn is_window_assumed(&self) -> bool {
+        self.0.metadata.window.is_none()
+    }
+
+    /// The metadata of the file, and what is stated elsewhere in the place of what it lacks.
     pub fn metadata(&self) -> &Metadata {
         &self.0.metadata
+    }
+
+    /// What the file itself says; the window is the length of its input, if that is fixed.
+    pub fn file_metadata(&self) -> &Metadata {
+        &self.0.file_metadata
+    }
+
+    /// Measures the processor time of one prediction in a stream: the least of up to three, which together take little
+    /// more than a fifth of a second.
+    ///
+    /// # Errors
+    /// [`ModelError::Failed`] if inference fails.
+    pub(crate) fn measure(&self) -> Result<Duration, ModelError> {
+        const ENOUGH: Duration = Duration::from_millis(200);
+        // Not silence, which is faster to multiply where the processor has denormals.
+        let samples: Vec<f32> = (0..self.window()).map(|index| (index as f32 * 0.37).sin() * 0.1).collect();
+        let mut state = StreamState::new(self.clone());
+        state.prime(&samples)?;
+        let (mut least, mut total) = (Duration::MAX, Duration::ZERO);
+        for _ in 0..3 {
+            let start = ThreadTime::now();
+            state.step(&samples)?;
+            state.predict(&samples)?;
+            let time = start.elapsed();
+            (least, total) = (least.min(time), total + time);
+            if total > ENOUGH {
+                break;
+            }
+        }
+        Ok(least)
     }
 
     /// Predicts one window of mono samples in -1..=1 at [`sample_rate`](Self::sample_rate): the
@@ -248,21 +293,66 @@ fn build(
     mut proto: ModelProto,
     inference: InferenceMode,
     hop: Option<usize>,
-    sidecar: Metadata,
+    stated: Metadata,
 ) -> Result<Model, ModelError> {
-    let mut metadata = Metadata::from_proto(&proto).or(sidecar);
+    let with_valid_rate = |mut metadata: Metadata| {
+        metadata.sample_rate = metadata.sample_rate.filter(|rate| crate::resample::RATES.contains(&f64::from(*rate)));
+        metadata
+    };
+    let mut file_metadata = with_valid_rate(Metadata::from_proto(&proto));
+    let mut metadata = file_metadata.clone().or(with_valid_rate(stated));
     let graph = validation::check(&mut proto)?;
     single_precision::convert(graph)?;
     exporters::adapt(graph);
-    let InputShape { shape, window } = validation::input_shape(graph, metadata.window)?;
+    let rate = metadata.sample_rate.unwrap_or(SAMPLE_RATE);
+    let assumed = (ASSUMED_WINDOW * f64::from(rate)).round() as usize;
+    let input = validation::input_shape(graph, metadata.window.unwrap_or(assumed))?;
+    if input.is_fixed {
+        (metadata.window, file_metadata.window) = (Some(input.window), Some(input.window));
+    }
+    let window = input.window;
+    let is_assumed = metadata.window.is_none();
+    let Prepared { runtime, tags, hop, is_logits } = prepare(proto, inference, hop, &input, rate, metadata.tags.len())
+        .map_err(|error| match error {
+            ModelError::Refused(why) if is_assumed => ModelError::Refused(format!(
+                "its window is open, and with the assumed one of {window} samples {why}; give its window on the page \
+                 Model or in a file beside it"
+            )),
+            error => error,
+        })?;
+    metadata.tags.resize(tags, String::new());
+    for (index, tag) in metadata.tags.iter_mut().enumerate().filter(|(_, tag)| tag.trim().is_empty()) {
+        *tag = format!("tag {}", index + 1);
+    }
+    Ok(Model(Arc::new(LoadedModel { runtime, metadata, file_metadata, window, hop, is_logits })))
+}
+
+/// A graph that is ready to run.
+struct Prepared {
+    runtime: Runtime,
+    tags: usize,
+    /// In samples.
+    hop: usize,
+    is_logits: bool,
+}
+
+/// Prepares a validated graph whose metadata has `tag_count` tags, 0 if none.
+fn prepare(
+    mut proto: ModelProto,
+    inference: InferenceMode,
+    hop: Option<usize>,
+    input: &InputShape,
+    rate: u32,
+    tag_count: usize,
+) -> Result<Prepared, ModelError> {
+    let InputShape { shape, window, .. } = input;
+    let window = *window;
+    let graph = proto.graph.as_mut().ok_or(ModelError::NotOnnx)?;
     if let Some(hop) = hop.filter(|hop| !(1..=window).contains(hop)) {
         return Err(ModelError::Refused(format!("a hop of {hop} samples is outside 1 to {window}, its window")));
     }
-    metadata.sample_rate = metadata.sample_rate.filter(|rate| crate::resample::RATES.contains(&f64::from(*rate)));
-
-    let (tag_count, has_several_outputs) = (metadata.tags.len(), graph.output.len() > 1);
+    let has_several_outputs = graph.output.len() > 1;
     let output = output::select_output(graph, tag_count)?;
-    let rate = metadata.sample_rate.unwrap_or(SAMPLE_RATE);
     let is_sliding = inference == InferenceMode::Sliding;
     let network = if is_sliding { SlidingNetwork::from_proto(&proto, &output, window, rate, hop) } else { None };
     let (runtime, tags, hop) = match (network, hop) {
@@ -274,7 +364,7 @@ fn build(
             return Err(ModelError::Refused(format!("sliding inference does not support a hop of {hop} samples")));
         }
         (None, hop) => {
-            let plan = FullWindowPlan::new(proto, &shape, &output.name)?;
+            let plan = FullWindowPlan::new(proto, shape, &output.name)?;
             let tags = plan.tags();
             (Runtime::FullWindows(plan), tags, hop.unwrap_or(HOP))
         }
@@ -285,11 +375,7 @@ fn build(
     if has_several_outputs && tag_count > 0 && tags != tag_count {
         return Err(output::no_output_of_width(tag_count));
     }
-    metadata.tags.resize(tags, String::new());
-    for (index, tag) in metadata.tags.iter_mut().enumerate().filter(|(_, tag)| tag.trim().is_empty()) {
-        *tag = format!("tag {}", index + 1);
-    }
-    Ok(Model(Arc::new(LoadedModel { runtime, metadata, window, hop, is_logits: output.is_logits })))
+    Ok(Prepared { runtime, tags, hop, is_logits: output.is_logits })
 }
 
 /// The root cause of a tract error, on one line of at most 200 characters.

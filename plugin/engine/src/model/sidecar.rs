@@ -2,7 +2,7 @@
 //! rarely hold themselves.
 
 use super::metadata::{Metadata, tag_name};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -20,9 +20,7 @@ pub(crate) fn read(model: &Path) -> Metadata {
     let beside = |name: &str| model.with_file_name(name);
     let mut found = Metadata::default();
     for path in [model.with_extension("json"), beside("config.json"), beside("preprocessor_config.json")] {
-        if let Some(value) = read_text(&path).and_then(|text| serde_json::from_str(&text).ok()) {
-            found = found.or(from_json(&value));
-        }
+        found = found.or(read_json(&path));
         if path == model.with_extension("json")
             && let Some(text) = read_text(&model.with_extension("labels.txt"))
         {
@@ -31,6 +29,27 @@ pub(crate) fn read(model: &Path) -> Metadata {
         }
     }
     found
+}
+
+/// What a JSON file says; nothing if it cannot be read.
+pub(crate) fn read_json(path: &Path) -> Metadata {
+    let value = read_text(path).and_then(|text| serde_json::from_str(&text).ok());
+    value.map_or_else(Metadata::default, |value| from_json(&value))
+}
+
+/// The JSON that says this of a model: its `tags`, `sample_rate` and `window`.
+pub(crate) fn to_json(stated: &Metadata) -> String {
+    let mut fields = Map::new();
+    if !stated.tags.is_empty() {
+        fields.insert("tags".into(), stated.tags.clone().into());
+    }
+    if let Some(rate) = stated.sample_rate {
+        fields.insert("sample_rate".into(), rate.into());
+    }
+    if let Some(window) = stated.window {
+        fields.insert("window".into(), window.into());
+    }
+    Value::Object(fields).to_string()
 }
 
 /// The text of a file; `None` if there is none, or it is too long or no text.
@@ -83,6 +102,7 @@ mod tests {
             let expected =
                 Metadata { tags: vec!["rock".into(), "pop".into()], sample_rate, window, ..Metadata::default() };
             assert_eq!(found, expected, "{text}");
+            assert_eq!(from_json(&serde_json::from_str(&to_json(&found)).unwrap()), found, "written and read again");
         }
         for text in ["[]", "3", r#"{"tags": 3, "sample_rate": -1, "window": 1e300}"#, r#"{"id2label": {"5": "pop"}}"#] {
             assert_eq!(from_json(&serde_json::from_str(text).unwrap()), Metadata::default(), "{text}");

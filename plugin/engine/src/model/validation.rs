@@ -251,13 +251,12 @@ fn printable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
-/// The shape of the only input for a single window of `window` samples, which is the file's length if it is
-/// fixed there: `[window]`, `[1, window]`, `[1, 1, window]` or `[1, window, 1]`.
+/// The shape of the only input for a single window: `[window]`, `[1, window]`, `[1, 1, window]` or
+/// `[1, window, 1]`. `window`, in samples, is used where the file does not fix its length.
 ///
 /// # Errors
-/// [`ModelError::Refused`] if there are several inputs, it has another shape, or its length is neither fixed
-/// nor given by `window`.
-pub(super) fn input_shape(graph: &GraphProto, window: Option<usize>) -> Result<InputShape, ModelError> {
+/// [`ModelError::Refused`] if there are several inputs, or it has another shape or length.
+pub(super) fn input_shape(graph: &GraphProto, window: usize) -> Result<InputShape, ModelError> {
     let stored: HashSet<&str> = graph.initializer.iter().map(|tensor| &*tensor.name).collect();
     let mut inputs = graph.input.iter().filter(|input| !stored.contains(&*input.name));
     let (Some(input), None) = (inputs.next(), inputs.next()) else {
@@ -285,16 +284,13 @@ pub(super) fn input_shape(graph: &GraphProto, window: Option<usize>) -> Result<I
         [_, channels, length] if is_one(channels) => (*length, 2),
         _ => return Err(not_a_waveform()),
     };
-    let Some(window) = length.or(window) else {
-        let why = "the length of its input is not fixed; give its window in samples in the metadata \"window\"";
-        return Err(ModelError::Refused(why.into()));
-    };
+    let (window, is_fixed) = length.map_or((window, false), |length| (length, true));
     if !WINDOWS.contains(&window) {
         return Err(not_a_waveform());
     }
     let mut shape = vec![1; dims.len()];
     shape[axis] = window;
-    Ok(InputShape { shape, window })
+    Ok(InputShape { shape, window, is_fixed })
 }
 
 /// The shape of the input of a graph.
@@ -302,6 +298,8 @@ pub(super) struct InputShape {
     pub(super) shape: Vec<usize>,
     /// In samples.
     pub(super) window: usize,
+    /// Whether the file fixes the window.
+    pub(super) is_fixed: bool,
 }
 
 fn not_a_waveform() -> ModelError {

@@ -103,6 +103,7 @@ mod tests {
             inference: InferenceMode::Sliding,
             sample_rate: 22_050,
             is_sample_rate_assumed: false,
+            is_window_assumed: false,
         });
         outputs
     }

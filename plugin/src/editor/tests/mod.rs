@@ -3,6 +3,7 @@
 
 mod cost;
 mod interaction;
+mod library;
 mod painter;
 mod pictures;
 // The test models of the engine.
@@ -16,8 +17,10 @@ use crate::shell::{HostCall, TestHost};
 use egui_kittest::Harness;
 use nice_plug::context::gui::GuiContext;
 use painter::Painter;
+use std::path::PathBuf;
 use std::sync::Arc;
-use tagvane_engine::{EngineObserver as _, StreamPosition, StreamTime};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tagvane_engine::{EngineObserver as _, ModelLibrary, StreamPosition, StreamTime};
 use tagvane_outputs::{Bar, Block, Event, OutputParams, Transport, TransportPosition};
 
 const RATE: f64 = 48_000.0;
@@ -39,8 +42,16 @@ struct TestSession {
 
 impl TestSession {
     fn new() -> Self {
+        static SESSIONS: AtomicUsize = AtomicUsize::new(0);
+        let number = SESSIONS.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("tagvane-library-{}-{number}", std::process::id()));
+        Self::with_library(folder)
+    }
+
+    /// A session whose library is in this folder, which is removed at the end if it is a temporary one.
+    fn with_library(folder: PathBuf) -> Self {
         let (host, context) = TestHost::new();
-        let instance = Instance::new();
+        let instance = Instance::with_library(Some(ModelLibrary::new(folder)));
         instance.engine.wait_until_loaded();
         instance.processor.lock().unwrap().activate(RATE);
         Self { editor: EditorUi::default(), instance, host, context, blocks: 0, events: Vec::new() }
@@ -78,6 +89,16 @@ impl TestSession {
             self.events.push(timed.event);
             true
         });
+    }
+}
+
+impl Drop for TestSession {
+    fn drop(&mut self) {
+        let folder = self.instance.params.model.library().unwrap().folder();
+        if folder.starts_with(std::env::temp_dir()) {
+            // Most tests leave none.
+            drop(std::fs::remove_dir_all(folder));
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use egui_kittest::kittest::Queryable as _;
 
 /// A session in which a rock song, a slow piece and the rock song again were played, with two mapped slots.
 fn played_session() -> TestSession {
-    let mut session = TestSession::new();
+    // A folder that does not exist, since the page of the model shows it.
+    let mut session = TestSession::with_library("/nowhere/models".into());
     session.play(
         14.0,
         &[("rock", 0.82), ("guitar", 0.64), ("drums", 0.45), ("fast", 0.38), ("metal", 0.3), ("loud", 0.22)],
