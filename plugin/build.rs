@@ -1,5 +1,6 @@
-//! Adds the folder of the static libstdc++ to the search path, so that the plugin also loads on systems with
-//! an older libstdc++ than that of the build machine. `.cargo/config.toml` links it.
+//! Linking on Linux. Adds the folder of the static libstdc++ to the search path, so that the plugin also loads on
+//! systems with an older libstdc++ than that of the build machine; `.cargo/config.toml` links it. Has clap-wrapper call
+//! `shell/quiet.rs` instead of `fprintf`.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,5 +14,6 @@ fn main() {
         if let Some(folder) = library.as_deref().map(str::trim).and_then(|path| Path::new(path).parent()) {
             println!("cargo:rustc-link-search=native={}", folder.display());
         }
+        println!("cargo:rustc-cdylib-link-arg=-Wl,--wrap=fprintf,--wrap=__fprintf_chk");
     }
 }

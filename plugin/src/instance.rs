@@ -21,6 +21,10 @@ pub(crate) struct Instance {
     pub(crate) is_dirty: Arc<AtomicBool>,
     /// The number of channels, in and out, while the instance is active; otherwise 0.
     pub(crate) channels: Arc<AtomicU32>,
+    /// Whether the host processes: since the last start of processing or block, until processing was stopped.
+    pub(crate) is_processing: Arc<AtomicBool>,
+    /// Whether the host asks for a reset, in contrast to a start of processing, which keeps the window.
+    pub(crate) is_reset_requested: Arc<AtomicBool>,
     /// The highest absolute input sample since the last [`take_peak`](Self::take_peak), as the bits of
     /// an `f32`.
     peak: Arc<AtomicU32>,
@@ -69,7 +73,8 @@ impl Instance {
         let params = Arc::new(TagvaneParams::new(Arc::clone(&engine), Arc::clone(&outputs), library));
         let processor = OutputProcessor::new(Arc::clone(&outputs)).expect("new outputs have no processor yet");
         let processor = Arc::new(Mutex::new(processor));
-        let (is_dirty, channels, peak, project_notice, window_size, window_threads) = Default::default();
+        let (is_dirty, is_processing, is_reset_requested, channels, peak, project_notice) = Default::default();
+        let (window_size, window_threads) = Default::default();
         Self {
             engine,
             outputs,
@@ -77,6 +82,8 @@ impl Instance {
             processor,
             is_dirty,
             channels,
+            is_processing,
+            is_reset_requested,
             peak,
             project_notice,
             repaint,

@@ -2,6 +2,7 @@
 //!
 //! From the bottom to the top:
 //!
+//! * `log` writes to a file in the user's state folder.
 //! * `host` knows the quirks of hosts by their names.
 //! * `window` has the state of the window that outlives it.
 //! * `params` has the parameters and the saved state.
@@ -16,6 +17,7 @@
 mod editor;
 mod host;
 mod instance;
+mod log;
 mod params;
 mod plugin;
 #[allow(unsafe_code)]

@@ -3,6 +3,7 @@
 
 use crate::editor;
 use crate::instance::Instance;
+use crate::log;
 use crate::params::TagvaneParams;
 use crate::shell::ShellPlugin;
 use nice_plug::prelude::Transport as HostTransport;
@@ -20,15 +21,24 @@ use tagvane_outputs::{Bar, Block, OutputProcessor, Transport, TransportPosition}
 /// host's blocks are.
 const MAX_OFFLINE_FRAMES: usize = 4_096;
 
+/// The longest gap in the song position, in seconds, that a host's arithmetic may leave between two blocks.
+const MAX_SONG_GAP: f64 = 0.01;
+
 /// One instance.
 pub(crate) struct Tagvane {
     instance: Instance,
     /// `None` while the instance is inactive, or at a sample rate that the engine does not support.
     producer: Option<AudioProducer>,
+    /// Frames per second of the host.
+    rate: f64,
     /// The last position of the producer; it advances while the instance is bypassed, too.
     position: StreamPosition,
     is_playing: bool,
     is_bypassed: bool,
+    /// Whether processing was started since the last block.
+    has_restarted: bool,
+    /// The song position at the end of the last block, in seconds, if the transport played.
+    song_end: Option<f64>,
     /// Whether processing panicked; nothing is processed then until the next activation.
     has_panicked: bool,
 }
@@ -38,9 +48,12 @@ impl Default for Tagvane {
         Self {
             instance: Instance::new(),
             producer: None,
+            rate: 48_000.0,
             position: StreamPosition::default(),
             is_playing: false,
             is_bypassed: false,
+            has_restarted: false,
+            song_end: None,
             has_panicked: false,
         }
     }
@@ -51,7 +64,9 @@ impl Tagvane {
     fn process_audio(&mut self, buffer: &mut Buffer<'_>, playing: bool, transport: Transport) {
         // A start of the transport is a discontinuity, so that playback gives the same predictions as a
         // bounce, before which there is no audio.
-        let has_started = playing && !std::mem::replace(&mut self.is_playing, playing);
+        let was_playing = std::mem::replace(&mut self.is_playing, playing);
+        let has_moved = self.has_moved(buffer.samples(), &transport);
+        let has_started = playing && !was_playing || has_moved;
         let bypassed = self.instance.params.bypass.value();
         let has_switched = bypassed != std::mem::replace(&mut self.is_bypassed, bypassed);
         if let Some(producer) = self.producer.as_mut().filter(|_| has_started || has_switched) {
@@ -82,6 +97,17 @@ impl Tagvane {
                 processor.process(&block, &params);
             }
         }
+    }
+
+    /// Whether the song goes on elsewhere after processing was stopped and started. Some hosts do that around every
+    /// block, so that alone is no discontinuity.
+    fn has_moved(&mut self, frames: usize, transport: &Transport) -> bool {
+        let has_restarted = std::mem::take(&mut self.has_restarted);
+        let start = transport.position.map(|position| position.seconds);
+        let length = frames as f64 / self.rate;
+        let end = std::mem::replace(&mut self.song_end, start.map(|start| start + length));
+        let is_elsewhere = |start: f64, end: f64| (start - end).abs() > MAX_SONG_GAP;
+        has_restarted && end.zip(start).is_some_and(|(end, start)| is_elsewhere(start, end))
     }
 
     /// Pushes these frames of a block into the engine, and runs the engine if it renders offline.
@@ -150,6 +176,11 @@ impl Plugin for Tagvane {
     type BackgroundTask = Task;
     type Editor = EguiEditor<editor::Editor>;
 
+    fn setup_logger() -> Option<bool> {
+        log::start();
+        Some(true)
+    }
+
     fn task_executor(&mut self) -> TaskExecutor<Self> {
         let instance = self.instance.clone();
         Box::new(move |task| match task {
@@ -173,6 +204,7 @@ impl Plugin for Tagvane {
         _context: &mut impl ActivateContext<Self>,
     ) -> bool {
         (self.has_panicked, self.is_playing, self.position) = (false, false, StreamPosition::default());
+        (self.has_restarted, self.song_end, self.rate) = (false, None, f64::from(config.sample_rate));
         let engine = &self.instance.engine;
         let (rate, render_mode) = (f64::from(config.sample_rate), engine.render_mode());
         if render_mode == RenderMode::Offline {
@@ -194,8 +226,11 @@ impl Plugin for Tagvane {
         true
     }
 
+    /// nice-plug calls this for a reset, and for a start of processing.
     fn reset(&mut self) {
-        if let Some(producer) = &mut self.producer {
+        if !self.instance.is_reset_requested.swap(false, Ordering::Relaxed) {
+            self.has_restarted = true;
+        } else if let Some(producer) = &mut self.producer {
             producer.mark_discontinuity();
             self.position = producer.position();
         }
@@ -219,12 +254,6 @@ impl Plugin for Tagvane {
         // a bounce.
         let is_at_rest = self.instance.engine.board().is_clear() && !self.instance.outputs.is_active();
         if is_at_rest { ProcessStatus::Normal } else { ProcessStatus::Tail(1) }
-    }
-
-    fn stop_processing(&mut self) {
-        if let Ok(mut processor) = self.instance.processor.try_lock() {
-            processor.end_gestures();
-        }
     }
 
     fn deactivate(&mut self) {

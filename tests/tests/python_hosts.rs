@@ -11,9 +11,11 @@ fn run_script(script: &str) {
     host.args(["-c", script]).arg(bundle("vst3"));
     // Without a display JUCE tries display 0, and crashes if a bare X server is there. This display
     // does not exist.
-    let output = host.env("DISPLAY", ":65000").output().unwrap();
+    host.env("DISPLAY", ":65000").env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR")).env_remove("TAGVANE_LOG");
+    let output = host.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
+    assert_eq!(stderr, "", "the plugin prints nothing");
     println!("{}", String::from_utf8_lossy(&output.stdout));
 }
 

@@ -102,6 +102,7 @@ fn play(current: &Path, arguments: Vec<OsString>) -> Result<()> {
     let bundles = bundle::bundle()?;
     let mut host = Command::new(target_folder()?.join("release/tagvane-play"));
     host.current_dir(current).arg("--bundles").arg(bundles).arg("--clip").arg(root().join(CLIP)).args(arguments);
+    host.env("TAGVANE_LOG", "stderr");
     let status = host.status().context("the player tagvane-play cannot be started")?;
     std::process::exit(status.code().unwrap_or(1));
 }

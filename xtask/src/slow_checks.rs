@@ -154,7 +154,7 @@ pub(crate) fn fuzz(minutes: u32) -> Result<()> {
         fuzzer.arg(format!("-max_len={length}")).args(["-rss_limit_mb=512", "-print_final_stats=1"]);
         fuzzer.arg(format!("-artifact_prefix={}/", failures.display())).args([&corpus, &repository_corpus, &seeds]);
         // The plugin logs an error for each damaged state.
-        fuzzer.env("NICE_LOG", "/dev/null");
+        fuzzer.env("TAGVANE_LOG", "/dev/null");
         run::command(fuzzer.env("TAGVANE_BUNDLES", &bundles).env("TAGVANE_SEEDS", &seeds))?;
     }
     Ok(())

@@ -5,6 +5,7 @@ use super::library_list::LibraryList;
 use super::stated_form::StatedForm;
 use super::{theme, widgets};
 use crate::instance::Instance;
+use crate::log;
 use crate::params::{ModelChoice, SHIPPED_MODELS};
 use egui::{Event, RichText, ScrollArea, TextEdit, Ui};
 use percent_encoding::percent_decode_str;
@@ -100,6 +101,7 @@ impl ModelPage {
                     detail("Licence", metadata.licence.clone());
                     detail("SHA-256", info.hash.clone());
                     detail("All tags", tags.join(", "));
+                    detail("Log", log::file().map_or_else(String::new, |file| file.display().to_string()));
                 }
             }
         });

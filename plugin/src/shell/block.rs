@@ -52,6 +52,8 @@ impl Shell {
         // SAFETY: the pointer is null or valid, by the caller.
         let Some(block) = (unsafe { block.as_ref() }).filter(|_| channels > 0) else { return CLAP_PROCESS_ERROR };
         let Some(_guard) = CallGuard::try_new(&self.is_in_call) else { return CLAP_PROCESS_ERROR };
+        // Also for a host that does not say when it starts.
+        self.instance.is_processing.store(true, Ordering::Release);
         // SAFETY: the ports and their numbers are the host's, by the contract.
         let has_channels = unsafe {
             has_channels(block.audio_outputs, block.audio_outputs_count, Some(channels))
@@ -94,6 +96,9 @@ impl Shell {
                 flush(self.inner, &queue, output);
             }
             if let Ok(mut processor) = self.instance.processor.try_lock() {
+                if !self.instance.is_processing.load(Ordering::Acquire) {
+                    processor.end_gestures();
+                }
                 processor.flush(&self.instance.params.output_params());
             }
             self.push_events(output, 0);

@@ -61,7 +61,9 @@ impl Shell {
             clap: clap_plugin {
                 activate: Some(activate),
                 deactivate: Some(deactivate),
+                start_processing: Some(start_processing),
                 stop_processing: Some(stop_processing),
+                reset: Some(reset),
                 process: Some(process),
                 destroy: Some(destroy),
                 get_extension: Some(get_extension),
@@ -121,10 +123,21 @@ unsafe extern "C" fn deactivate(plugin: *const clap_plugin) {
     });
 }
 
+unsafe extern "C" fn start_processing(plugin: *const clap_plugin) -> bool {
+    // SAFETY: by the contract.
+    catch_panic(false, || unsafe {
+        let shell = shell_of(plugin);
+        shell.instance.is_processing.store(true, Ordering::Release);
+        shell.inner_plugin().start_processing.is_some_and(|start_processing| start_processing(shell.inner))
+    })
+}
+
+/// Gestures do not end here but with the next flush or deactivation: some hosts stop and start around every block.
 unsafe extern "C" fn stop_processing(plugin: *const clap_plugin) {
     // SAFETY: by the contract; `request_callback` may be called on any thread.
     catch_panic((), || unsafe {
         let shell = shell_of(plugin);
+        shell.instance.is_processing.store(false, Ordering::Release);
         if let Some(stop_processing) = shell.inner_plugin().stop_processing {
             stop_processing(shell.inner);
         }
@@ -135,6 +148,19 @@ unsafe extern "C" fn stop_processing(plugin: *const clap_plugin) {
             request_callback(shell.host);
         }
     });
+}
+
+unsafe extern "C" fn reset(plugin: *const clap_plugin) {
+    // SAFETY: by the contract.
+    catch_panic((), || unsafe {
+        let shell = shell_of(plugin);
+        // clap-wrapper resets whenever its VST3 host stops processing; a VST3 host cannot ask for a reset.
+        let is_stop = shell.is_vst3 && !shell.instance.is_processing.load(Ordering::Acquire);
+        shell.instance.is_reset_requested.store(!is_stop, Ordering::Relaxed);
+        if let Some(reset) = shell.inner_plugin().reset {
+            reset(shell.inner);
+        }
+    })
 }
 
 unsafe extern "C" fn process(plugin: *const clap_plugin, block: *const clap_process) -> clap_process_status {
@@ -159,6 +185,7 @@ unsafe extern "C" fn on_main_thread(plugin: *const clap_plugin) {
         let shell = shell_of(plugin);
         shell.report_changes();
         if shell.needs_flush.swap(false, Ordering::Acquire)
+            && !shell.instance.is_processing.load(Ordering::Acquire)
             && let Some(request_flush) = shell.host_params().and_then(|params| params.request_flush)
         {
             request_flush(shell.host);

@@ -20,7 +20,8 @@
 //!   call on the audio thread.
 //! * `clap_params` is the plugin's `clap.params`, `clap_state` its `clap.state`, `extensions` has the other replaced
 //!   extensions.
-//! * `clap_plugin` has the functions of the `clap_plugin`, `entry` the entry points of the library.
+//! * `clap_plugin` has the functions of the `clap_plugin`, `entry` the entry points of the library; `quiet` keeps what
+//!   clap-wrapper prints off the host's streams.
 //! * `vst3` wraps the VST3 that clap-wrapper makes of the CLAP.
 
 mod block;
@@ -32,6 +33,8 @@ mod events;
 mod extensions;
 mod host_events;
 mod object;
+#[cfg(target_os = "linux")]
+mod quiet;
 mod shell_params;
 #[cfg(test)]
 mod test_host;

@@ -145,6 +145,10 @@ pub trait Session {
     /// [`HostError`] if the plugin rejects the setup.
     fn start(&mut self, setup: Setup) -> Result<(), HostError>;
 
+    /// Stops processing and starts it again, without deactivating the plugin; some hosts do so around every block.
+    /// Does nothing if the plugin is not running.
+    fn restart_processing(&mut self);
+
     /// Stops processing and deactivates the plugin.
     fn stop(&mut self);
 

@@ -17,7 +17,7 @@ fn host(arguments: &[&str], model: Option<&str>) -> Command {
     bundle("clap");
     let mut host = Command::new(env!("CARGO_BIN_EXE_tagvane-play"));
     host.arg("--bundles").arg(bundle_folder()).arg("--clip").arg(root().join("tests/clips/rock.ogg")).args(arguments);
-    host.env_remove("TAGVANE_MODEL");
+    host.env_remove("TAGVANE_MODEL").env("TAGVANE_LOG", "stderr");
     if let Some(model) = model {
         host.env("TAGVANE_MODEL", model);
     }
@@ -163,6 +163,20 @@ fn an_unusable_model_leaves_the_audio_unchanged_and_is_named_in_the_log() {
             assert_eq!((snapshots.len(), &summary["audio_bit_exact"]), (0, &true.into()), "{model}");
             assert_eq!(summary["announcements"], 0, "{model}");
         }
+    }
+}
+
+/// The plug-in once printed a line for each loaded model, and clap-wrapper the number of its ports.
+#[test]
+#[cfg(target_os = "linux")]
+fn without_tagvane_log_the_log_is_a_file_and_nothing_is_printed() {
+    for format in ["clap", "vst3"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut host = host(&["--fast", "--seconds", "1", "--format", format], None);
+        let output = host.env_remove("TAGVANE_LOG").env("XDG_STATE_HOME", folder.path()).output().unwrap();
+        assert_eq!((output.status.code(), &*String::from_utf8_lossy(&output.stderr)), (Some(0), ""), "{format}");
+        let log = std::fs::read_to_string(folder.path().join("tagvane/tagvane.log")).unwrap();
+        assert!(log.contains("INFO MagnaTagATune 50: 50 tags"), "{format}: {log}");
     }
 }
 

@@ -235,6 +235,12 @@ impl Session for ClapSession {
         Ok(())
     }
 
+    fn restart_processing(&mut self) {
+        if let Some(processor) = self.processor.take() {
+            self.processor = processor.stop_processing().start_processing().ok();
+        }
+    }
+
     fn stop(&mut self) {
         if let Some(processor) = self.processor.take() {
             self.instance.deactivate(processor.stop_processing());

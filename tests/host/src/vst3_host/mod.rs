@@ -224,6 +224,16 @@ impl Session for Vst3Session {
         Ok(())
     }
 
+    fn restart_processing(&mut self) {
+        if self.active_setup.is_some() {
+            // SAFETY: as above.
+            unsafe {
+                self.processor.setProcessing(0);
+                self.processor.setProcessing(1);
+            }
+        }
+    }
+
     fn stop(&mut self) {
         if self.active_setup.take().is_some() {
             // SAFETY: as above.
