@@ -24,7 +24,8 @@ mod tests {
     fn a_project_stores_the_routing_and_osc_side_by_side() {
         let text = r#"{"sources":[{"tags":["rock","pop"],"how":"mean"},{"tags":[],"how":"maximum"}"#.to_owned()
             + &r#",{"tags":[],"how":"maximum"}"#.repeat(6)
-            + r#"],"published":["pop"],"osc":{"on":true,"address":"10.0.0.7:9000","instance":"lead"}}"#;
+            + r#"],"published":["pop"],"osc":{"on":true,"address":"10.0.0.7:9000","instance":"lead","#
+            + r#""pattern":"/tagvane/{instance}/{kind}/{name}","bundles":true}}"#;
         let config: OutputConfig = serde_json::from_str(&text).unwrap();
         assert_eq!(config.routing.sources[0].tags, ["rock", "pop"]);
         assert_eq!((&config.routing.published[..], config.osc.on), (&["pop".to_owned()][..], true));

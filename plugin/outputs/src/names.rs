@@ -10,7 +10,7 @@ const MAX_PART: usize = 64;
 
 /// `name` as one part of an OSC address: 1 to 64 printable ASCII characters, without those that OSC 1.0
 /// reserves.
-pub fn osc_address_part(name: &str) -> String {
+pub(crate) fn osc_address_part(name: &str) -> String {
     let part: String = to_ascii(name)
         .trim()
         .chars()

@@ -5,7 +5,7 @@ use crate::instance::Instance;
 use egui::{ComboBox, PopupCloseBehavior, RichText, ScrollArea, TextEdit, Ui};
 use nice_plug::context::gui::ParamSetter;
 use std::time::{Duration, Instant};
-use tagvane_outputs::{MAX_PUBLISHED_TAGS, OscSettings, OscStatus, PREDICTION_DELAY, Routing, osc_address_part};
+use tagvane_outputs::{MAX_PUBLISHED_TAGS, OscMessageKind, OscSettings, OscStatus, PREDICTION_DELAY, Routing, SLOTS};
 
 /// The time that an activity light is on after a message was sent.
 const LIGHT_DURATION: Duration = Duration::from_millis(150);
@@ -153,33 +153,51 @@ fn osc(
     let mut is_editing = false;
     let mut is_done = false;
     let fields = [
-        ("To", &mut typed.address, "The receiver: an IP address and a port"),
-        ("Instance", &mut typed.instance, "The name of this instance in the OSC addresses"),
+        ("To", &mut typed.address, 200, "The receivers: IP addresses with ports, separated by commas"),
+        ("Instance", &mut typed.instance, 64, "The name of this instance in the OSC addresses"),
+        (
+            "Pattern",
+            &mut typed.pattern,
+            128,
+            "The OSC addresses; {kind} stands for tag, slot or age, {name} for the tag's name or the slot's number",
+        ),
     ];
-    for (name, text, hint) in fields {
+    for (name, text, limit, hint) in fields {
         widgets::line(ui, name, |ui| {
-            let field = TextEdit::singleline(text).desired_width(220.0).char_limit(64);
+            let field = TextEdit::singleline(text).desired_width(260.0).char_limit(limit);
             let response = ui.add(field).on_hover_text(hint);
             is_editing |= response.has_focus();
             is_done |= response.lost_focus();
         });
     }
     if is_done {
-        let (address, name) = (typed.address.trim().to_owned(), typed.instance.trim().to_owned());
-        instance.edit_outputs(|config| (config.osc.address, config.osc.instance) = (address, name));
+        let [address, name, pattern] =
+            [&typed.address, &typed.instance, &typed.pattern].map(|text| text.trim().to_owned());
+        instance.edit_outputs(|config| {
+            config.osc = OscSettings { address, instance: name, pattern, ..config.osc.clone() };
+        });
     }
     if !is_editing {
         // The fields show the current settings again.
         *draft = None;
     }
+    let mut sends_bundles = settings.sends_bundles;
+    let bundles = ui.checkbox(&mut sends_bundles, "Send the messages of a moment as a bundle");
+    if bundles.on_hover_text("Off: each message alone, for receivers that know no bundles, such as ChucK").changed() {
+        instance.edit_outputs(|config| config.osc.sends_bundles = sends_bundles);
+    }
     match status {
         OscStatus::Off => faint(ui, "Off"),
-        OscStatus::Sending { to, datagrams } => faint(ui, &format!("Sending to {to}, {datagrams} datagrams so far")),
+        OscStatus::Sending { to, datagrams } => {
+            let to: Vec<String> = to.iter().map(ToString::to_string).collect();
+            faint(ui, &format!("Sending to {}, {datagrams} datagrams so far", to.join(", ")));
+        }
         OscStatus::Failed(why) => {
             ui.label(RichText::new(why).size(12.0).color(theme::palette(ui).warning));
         }
     }
-    faint(ui, &format!("/tagvane/{}/tag/…, /slot/1 to /slot/8", osc_address_part(&settings.instance)));
+    let [first, last] = [1, SLOTS].map(|number| settings.message_address(OscMessageKind::Slot(number)));
+    faint(ui, &format!("{}, {first} to {last}", settings.message_address(OscMessageKind::Tag("…"))));
 }
 
 fn faint(ui: &mut Ui, text: &str) {

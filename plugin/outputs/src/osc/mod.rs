@@ -1,27 +1,25 @@
 //! OSC over UDP, sent by a thread that runs while OSC is on.
 //!
-//! The audio thread pushes [`Snapshot`]s to a ring; the thread turns them into bundles and sends them.
+//! The audio thread pushes [`Snapshot`]s to a ring; the thread turns them into messages and sends them.
 //! It polls the ring every few milliseconds, because the audio thread must not wake another one.
 
-mod bundles;
+mod encoder;
+mod settings;
 mod throttle;
 
+pub use settings::{OscMessageKind, OscSettings};
 pub(crate) use throttle::OscThrottle;
 
 use crate::constants::{MAX_PUBLISHED_TAGS, SLOTS};
-use bundles::BundleEncoder;
+use encoder::MessageEncoder;
 use ringbuf::traits::{Consumer as _, Producer as _, Split as _};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
-use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// The receiver of a new instance.
-pub const DEFAULT_ADDRESS: &str = "127.0.0.1:9000";
 
 /// Snapshots that can wait: two and a half seconds of them.
 const CAPACITY: usize = 64;
@@ -32,24 +30,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// How long a bounce waits for the thread before it drops a snapshot.
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
-/// The OSC output, as a project stores it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct OscSettings {
-    /// Whether OSC is sent.
-    pub on: bool,
-    /// The receiver: an IP address and a port, such as `127.0.0.1:9000`.
-    pub address: String,
-    /// The name of the instance in the addresses.
-    pub instance: String,
-}
-
-impl Default for OscSettings {
-    fn default() -> Self {
-        Self { on: false, address: DEFAULT_ADDRESS.into(), instance: "1".into() }
-    }
-}
-
 /// The state of the OSC output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OscStatus {
@@ -57,9 +37,9 @@ pub enum OscStatus {
     Off,
     /// OSC is on.
     Sending {
-        /// The receiver.
-        to: SocketAddr,
-        /// Datagrams sent since OSC was switched on.
+        /// The receivers.
+        to: Vec<SocketAddr>,
+        /// Datagrams sent since OSC was switched on, to all receivers together.
         datagrams: u64,
     },
     /// OSC is on but cannot be sent, and why, in one sentence.
@@ -94,7 +74,7 @@ pub(crate) struct OscOutput {
 
 /// The thread that sends, while OSC is on.
 struct SendingThread {
-    to: SocketAddr,
+    to: Vec<SocketAddr>,
     handle: JoinHandle<()>,
 }
 
@@ -109,18 +89,34 @@ struct Shared {
 
 struct SenderState {
     ring: HeapCons<Snapshot>,
-    encoder: BundleEncoder,
+    encoder: MessageEncoder,
     /// Half of the model's window, in seconds.
     half_window: f32,
     /// Why the last datagram was not sent.
     error: Option<String>,
 }
 
+/// A receiver, with a socket of its family.
+struct Receiver {
+    socket: UdpSocket,
+    to: SocketAddr,
+}
+
+impl Receiver {
+    fn new(to: SocketAddr) -> Result<Self, String> {
+        let any: SocketAddr =
+            if to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+        let socket = UdpSocket::bind(any).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
+        let socket = socket.map_err(|error| format!("OSC cannot be sent: no UDP socket can be opened: {error}"))?;
+        Ok(Self { socket, to })
+    }
+}
+
 impl OscOutput {
     /// A sender that is off, and the audio thread's end of its ring.
     pub(crate) fn new() -> (Self, SnapshotSender) {
         let (producer, consumer) = HeapRb::new(CAPACITY).split();
-        let state = SenderState { ring: consumer, encoder: BundleEncoder::default(), half_window: 0.0, error: None };
+        let state = SenderState { ring: consumer, encoder: MessageEncoder::default(), half_window: 0.0, error: None };
         let shared = Arc::new(Shared {
             is_on: AtomicBool::new(false),
             datagrams: AtomicU64::new(0),
@@ -152,28 +148,26 @@ impl OscOutput {
         match &self.thread {
             Some(thread) => match &self.shared.lock().error {
                 Some(error) => OscStatus::Failed(error.clone()),
-                None => OscStatus::Sending { to: thread.to, datagrams: self.shared.datagrams.load(Relaxed) },
+                None => OscStatus::Sending { to: thread.to.clone(), datagrams: self.shared.datagrams.load(Relaxed) },
             },
             None => self.start_error.clone().map_or(OscStatus::Off, OscStatus::Failed),
         }
     }
 
     fn start(&mut self, settings: &OscSettings) -> Result<(), String> {
-        let to = parse_address(&settings.address)?;
-        let any: SocketAddr =
-            if to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-        let socket = UdpSocket::bind(any).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
-        let socket = socket.map_err(|error| format!("OSC cannot be sent: no UDP socket can be opened: {error}"))?;
+        let to = settings.receivers()?;
+        settings.check_pattern()?;
+        let receivers = to.iter().map(|to| Receiver::new(*to)).collect::<Result<Vec<_>, _>>()?;
         {
             let mut state = self.shared.lock();
-            state.encoder.set_instance(&settings.instance);
+            state.encoder.set_settings(settings.clone());
             state.error = None;
             state.ring.clear();
         }
         self.shared.datagrams.store(0, Relaxed);
         self.shared.is_on.store(true, Release);
         let shared = Arc::clone(&self.shared);
-        let thread = std::thread::Builder::new().name("tagvane osc".into()).spawn(move || shared.run(&socket, to));
+        let thread = std::thread::Builder::new().name("tagvane osc".into()).spawn(move || shared.run(&receivers));
         match thread {
             Ok(handle) => self.thread = Some(SendingThread { to, handle }),
             Err(error) => {
@@ -223,69 +217,47 @@ impl Shared {
     }
 
     /// Sends snapshots until OSC is switched off.
-    fn run(&self, socket: &UdpSocket, to: SocketAddr) {
+    fn run(&self, receivers: &[Receiver]) {
         let mut state = self.lock();
         while self.is_on.load(Acquire) {
             while let Some(snapshot) = state.ring.try_pop() {
-                self.send(&mut state, snapshot, socket, to);
+                self.send(&mut state, snapshot, receivers);
             }
             let woken = self.stop.wait_timeout(state, POLL_INTERVAL).unwrap_or_else(|poisoned| poisoned.into_inner());
             state = woken.0;
         }
         // The snapshots that were pushed before the end.
         while let Some(snapshot) = state.ring.try_pop() {
-            self.send(&mut state, snapshot, socket, to);
+            self.send(&mut state, snapshot, receivers);
         }
     }
 
-    fn send(&self, state: &mut SenderState, mut snapshot: Snapshot, socket: &UdpSocket, to: SocketAddr) {
+    fn send(&self, state: &mut SenderState, mut snapshot: Snapshot, receivers: &[Receiver]) {
         snapshot.age += state.half_window;
-        for datagram in state.encoder.encode(&snapshot) {
-            match socket.send_to(&datagram, to) {
-                Ok(_) => {
-                    self.datagrams.fetch_add(1, Relaxed);
-                    state.error = None;
-                }
+        let datagrams = state.encoder.encode(&snapshot);
+        let pairs = receivers.iter().flat_map(|receiver| datagrams.iter().map(move |datagram| (receiver, datagram)));
+        let mut error_of_snapshot = None;
+        for (Receiver { socket, to }, datagram) in pairs {
+            match socket.send_to(datagram, *to) {
+                Ok(_) => drop(self.datagrams.fetch_add(1, Relaxed)),
                 // There is no receiver yet, or the network is busy: the next one may get through.
                 Err(error)
                     if matches!(
                         error.kind(),
                         std::io::ErrorKind::ConnectionRefused | std::io::ErrorKind::WouldBlock
                     ) => {}
-                Err(error) => state.error = Some(format!("OSC cannot be sent to {to}: {error}")),
+                Err(error) => error_of_snapshot = Some(format!("OSC cannot be sent to {to}: {error}")),
             }
         }
-    }
-}
-
-/// Parses the address of the receiver. Host names are not resolved, because that can block.
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    let text = text.trim();
-    let numeric = match text.strip_prefix("localhost:") {
-        Some(port) => format!("127.0.0.1:{port}"),
-        None => text.to_owned(),
-    };
-    match numeric.parse::<SocketAddr>() {
-        Ok(address) if address.port() != 0 => Ok(address),
-        _ => Err(format!(
-            "OSC cannot be sent: \"{text}\" is not an IP address and a port; use one such as {DEFAULT_ADDRESS}"
-        )),
+        if !datagrams.is_empty() {
+            state.error = error_of_snapshot;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_is_an_ip_address_and_a_port() {
-        for good in ["127.0.0.1:9000", " 10.0.0.7:1 ", "localhost:9000", "[::1]:9000"] {
-            assert!(parse_address(good).is_ok(), "{good}");
-        }
-        for bad in ["", "9000", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:70000", "example.org:9000"] {
-            assert!(parse_address(bad).unwrap_err().contains("127.0.0.1:9000"), "{bad}");
-        }
-    }
 
     fn snapshot(value: f32) -> Snapshot {
         Snapshot { tags: [value; MAX_PUBLISHED_TAGS], slots: [Some(value); SLOTS], age: 0.1 }
@@ -300,7 +272,8 @@ mod tests {
         osc.set_names(vec!["guitar".into()]);
         osc.set_window(Duration::from_secs(2));
         let to = receiver.local_addr().unwrap();
-        let mut settings = OscSettings { on: true, address: to.to_string(), instance: "x".into() };
+        let (address, instance) = (to.to_string(), "x".into());
+        let mut settings = OscSettings { on: true, address, instance, ..OscSettings::default() };
         osc.restart(&settings);
         // More than the ring holds: a bounce drops nothing.
         let mut buffer = [0; 2_000];
@@ -310,12 +283,44 @@ mod tests {
             let text = String::from_utf8_lossy(&buffer[..length]);
             assert!(text.starts_with("#bundle") && text.contains("/tagvane/x/tag/guitar"), "{text}");
         }
-        assert_eq!(osc.status(), OscStatus::Sending { to, datagrams: 200 });
+        assert_eq!(osc.status(), OscStatus::Sending { to: vec![to], datagrams: 200 });
         settings.address = "nowhere".into();
         osc.restart(&settings);
         assert!(matches!(osc.status(), OscStatus::Failed(error) if error.contains("\"nowhere\"")));
+        settings.address = to.to_string();
+        settings.pattern = "nothing".into();
+        osc.restart(&settings);
+        assert!(matches!(osc.status(), OscStatus::Failed(error) if error.contains("\"nothing\"")));
         settings.on = false;
         osc.restart(&settings);
         assert_eq!(osc.status(), OscStatus::Off);
+    }
+
+    /// ChucK, node-osc and others take no bundles.
+    #[test]
+    fn several_receivers_get_single_messages() {
+        let receivers = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let addresses = receivers.each_ref().map(|receiver| receiver.local_addr().unwrap().to_string());
+        let (mut osc, mut snapshots) = OscOutput::new();
+        osc.set_names(vec!["guitar".into()]);
+        osc.restart(&OscSettings {
+            on: true,
+            address: addresses.join(", "),
+            pattern: "/{name}".into(),
+            sends_bundles: false,
+            ..OscSettings::default()
+        });
+        snapshots.send(snapshot(0.5), true);
+        for receiver in receivers {
+            receiver.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let mut buffer = [0; 2_000];
+            let messages = ["/guitar", "/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/age"];
+            for address in messages {
+                let length = receiver.recv(&mut buffer).unwrap();
+                let (_, packet) = rosc::decoder::decode_udp(&buffer[..length]).unwrap();
+                let rosc::OscPacket::Message(message) = packet else { panic!("not a message") };
+                assert_eq!(message.addr, address);
+            }
+        }
     }
 }

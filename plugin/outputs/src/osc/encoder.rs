@@ -1,12 +1,9 @@
-//! The OSC messages of an instance, in bundles.
-//!
-//! The addresses are `/tagvane/<instance>/tag/<name>`, `/tagvane/<instance>/slot/<number>` and
-//! `/tagvane/<instance>/age`; each message has one float.
+//! The OSC messages of an instance, in bundles or one by one; each has one float.
 
 use super::Snapshot;
+use super::settings::{OscMessageKind, OscSettings};
 use crate::announcer::has_moved;
 use crate::constants::SLOTS;
-use crate::names::osc_address_part;
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType, encoder};
 
 /// A value is not sent again until it has moved by this, or to zero.
@@ -25,11 +22,10 @@ const BUNDLE_HEADER: usize = 16;
 /// The time tag for "immediately".
 const IMMEDIATELY: OscTime = OscTime { seconds: 0, fractional: 1 };
 
-/// Turns the snapshots of an instance into bundles, with the values that have moved.
+/// Turns the snapshots of an instance into datagrams, with the values that have moved.
 #[derive(Default)]
-pub(super) struct BundleEncoder {
-    /// The name of the instance.
-    instance: String,
+pub(super) struct MessageEncoder {
+    settings: OscSettings,
     /// The names of the published tags.
     names: Vec<String>,
     tags: Vec<Output>,
@@ -45,32 +41,31 @@ struct Output {
     sent: Option<f32>,
 }
 
-impl BundleEncoder {
+impl MessageEncoder {
     /// An encoder for an instance whose published tags have these names.
-    fn new(instance: String, names: Vec<String>) -> Self {
-        let part = osc_address_part(&instance);
-        let output = |kind: &str, name: &str| Output { address: format!("/tagvane/{part}/{kind}/{name}"), sent: None };
+    fn new(settings: OscSettings, names: Vec<String>) -> Self {
+        let output = |kind| Output { address: settings.message_address(kind), sent: None };
         Self {
-            tags: names.iter().map(|name| output("tag", &osc_address_part(name))).collect(),
-            slots: (1..=SLOTS).map(|number| output("slot", &number.to_string())).collect(),
-            age_address: format!("/tagvane/{part}/age"),
+            tags: names.iter().map(|name| output(OscMessageKind::Tag(name))).collect(),
+            slots: (1..=SLOTS).map(|number| output(OscMessageKind::Slot(number))).collect(),
+            age_address: settings.message_address(OscMessageKind::Age),
             snapshots: 0,
-            instance,
+            settings,
             names,
         }
     }
 
-    /// Sets the name of the instance; all values are sent again.
-    pub(super) fn set_instance(&mut self, instance: &str) {
-        *self = Self::new(instance.to_owned(), std::mem::take(&mut self.names));
+    /// Sets the addresses and the form; all values are sent again.
+    pub(super) fn set_settings(&mut self, settings: OscSettings) {
+        *self = Self::new(settings, std::mem::take(&mut self.names));
     }
 
     /// Sets the names of the published tags; all values are sent again.
     pub(super) fn set_names(&mut self, names: Vec<String>) {
-        *self = Self::new(std::mem::take(&mut self.instance), names);
+        *self = Self::new(std::mem::take(&mut self.settings), names);
     }
 
-    /// The datagrams for a snapshot, each a bundle; none if no value has moved.
+    /// The datagrams for a snapshot; none if no value has moved.
     pub(super) fn encode(&mut self, snapshot: &Snapshot) -> Vec<Vec<u8>> {
         let is_refresh = self.snapshots.is_multiple_of(REFRESH);
         self.snapshots += 1;
@@ -88,12 +83,17 @@ impl BundleEncoder {
         if !messages.is_empty() {
             messages.push(message(&self.age_address, snapshot.age));
         }
-        bundles(messages)
+        if self.settings.sends_bundles { bundles(messages) } else { messages.into_iter().filter_map(single).collect() }
     }
 }
 
 fn message(address: &str, value: f32) -> OscMessage {
     OscMessage { addr: address.to_owned(), args: vec![OscType::Float(value)] }
+}
+
+/// A datagram of one message.
+fn single(message: OscMessage) -> Option<Vec<u8>> {
+    encoder::encode(&OscPacket::Message(message)).ok()
 }
 
 /// Packs messages into as few bundles as possible.
@@ -131,6 +131,10 @@ mod tests {
         Snapshot { tags: [tag; MAX_PUBLISHED_TAGS], slots, age: 1.44 }
     }
 
+    fn of_instance(name: &str) -> OscSettings {
+        OscSettings { instance: name.into(), ..OscSettings::default() }
+    }
+
     fn decoded(datagrams: &[Vec<u8>]) -> Vec<(String, f32)> {
         let mut values = Vec::new();
         for datagram in datagrams {
@@ -149,7 +153,7 @@ mod tests {
 
     #[test]
     fn moved_values_are_sent_and_all_values_at_a_refresh() {
-        let mut encoder = BundleEncoder::new("lead guitar".into(), vec!["female vocal".into(), "r&b".into()]);
+        let mut encoder = MessageEncoder::new(of_instance("lead guitar"), vec!["female vocal".into(), "r&b".into()]);
         let all = [
             ("/tagvane/lead_guitar/tag/female_vocal".to_owned(), 0.5),
             ("/tagvane/lead_guitar/tag/r&b".to_owned(), 0.5),
@@ -169,7 +173,8 @@ mod tests {
     #[test]
     fn many_long_names_are_split_into_several_datagrams() {
         let names: Vec<String> = (0..MAX_PUBLISHED_TAGS).map(|tag| format!("{tag} {}", "long ".repeat(20))).collect();
-        let datagrams = BundleEncoder::new("long instance ".repeat(5), names).encode(&snapshot(0.1, None));
+        let datagrams =
+            MessageEncoder::new(of_instance(&"long instance ".repeat(5)), names).encode(&snapshot(0.1, None));
         assert!(datagrams.len() > 5);
         assert_eq!(decoded(&datagrams).len(), MAX_PUBLISHED_TAGS + 1);
     }
