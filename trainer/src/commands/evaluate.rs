@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use tagvane_engine::{InferenceMode, Model};
 use tagvane_trainer::data::{Cache, Split};
 use tagvane_trainer::evaluation::{
-    Clips, MetricConfig, Scores, Unit, evaluate_onnx, evaluate_pseudo_labels, print, read_predictions, write_csv,
-    write_json,
+    Clips, MetricConfig, Scores, TagMatch, Unit, evaluate_onnx, evaluate_pseudo_labels, print, read_predictions,
+    write_csv, write_json,
 };
 use tagvane_trainer::kernels::NetworkBackend;
 use tagvane_trainer::training::checkpoint;
@@ -154,6 +154,8 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
             evaluate_onnx(&tagger, &split, arguments.unit(), metric_config, arguments.jobs)?
         }
         Subject::PseudoLabels { pseudo_labelled, labelled } => {
+            let tags = TagMatch::of(tagger.tags(), &split.cache.info.tags)?;
+            tags.notes().iter().for_each(|note| println!("{note}"));
             let groups = &arguments.groups;
             let is_wanted = |group: &str| groups.is_empty() || groups.iter().any(|wanted| wanted == group);
             let pseudo_labelled = Cache::open(pseudo_labelled, |_| true)?;

@@ -5,9 +5,11 @@ mod predictions;
 mod runner;
 mod scores;
 mod tables;
+mod tag_match;
 
 pub use predictions::read_predictions;
 pub(crate) use runner::predict_split;
 pub use runner::{Clips, Unit, evaluate_onnx, evaluate_pseudo_labels};
 pub use scores::{MetricConfig, Scores, TagScore};
 pub use tables::{format_metric, print, read_weak_tags, write_csv, write_json};
+pub use tag_match::TagMatch;

@@ -1,6 +1,7 @@
 //! Clip-level evaluation of networks, ONNX models and pseudo-labels.
 
 use super::scores::{MetricConfig, Scores};
+use super::tag_match::TagMatch;
 use crate::data::vocabularies;
 use crate::data::{Batch, Cache, DataLoader, Example, Labels, Split, to_tensors};
 use crate::error::{Result, TrainerError};
@@ -9,7 +10,7 @@ use crate::network::{Network, values};
 use crate::parallel;
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use tagvane_engine::Model;
 
@@ -60,18 +61,19 @@ impl<'a> Clips<'a> {
     }
 
     /// Averages the probabilities `[windows][tags]` and the labels over each clip and collects them as [`Scores`].
-    /// `tags` is the range of the cache's tags that the probabilities are for.
-    fn scores(&self, probabilities: &[Vec<f32>], tags: Range<usize>, metric_config: MetricConfig) -> Scores {
+    /// `tags` are the indices of the cache's tags that the probabilities are for.
+    fn scores(&self, probabilities: &[Vec<f32>], tags: &[usize], metric_config: MetricConfig) -> Scores {
         let cache: &Cache = &self.split.cache;
         let mut sums = vec![(vec![0.0_f32; tags.len()], vec![0.0_f32; tags.len()], 0_usize); self.count];
         for ((window, clip), example) in probabilities.iter().zip(&self.clip_of_example).zip(&self.split.examples) {
             let (predicted, labelled, count) = &mut sums[*clip];
             predicted.iter_mut().zip(window).for_each(|(sum, probability)| *sum += probability);
-            let labels = &cache.labels(*example)[tags.clone()];
-            labelled.iter_mut().zip(labels).for_each(|(sum, label)| *sum += label);
+            let labels = cache.labels(*example);
+            labelled.iter_mut().zip(tags).for_each(|(sum, tag)| *sum += labels[*tag]);
             *count += 1;
         }
-        let mut scores = Scores::new(&cache.info.tags[tags], metric_config);
+        let names: Vec<String> = tags.iter().map(|tag| cache.info.tags[*tag].clone()).collect();
+        let mut scores = Scores::new(&names, metric_config);
         for (predicted, labelled, count) in sums {
             let mean = |sums: Vec<f32>| sums.into_iter().map(|sum| sum / count as f32).collect::<Vec<f32>>();
             scores.add(&mean(predicted), &mean(labelled));
@@ -95,7 +97,7 @@ impl<'a> Clips<'a> {
         predict_split(network, self.split, batch_size, device, |_, logits, _| {
             probabilities.extend(values(sigmoid(logits)).chunks_exact(tags).map(<[f32]>::to_vec));
         })?;
-        Ok(self.scores(&probabilities, 0..tags, metric_config))
+        Ok(self.scores(&probabilities, &(0..tags).collect::<Vec<_>>(), metric_config))
     }
 }
 
@@ -122,30 +124,10 @@ pub(crate) fn predict_split<B: NetworkBackend>(
     })
 }
 
-/// The range of the cache's tags that a model predicts, and for each of them the model's output.
-///
-/// The model's tags are all of the cache's or those of one of its vocabularies, in any order. Those of a
-/// model without names are the cache's tags by position, if there are as many.
-fn match_tags(all: &[String], model: &[String]) -> Option<(Range<usize>, Vec<usize>)> {
-    let is_unnamed = || model.iter().enumerate().all(|(index, tag)| *tag == format!("tag {}", index + 1));
-    let same = vocabularies::range_of(all, model);
-    if let Some(range) = same.or_else(|| (model.len() == all.len() && is_unnamed()).then_some(0..all.len())) {
-        return Some((range, (0..model.len()).collect()));
-    }
-    let whole = (0..all.len(), all.to_vec());
-    std::iter::once(whole).chain(vocabularies::split(all)).find_map(|(range, names)| {
-        let output = |name: &String| model.iter().position(|tag| tag == name);
-        let outputs: Vec<usize> = names.iter().map(output).collect::<Option<_>>()?;
-        let used: HashSet<usize> = outputs.iter().copied().collect();
-        (outputs.len() == model.len() && used.len() == model.len()).then_some((range, outputs))
-    })
-}
-
-/// Evaluates an ONNX model over a split on `jobs` threads. The model's tags are those of the cache or of one of the
-/// cache's vocabularies, in any order; a model whose file names no tags has to have as many as the cache, in its order.
+/// Evaluates an ONNX model over a split on `jobs` threads, on the tags that [`TagMatch`] finds in both.
 ///
 /// # Errors
-/// [`TrainerError`] where the model does not fit the cache or inference fails.
+/// [`TrainerError`] where the model does not fit the split, they have no tag in common, or inference fails.
 pub fn evaluate_onnx(
     model: &Model,
     split: &Split,
@@ -153,7 +135,6 @@ pub fn evaluate_onnx(
     metric_config: MetricConfig,
     jobs: usize,
 ) -> Result<Scores> {
-    let all = &split.cache.info.tags;
     if model.window() != split.window {
         return Err(TrainerError::Request(format!(
             "the model takes windows of {} samples and the split has windows of {}; open the cache with the model's",
@@ -161,21 +142,14 @@ pub fn evaluate_onnx(
             split.window
         )));
     }
-    let (tags, outputs) = match_tags(all, model.tags()).ok_or_else(|| {
-        TrainerError::Request(format!(
-            "the model predicts {} tags that are neither the cache's {} nor one of its vocabularies; evaluate it on a \
-             cache with its tags",
-            model.tags().len(),
-            all.len()
-        ))
-    })?;
+    let tags = TagMatch::of(model.tags(), &split.cache.info.tags)?;
     let probabilities = parallel::map(&split.examples, jobs, |example| {
         let mut window = vec![0.0; split.window];
         split.cache.read(example.track, example.start, &mut window)?;
         let predicted = model.predict(&window)?;
-        Ok(outputs.iter().map(|output| predicted[*output]).collect::<Vec<f32>>())
+        Ok(tags.outputs.iter().map(|output| predicted[*output]).collect::<Vec<f32>>())
     })?;
-    Ok(Clips::new(split, unit).scores(&probabilities, tags, metric_config))
+    Ok(Clips::new(split, unit).scores(&probabilities, &tags.columns, metric_config))
 }
 
 /// Evaluates the pseudo-labels of a cache against the labels of another cache of the same recordings. Labels are
@@ -214,29 +188,4 @@ pub fn evaluate_pseudo_labels(
         ));
     }
     Ok(scores)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tags(names: &[&str]) -> Vec<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
-    }
-
-    /// Regression: a model with as many tags as the cache was scored by position, whatever its tags.
-    #[test]
-    fn tags_are_matched_by_name_and_by_position_only_where_the_model_has_no_names() {
-        let all = tags(&["rock", "jazz", "soul"]);
-        assert_eq!(match_tags(&all, &all), Some((0..3, vec![0, 1, 2])));
-        assert_eq!(match_tags(&all, &tags(&["soul", "rock", "jazz"])), Some((0..3, vec![1, 2, 0])));
-        assert_eq!(match_tags(&all, &tags(&["tag 1", "tag 2", "tag 3"])), Some((0..3, vec![0, 1, 2])));
-        for others in
-            [&["rock", "jazz", "blues"][..], &["tag 1", "tag 2"], &["rock", "rock", "rock"], &["rock", "jazz"]]
-        {
-            assert_eq!(match_tags(&all, &tags(others)), None, "{others:?}");
-        }
-        let joined = vocabularies::join(&[&tags(&["guitar", "rock"]), &all]);
-        assert_eq!(match_tags(&joined, &tags(&["jazz", "soul", "rock"])), Some((2..5, vec![2, 0, 1])));
-    }
 }
