@@ -7,6 +7,8 @@
 
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
+use std::fs::File;
+use std::path::Path;
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// The XXH3 hash of some parts: each part is preceded by its length, so `[ab, c]` and `[a, bc]` differ.
@@ -17,6 +19,13 @@ pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
         hasher.update(part);
     }
     hasher.digest()
+}
+
+/// The XXH3 hash of the content of a file, in hexadecimal digits; the file is streamed.
+pub(crate) fn hash_file(path: &Path) -> std::io::Result<String> {
+    let mut hasher = Xxh3Default::new();
+    std::io::copy(&mut File::open(path)?, &mut hasher)?;
+    Ok(format!("{:016x}", hasher.digest()))
 }
 
 /// A random number generator seeded by `seed` and the recording's name.

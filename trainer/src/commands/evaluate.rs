@@ -5,7 +5,7 @@ use crate::backend::{BackendArguments, dispatch};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use tagvane_engine::{InferenceMode, Model};
-use tagvane_trainer::data::{Cache, Split};
+use tagvane_trainer::data::{Cache, Split, duplicates};
 use tagvane_trainer::evaluation::{
     Clips, MetricConfig, Scores, TagMatch, Unit, evaluate_onnx, evaluate_pseudo_labels, print, read_predictions,
     write_csv, write_json,
@@ -126,6 +126,9 @@ impl EvaluateArguments {
     fn open_split(&self, cache: &Path, window: usize, default_groups: &[String]) -> Result<Split> {
         let groups = if self.groups.is_empty() { default_groups } else { &self.groups };
         let split = Split::open(cache, window, |group| groups.iter().any(|wanted| wanted == group))?;
+        if let Some(duplicates) = duplicates::summary(split.cache.duplicates()) {
+            println!("{duplicates}");
+        }
         let short = split.cache.too_short(window);
         if !short.is_empty() {
             println!("{} clips are shorter than a window and left out: {}", short.len(), short.join(", "));
@@ -151,11 +154,11 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
             let tagger = Model::open(model, InferenceMode::FullWindows)
                 .map_err(|error| TrainerError::content(model, error.to_string()))?;
             let split = arguments.open_split(cache, tagger.window(), &["test".to_owned()])?;
+            let tags = TagMatch::of(tagger.tags(), &split.cache.info.tags)?;
+            tags.notes().iter().for_each(|note| println!("{note}"));
             evaluate_onnx(&tagger, &split, arguments.unit(), metric_config, arguments.jobs)?
         }
         Subject::PseudoLabels { pseudo_labelled, labelled } => {
-            let tags = TagMatch::of(tagger.tags(), &split.cache.info.tags)?;
-            tags.notes().iter().for_each(|note| println!("{note}"));
             let groups = &arguments.groups;
             let is_wanted = |group: &str| groups.is_empty() || groups.iter().any(|wanted| wanted == group);
             let pseudo_labelled = Cache::open(pseudo_labelled, |_| true)?;

@@ -234,3 +234,6 @@ pub(super) fn print_summary(summary: PrepareSummary) {
     let segments = if summary.segments > 0 { format!(" with {} segments", summary.segments) } else { String::new() };
     println!("{} recordings{segments} in this part, {} skipped", summary.tracks, summary.skipped.len());
 }
+    if let Some(duplicates) = summary.duplicates_in_cache {
+        println!("all parts: {duplicates}");
+    }

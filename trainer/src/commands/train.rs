@@ -5,6 +5,7 @@ use crate::backend::{BackendArguments, dispatch};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use tagvane_trainer::Result;
+use tagvane_trainer::data::duplicates;
 use tagvane_trainer::kernels::ConvBlockKernel;
 use tagvane_trainer::training::config::Config;
 use tagvane_trainer::training::{TrainingData, checkpoint, train};
@@ -32,6 +33,9 @@ pub(crate) struct TrainArguments {
 pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
     let config = Config::read(&arguments.config, &arguments.overrides)?;
     let data = TrainingData::open(&arguments.cache, &config)?;
+    if let Some(duplicates) = duplicates::summary(data.training.cache.duplicates()) {
+        println!("{duplicates}");
+    }
     for (split, name) in [(&data.training, "train on"), (&data.validation, "validate on")] {
         println!("{} windows of {} recordings to {name}", split.examples.len(), split.cache.len());
         let short = split.cache.too_short(split.window);

@@ -16,8 +16,11 @@
 //!
 //! The audio of a track is written before its line, and a line ends with a newline, so everything after the last
 //! complete line is left by an interruption and is dropped. All parts in the folder together are the cache; it cannot
-//! be opened before all of them are complete. Audio is memory-mapped.
+//! be opened before all of them are complete. Audio is memory-mapped. Tracks of a part with the same audio share it; of
+//! all tracks with the same audio, in any part, one is opened (`duplicates.rs`).
 
+use super::duplicates::{self, Duplicate};
+use super::track::{Labels, Track};
 use crate::error::{Result, TrainerError};
 use crate::files;
 use mmap_io::MemoryMappedFile;
@@ -71,46 +74,6 @@ impl Entry {
     }
 }
 
-/// A decoded recording: its position in the audio of its part, and its labels.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Track {
-    /// Name of the recording in the data set.
-    pub source: String,
-    /// The unit of the data split, which is held out as a whole: `training`, `validation` or `test` where the data set
-    /// has a split of its own, else a folder, a package of the corpus or a sound font.
-    pub group: String,
-    /// First sample, counted from the start of the part's audio.
-    pub offset: u64,
-    /// Length in samples.
-    pub samples: usize,
-    /// Labels of the whole track or of its segments.
-    pub labels: Labels,
-    /// The XXH3 hash of the audio in `audio.pcm`, in hexadecimal digits, which detects duplicates.
-    #[serde(rename = "fingerprint")]
-    pub audio_hash: String,
-}
-
-/// The labels of a track.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Labels {
-    /// One value per tag, 0 to 1, for the whole clip and thus for each of its windows.
-    Clip(Vec<f32>),
-    /// Segments with labels of their own.
-    Segments(Vec<Segment>),
-}
-
-/// A labelled segment of a track.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Segment {
-    /// First sample, counted from the start of the track.
-    pub start: usize,
-    /// Length in samples.
-    pub length: usize,
-    /// Pseudo-labels of the teachers: the probability of each tag.
-    pub probabilities: Vec<f32>,
-}
-
 /// The position of one training or evaluation window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Example {
@@ -139,10 +102,12 @@ pub struct Cache {
     /// Tags and sample rate.
     pub info: CacheInfo,
     tracks: Vec<(Track, Arc<PartAudio>)>,
+    duplicates: Vec<Duplicate>,
 }
 
 impl Cache {
-    /// Opens every track whose group `wanted` accepts, sorted by group and source.
+    /// Opens every track whose group `wanted` accepts, sorted by group and source. Audio that the cache has under several
+    /// names, in one part or in several, is opened once: see [`duplicates`](Self::duplicates).
     ///
     /// # Errors
     /// [`TrainerError`] where the folder is not a cache, a part is missing, incomplete or of another number of shards,
@@ -162,13 +127,19 @@ impl Cache {
                     let what = format!("the entry of {} does not fit the audio; prepare this part again", track.source);
                     return Err(TrainerError::content(&list, what));
                 }
-                if wanted(&track.group) {
-                    tracks.push((track, audio.clone()));
-                }
+                tracks.push((track, audio.clone()));
             }
         }
+        // Before the groups are chosen, because the same audio may be in another one.
+        let (mut tracks, duplicates) = duplicates::resolve(tracks);
+        tracks.retain(|(track, _)| wanted(&track.group));
         tracks.sort_by(|(a, _), (b, _)| (&a.group, &a.source).cmp(&(&b.group, &b.source)));
-        Ok(Self { info, tracks })
+        Ok(Self { info, tracks, duplicates })
+    }
+
+    /// The recordings of the whole cache that are left out, because another one has the same audio.
+    pub fn duplicates(&self) -> &[Duplicate] {
+        &self.duplicates
     }
 
     /// Number of tracks.

@@ -2,13 +2,17 @@
 
 pub mod batches;
 pub mod cache;
+pub mod duplicates;
 mod source;
 mod split;
+mod track;
 pub mod vocabularies;
 mod writer;
 
 pub use batches::{Batch, DataLoader, OnlineAugmentation, to_tensors};
-pub use cache::{Cache, CacheInfo, Example, Labels, Segment, Track};
+pub use cache::{Cache, CacheInfo, Example};
+pub use duplicates::Duplicate;
 pub use source::Source;
 pub use split::Split;
+pub use track::{Labels, Segment, Track};
 pub use writer::PartWriter;

@@ -1,10 +1,12 @@
 //! Writes one part of a cache; an interruption loses at most one track.
 
-use super::cache::{self, CacheInfo, Entry, Labels, Track};
+use super::cache::{self, CacheInfo, Entry};
+use super::source::Source;
+use super::track::{Labels, Track};
 use crate::error::{Result, TrainerError};
 use crate::files;
 use crate::reproducible;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -19,7 +21,8 @@ pub struct PartWriter {
     /// Bytes of the complete lines in `list`.
     list_bytes: u64,
     sources: HashSet<String>,
-    audio_hashes: HashSet<String>,
+    /// The first sample of the audio with each hash, and its length in samples.
+    known_audio: HashMap<String, (u64, usize)>,
 }
 
 impl PartWriter {
@@ -60,7 +63,7 @@ impl PartWriter {
             samples: 0,
             list_bytes: found.bytes,
             sources: HashSet::new(),
-            audio_hashes: HashSet::new(),
+            known_audio: HashMap::new(),
         };
         for entry in found.entries {
             if let Entry::Kept(track) = &entry {
@@ -70,7 +73,7 @@ impl PartWriter {
                     TrainerError::content(&list_path, what)
                 })?;
                 writer.samples = writer.samples.max(end);
-                writer.audio_hashes.insert(track.audio_hash.clone());
+                writer.known_audio.insert(track.audio_hash.clone(), (track.offset, track.samples));
             }
             writer.sources.insert(entry.source().to_owned());
         }
@@ -90,28 +93,42 @@ impl PartWriter {
         self.sources.contains(source)
     }
 
-    /// Adds a track, or skips it where the part has the same audio already. `samples` are mono, at the sample rate of
-    /// the cache; samples beyond full scale are clipped.
+    /// Adds a track. `samples` are mono, at the sample rate of the cache; samples beyond full scale are clipped.
+    /// `file_hash` is the XXH3 hash of its file. Where the part has the same audio already, the track shares it:
+    /// which of the two stays in the cache depends on all its parts, so [`Cache::open`](cache::Cache::open) decides.
     ///
     /// # Errors
     /// [`TrainerError::File`], for example on a full disk. The part stays usable: what is added next overwrites what was
     /// written incompletely.
-    pub fn add_track(&mut self, source: &str, group: &str, samples: &[f32], labels: Labels) -> Result<()> {
+    pub fn add_track(
+        &mut self,
+        source: &Source,
+        samples: &[f32],
+        labels: Labels,
+        file_hash: Option<String>,
+    ) -> Result<()> {
         let pcm = to_pcm(samples);
         let audio_hash = format!("{:016x}", reproducible::hash(&[&pcm]));
-        if self.audio_hashes.contains(&audio_hash) {
-            return self.skip(source, "the same audio as another track");
+        let known = self.known_audio.get(&audio_hash).filter(|(_, count)| *count == samples.len());
+        let offset = known.map_or(self.samples, |(offset, _)| *offset);
+        if offset == self.samples {
+            let path = self.folder.join("audio.pcm");
+            // A failed write may have left a part of a track after the last complete one.
+            let end = SeekFrom::Start(2 * self.samples);
+            self.audio.seek(end).and_then(|_| self.audio.write_all(&pcm)).map_err(TrainerError::file(&path))?;
         }
-        let path = self.folder.join("audio.pcm");
-        // A failed write may have left a part of a track after the last complete one.
-        let end = SeekFrom::Start(2 * self.samples);
-        self.audio.seek(end).and_then(|_| self.audio.write_all(&pcm)).map_err(TrainerError::file(&path))?;
-        let (offset, count) = (self.samples, samples.len());
-        let (source, group) = (source.to_owned(), group.to_owned());
-        let track = Track { source, group, offset, samples: count, labels, audio_hash: audio_hash.clone() };
+        let track = Track {
+            source: source.name.clone(),
+            group: source.group.clone(),
+            offset,
+            samples: samples.len(),
+            labels,
+            audio_hash: audio_hash.clone(),
+            file_hash,
+        };
         self.write_entry(&Entry::Kept(track))?;
-        self.samples += count as u64;
-        self.audio_hashes.insert(audio_hash);
+        self.samples = self.samples.max(offset + samples.len() as u64);
+        self.known_audio.insert(audio_hash, (offset, samples.len()));
         Ok(())
     }
 
@@ -165,10 +182,14 @@ mod tests {
         CacheInfo::new(vec!["tag".into()])
     }
 
+    fn source(name: &str) -> Source {
+        Source { name: name.into(), path: None, group: "training".into(), labels: None }
+    }
+
     /// A writer of the only part of a cache, with one track.
     fn with_one_track(cache: &Path) -> PartWriter {
         let mut writer = PartWriter::open(cache, &info(), 1, 1).unwrap();
-        writer.add_track("first", "training", &[0.1; 100], Labels::Clip(vec![1.0])).unwrap();
+        writer.add_track(&source("first"), &[0.1; 100], Labels::Clip(vec![1.0]), None).unwrap();
         writer
     }
 
@@ -194,7 +215,7 @@ mod tests {
         let mut writer = with_one_track(cache.path());
         let part = cache::part_folder(cache.path(), 1, 1);
         let add =
-            |writer: &mut PartWriter| writer.add_track("second", "training", &[0.2; 100], Labels::Clip(vec![0.0]));
+            |writer: &mut PartWriter| writer.add_track(&source("second"), &[0.2; 100], Labels::Clip(vec![0.0]), None);
         // Files that are open for reading only fail every write.
         let read_only = |name: &str| File::open(part.join(name)).unwrap();
         let audio = std::mem::replace(&mut writer.audio, read_only("audio.pcm"));

@@ -11,10 +11,12 @@ pub mod teachers;
 
 use crate::audio::decode_mono;
 use crate::data::cache::Entry;
-use crate::data::{CacheInfo, Labels, PartWriter, Source};
+use crate::data::duplicates::{self, Duplicate};
+use crate::data::{Cache, CacheInfo, Labels, PartWriter, Source};
 use crate::error::{Result, TrainerError};
 use crate::parallel;
 use crate::progress::progress_bar;
+use crate::reproducible;
 use shard::Shard;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -44,6 +46,9 @@ pub struct PrepareSummary {
     pub segments: usize,
     /// One line per skipped source, with the reason.
     pub skipped: Vec<String>,
+    /// The recordings that the cache leaves out because other parts have the same audio, in a sentence; `None` where
+    /// there are none or parts are missing.
+    pub duplicates_in_cache: Option<String>,
 }
 
 /// The result of labelling a source.
@@ -96,9 +101,10 @@ pub fn prepare_sources_with(
             }
             Err(reason) => (Vec::new(), LabelOutcome::Skipped(reason)),
         };
+        let file_hash = source.path.as_deref().and_then(|path| reproducible::hash_file(path).ok());
         let mut writer = writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let written = match outcome {
-            LabelOutcome::Labelled(labels) => writer.add_track(&source.name, &source.group, &samples, labels),
+            LabelOutcome::Labelled(labels) => writer.add_track(source, &samples, labels, file_hash),
             LabelOutcome::Skipped(reason) => writer.skip(&source.name, &reason),
         };
         bar.inc(1);
@@ -107,16 +113,24 @@ pub fn prepare_sources_with(
     bar.finish_and_clear();
     let entries = writer.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).finish()?;
     let mut summary = PrepareSummary::default();
+    let mut tracks = Vec::new();
     for entry in entries {
         match entry {
-            Entry::Kept(track) => {
-                summary.tracks += 1;
-                if let Labels::Segments(segments) = &track.labels {
-                    summary.segments += segments.len();
-                }
-            }
+            Entry::Kept(track) => tracks.push((track, ())),
             Entry::Skipped { source, reason } => summary.skipped.push(format!("{source}: {reason}")),
         }
+    }
+    let (tracks, duplicates) = duplicates::resolve(tracks);
+    summary.skipped.extend(duplicates.iter().map(Duplicate::to_string));
+    summary.tracks = tracks.len();
+    for (track, ()) in tracks {
+        if let Labels::Segments(segments) = track.labels {
+            summary.segments += segments.len();
+        }
+    }
+    // Other parts may not be complete yet; the last one that is completed reports on all.
+    if let (2.., Ok(cache)) = (shard.count, Cache::open(&options.cache, |_| true)) {
+        summary.duplicates_in_cache = duplicates::summary(cache.duplicates());
     }
     Ok(summary)
 }
