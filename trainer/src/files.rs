@@ -161,6 +161,11 @@ pub(crate) fn find_audio(folder: &Path) -> Result<Vec<PathBuf>> {
     find_files(folder, &AUDIO_EXTENSIONS)
 }
 
+/// Whether the extension of `path` is one of an audio file.
+pub(crate) fn is_audio(path: &Path) -> bool {
+    has_extension(path, &AUDIO_EXTENSIONS)
+}
+
 /// The path of a file below `folder` as a name that is the same on every system: its parts, joined by `/`.
 pub(crate) fn relative_name(path: &Path, folder: &Path) -> String {
     let relative = path.strip_prefix(folder).unwrap_or(path);

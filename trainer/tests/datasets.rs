@@ -7,7 +7,7 @@ use std::path::Path;
 use support::{magnatagatune as tree, tone};
 use tagvane_trainer::data::vocabularies::{MAGNATAGATUNE, MILLION_SONG};
 use tagvane_trainer::data::{Cache, Labels, Source};
-use tagvane_trainer::prepare::folder::{HoldOut, from_csv, from_folders};
+use tagvane_trainer::prepare::folder::{HoldOut, ListedSources, from_csv, from_folders};
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::prepare::{
     PrepareOptions, PrepareSummary, dataset_labels, magnatagatune, million_song, prepare_sources,
@@ -164,7 +164,7 @@ fn own_recordings_are_tagged_by_a_csv_file_or_by_folders() {
 
     let list = folder.path().join("list.csv");
     std::fs::write(&list, "path,group,tag\ndrums/two.wav,test,loud;dry\npads/three.wav,training,soft,dry\n").unwrap();
-    let (tags, sources) = from_csv(&list, &audio, NO_HOLD_OUT).unwrap();
+    let ListedSources { tags, sources, .. } = from_csv(&list, &audio, None, NO_HOLD_OUT).unwrap();
     assert_eq!(tags, ["dry", "loud", "soft"]);
     assert_eq!((sources[0].group.as_str(), sources[1].labels.as_deref()), ("test", Some(&[1.0, 0.0, 1.0][..])));
     let cache = folder.path().join("cache");
@@ -176,25 +176,28 @@ fn own_recordings_are_tagged_by_a_csv_file_or_by_folders() {
     assert!(other.contains("other tags"), "{other}");
 
     // Where the column of the groups is empty, the group is drawn.
+    ["a.wav", "b.wav", "c.wav"].iter().for_each(|name| std::fs::write(audio.join(name), b"").unwrap());
     std::fs::write(&list, "path,group,tag\na.wav,,soft\nb.wav, validation ,soft\n").unwrap();
-    let (_, sources) = from_csv(&list, &audio, HoldOut { validation: 0.0, test: 1.0 }).unwrap();
+    let sources = from_csv(&list, &audio, None, HoldOut { validation: 0.0, test: 1.0 }).unwrap().sources;
     assert_eq!([&sources[0].group, &sources[1].group], ["test", "validation"]);
 
     for (text, word) in [
         ("", "no recording here has a tag"),
         ("a.wav,\n", "no recording here"),
         (",soft\n", "line 1: there is no path"),
-        ("path,group,tag\n\"a\nb.wav\",test,soft\nc.wav,valid,soft\n", "line 4: the group \"valid\""),
+        ("path,group,tag\n\"a\nb.wav\",test,soft\nc.wav,held,soft\n", "line 4: the group \"held\""),
     ] {
         std::fs::write(&list, text).unwrap();
-        let message = from_csv(&list, &audio, NO_HOLD_OUT).unwrap_err().to_string();
+        let message = from_csv(&list, &audio, None, NO_HOLD_OUT).unwrap_err().to_string();
         assert!(message.contains(word), "{message}");
     }
     // Albums are not divided, and about the requested fractions are held out.
     let hold_out = HoldOut { validation: 0.3, test: 0.3 };
     let lines: String = (0..900).map(|index| format!("album {}/{index}.wav,soft\n", index / 3)).collect();
     std::fs::write(&list, lines).unwrap();
-    let (_, sources) = from_csv(&list, &audio, hold_out).unwrap();
+    std::fs::create_dir(audio.join("album 7")).unwrap();
+    std::fs::write(audio.join("album 7/22.wav"), b"").unwrap();
+    let sources = from_csv(&list, &audio, None, hold_out).unwrap().sources;
     assert!(sources.chunks(3).all(|album| album.iter().all(|song| song.group == album[0].group)));
     for group in ["training", "validation", "test"] {
         let count = sources.iter().filter(|source| source.group == group).count();

@@ -9,6 +9,7 @@ use tagvane_trainer::data::{Labels, Source};
 use tagvane_trainer::network::Precision;
 use tagvane_trainer::prepare::augmented_copies::AugmentedCopies;
 use tagvane_trainer::prepare::folder::{self, HoldOut};
+use tagvane_trainer::prepare::list::Separator;
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::prepare::teachers::{self, PseudoLabeller, SEGMENT_LENGTH};
 use tagvane_trainer::prepare::{
@@ -42,10 +43,13 @@ pub(crate) enum PrepareCommand {
     },
     /// Your own recordings, with tags from a CSV file or from folder names
     Folder {
-        /// CSV file with one row per recording: its path below the audio folder, then its tags; a header `path,...` may
-        /// name a column `group` with training, validation or test
+        /// List of the recordings, their paths below the audio folder, and their tags: in words, in one line or several,
+        /// or one column of 0 and 1 per tag. A column `group` or `split` may have training, validation or test
         #[arg(long)]
         csv: Option<PathBuf>,
+        /// What separates the cells of the list: one character, or `tab` [default: detected]
+        #[arg(long, requires = "csv")]
+        separator: Option<Separator>,
         /// Minimum length of a recording in seconds; shorter ones are skipped
         #[arg(long, default_value_t = 3.0)]
         min_seconds: f64,
@@ -170,7 +174,7 @@ pub(crate) fn run(command: PrepareCommand) -> Result<()> {
             let options = audio.cache.options(million_song::SECONDS, Some(million_song::SECONDS))?;
             prepare_sources(&options, to_strings(&MILLION_SONG), &sources, dataset_labels)
         }
-        PrepareCommand::Folder { csv, min_seconds, validation_fraction, test_fraction, audio } => {
+        PrepareCommand::Folder { csv, separator, min_seconds, validation_fraction, test_fraction, audio } => {
             let hold_out = HoldOut { validation: validation_fraction, test: test_fraction };
             if !(hold_out.validation >= 0.0 && hold_out.test >= 0.0 && hold_out.validation + hold_out.test < 1.0) {
                 let what = "--validation-fraction and --test-fraction must leave something to train on; give numbers \
@@ -178,7 +182,11 @@ pub(crate) fn run(command: PrepareCommand) -> Result<()> {
                 return Err(TrainerError::Request(what.into()));
             }
             let (tags, sources) = match &csv {
-                Some(list) => folder::from_csv(list, &audio.folder, hold_out)?,
+                Some(list) => {
+                    let listed = folder::from_csv(list, &audio.folder, separator, hold_out)?;
+                    listed.notes.iter().for_each(|note| println!("{note}"));
+                    (listed.tags, listed.sources)
+                }
                 None => folder::from_folders(&audio.folder, hold_out)?,
             };
             println!("{} tags: {}", tags.len(), tags.join(", "));
@@ -233,7 +241,7 @@ pub(super) fn print_summary(summary: PrepareSummary) {
     summary.skipped.iter().for_each(|line| println!("skipped {line}"));
     let segments = if summary.segments > 0 { format!(" with {} segments", summary.segments) } else { String::new() };
     println!("{} recordings{segments} in this part, {} skipped", summary.tracks, summary.skipped.len());
-}
     if let Some(duplicates) = summary.duplicates_in_cache {
         println!("all parts: {duplicates}");
     }
+}

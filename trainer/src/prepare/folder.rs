@@ -1,15 +1,14 @@
 //! A data set of the user's own recordings, with tags from a CSV file or from folder names.
 
-use super::{line_of, require_any};
+use super::list::{Separator, TagList};
+use super::located::locate;
+use super::require_any;
 use crate::data::Source;
 use crate::error::{Result, TrainerError};
 use crate::files;
 use crate::reproducible;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-
-/// The groups of the split.
-const GROUPS: [&str; 3] = ["training", "validation", "test"];
 
 /// The fractions of the recordings that are held out.
 #[derive(Debug, Clone, Copy)]
@@ -36,54 +35,89 @@ impl HoldOut {
     }
 }
 
-/// A recording, its tags and its group.
+/// A recording, the label of each of its tags, and its group.
 struct TaggedFile {
     name: String,
     path: PathBuf,
     group: String,
-    tags: BTreeSet<String>,
+    labels: BTreeMap<String, f32>,
 }
 
-/// Reads recordings from a CSV file with one row per recording: the path below `audio`, then the tags, in one or more
-/// columns or separated by `;`. An optional header `path,...` may name a column `group` with the values training,
-/// validation or test; where it is empty, the group is drawn. Returns the tags, most frequent first, and the recordings.
+/// The recordings of a list.
+#[derive(Debug)]
+pub struct ListedSources {
+    /// The tags, most frequent first.
+    pub tags: Vec<String>,
+    /// The recordings.
+    pub sources: Vec<Source>,
+    /// How the list was understood, and what differs from the disk, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// Reads recordings from a list, whose paths start below `audio`. [`TagList`] says which forms it may have. The lines
+/// about one file are merged: each tag gets its largest label. Where the list states no group, it is drawn. A file that
+/// is not found is a source all the same, which is skipped when it is decoded.
 ///
 /// # Errors
-/// [`TrainerError`] where the file cannot be read, a row has no path or another group, or no recording has a tag.
-pub fn from_csv(list: &Path, audio: &Path, hold_out: HoldOut) -> Result<(Vec<String>, Vec<Source>)> {
-    let failed = |error: csv::Error| TrainerError::content(list, error.to_string());
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_path(list).map_err(failed)?;
-    let mut tagged = Vec::new();
-    let mut group_column = None;
-    for (row, record) in reader.records().enumerate() {
-        let record = record.map_err(failed)?;
-        if row == 0 && record.get(0).is_some_and(|first| first.eq_ignore_ascii_case("path")) {
-            group_column = record.iter().position(|name| name.eq_ignore_ascii_case("group"));
-            continue;
-        }
-        let line = line_of(&record);
-        let wrong = |what: String| TrainerError::content(list, format!("line {line}: {what}"));
-        let name = record.get(0).unwrap_or_default().trim();
-        if name.is_empty() {
-            return Err(wrong("there is no path in the first column; add it".into()));
-        }
-        let group = match group_column.and_then(|column| record.get(column)).unwrap_or_default().trim() {
-            "" => hold_out.group(name),
-            group if GROUPS.contains(&group) => group,
-            other => {
-                let groups = GROUPS.join(", ");
-                return Err(wrong(format!("the group \"{other}\" is none of {groups}; correct it or leave it empty")));
+/// [`TrainerError`] where the list cannot be read or is not clear, states two groups for a file, no recording has a tag,
+/// or none of the files exists.
+pub fn from_csv(list: &Path, audio: &Path, separator: Option<Separator>, hold_out: HoldOut) -> Result<ListedSources> {
+    let TagList { recordings, description } = TagList::read(list, separator)?;
+    let located = locate(&recordings, audio)?;
+    let mut tagged: Vec<TaggedFile> = Vec::new();
+    let mut known: HashMap<&Path, usize> = HashMap::new();
+    // The group that the list states for each file, and the line.
+    let mut stated: Vec<Option<(&str, u64)>> = Vec::new();
+    for (recording, (name, path)) in recordings.iter().zip(&located.files) {
+        let index = *known.entry(path).or_insert_with(|| {
+            let group = hold_out.group(name).to_owned();
+            tagged.push(TaggedFile { name: name.clone(), path: path.clone(), group, labels: BTreeMap::new() });
+            stated.push(None);
+            tagged.len() - 1
+        });
+        let file = &mut tagged[index];
+        match (recording.group, stated[index]) {
+            (Some(group), Some((other, line))) if group != other => {
+                let what = format!(
+                    "line {}: {name} is in the group {group}, but in {other} in line {line}; correct one of the lines",
+                    recording.line
+                );
+                return Err(TrainerError::content(list, what));
             }
-        };
-        let columns = record.iter().enumerate().skip(1).filter(|(column, _)| Some(*column) != group_column);
-        let tags: BTreeSet<String> = columns
-            .flat_map(|(_, text)| text.split(';'))
-            .map(|tag| tag.trim().to_owned())
-            .filter(|tag| !tag.is_empty())
-            .collect();
-        tagged.push(TaggedFile { name: name.to_owned(), path: audio.join(name), group: group.to_owned(), tags });
+            (Some(group), _) => {
+                group.clone_into(&mut file.group);
+                stated[index] = Some((group, recording.line));
+            }
+            (None, _) => {}
+        }
+        for (tag, label) in &recording.labels {
+            let known = file.labels.entry(tag.clone()).or_default();
+            *known = known.max(*label);
+        }
     }
-    sources(tagged, list)
+    let count = tagged.len();
+    let mut notes = vec![format!("{}: {description}", list.display())];
+    if count < recordings.len() {
+        let what = if count == 1 { "recording" } else { "recordings" };
+        notes.push(format!("lines about the same file are merged: {} lines, {count} {what}", recordings.len()));
+    }
+    let named: BTreeSet<&str> =
+        recordings.iter().flat_map(|recording| recording.labels.keys().map(String::as_str)).collect();
+    let (tags, sources) = sources(tagged, list)?;
+    let unused: Vec<&str> = named.into_iter().filter(|name| !tags.iter().any(|tag| tag == name)).collect();
+    if !unused.is_empty() {
+        notes.push(format!("no recording has the tags {}, so they are left out", unused.join(", ")));
+    }
+    if let Some(first) = located.missing.first().filter(|_| located.missing.len() == count) {
+        let what = format!(
+            "none of the {count} recordings is in {}, such as {first}; give with --audio the folder that the paths start \
+             from",
+            audio.display()
+        );
+        return Err(TrainerError::content(list, what));
+    }
+    notes.extend(located.notes);
+    Ok(ListedSources { tags, sources, notes })
 }
 
 /// Finds the recordings below `audio`; the names of the folders between `audio` and a recording are its tags. Returns
@@ -95,28 +129,29 @@ pub fn from_folders(audio: &Path, hold_out: HoldOut) -> Result<(Vec<String>, Vec
     let tagged_by_folders = |path: PathBuf| {
         let name = files::relative_name(&path, audio);
         let folders = name.rsplit_once('/').map_or("", |(folders, _)| folders);
-        let tags = folders.split('/').filter(|folder| !folder.is_empty()).map(str::to_owned).collect();
+        let tags = folders.split('/').filter(|folder| !folder.is_empty());
+        let labels = tags.map(|tag| (tag.to_owned(), 1.0)).collect();
         // Folders are tags here, so the split is by recording.
         let group = hold_out.group(&format!("{name}/")).to_owned();
-        TaggedFile { name, path, group, tags }
+        TaggedFile { name, path, group, labels }
     };
     sources(files::find_audio(audio)?.into_iter().map(tagged_by_folders).collect(), audio)
 }
 
 /// The tags of recordings, most frequent first, and the recordings as sources; `origin` lists them.
 fn sources(tagged: Vec<TaggedFile>, origin: &Path) -> Result<(Vec<String>, Vec<Source>)> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for tag in tagged.iter().flat_map(|recording| &recording.tags) {
-        *counts.entry(tag).or_default() += 1;
+    let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
+    for (tag, label) in tagged.iter().flat_map(|recording| &recording.labels).filter(|(_, label)| **label > 0.0) {
+        *sums.entry(tag).or_default() += f64::from(*label);
     }
-    let mut names: Vec<(&str, usize)> = counts.into_iter().collect();
-    names.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
+    let mut names: Vec<(&str, f64)> = sums.into_iter().collect();
+    names.sort_by(|(a, x), (b, y)| y.total_cmp(x).then(a.cmp(b)));
     let names: Vec<String> = names.into_iter().map(|(name, _)| name.to_owned()).collect();
     if names.is_empty() {
         return Err(TrainerError::content(origin, "no recording here has a tag; add tags"));
     }
-    let source = |TaggedFile { name, path, group, tags }| {
-        let labels = names.iter().map(|tag| f32::from(tags.contains(tag))).collect();
+    let source = |TaggedFile { name, path, group, labels }: TaggedFile| {
+        let labels = names.iter().map(|tag| labels.get(tag).copied().unwrap_or(0.0)).collect();
         Source { name, path: Some(path), group, labels: Some(labels) }
     };
     let sources = require_any(tagged.into_iter().map(source).collect(), origin)?;

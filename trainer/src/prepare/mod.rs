@@ -1,7 +1,10 @@
 //! `prepare`: decodes and labels the recordings of a data set into a cache.
 
+mod audio_index;
 pub mod augmented_copies;
 pub mod folder;
+pub mod list;
+mod located;
 pub mod magnatagatune;
 pub mod million_song;
 pub mod offline_augmentation;

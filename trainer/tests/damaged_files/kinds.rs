@@ -166,9 +166,12 @@ pub(crate) fn kinds(desk: &Path, root: &Path) -> Vec<Kind> {
 
     let list = desk.join("list.csv");
     fs::write(&list, "path,group,tag\none.wav,training,guitar;slow\n\"two, too.wav\",test,drums\n").unwrap();
+    let audio = desk.join("audio");
+    fs::create_dir_all(&audio).unwrap();
+    ["one.wav", "two, too.wav"].iter().for_each(|name| fs::write(audio.join(name), b"").unwrap());
     let of = list.clone();
     let nothing = HoldOut { validation: 0.0, test: 0.0 };
-    kind("list", list, Box::new(move || from_csv(&of, Path::new("audio"), nothing).map(drop)));
+    kind("list", list, Box::new(move || from_csv(&of, &audio, None, nothing).map(drop)));
 
     for name in ["free-music.toml", "corpus.toml"] {
         let file = desk.join(name);
@@ -273,5 +276,10 @@ pub(crate) fn kinds(desk: &Path, root: &Path) -> Vec<Kind> {
         };
         kind(name, file, Box::new(decode));
     }
+    // Last, because the fuzzer's corpus numbers the kinds.
+    let table = desk.join("table.csv");
+    fs::write(&table, "clip_id\tguitar\tslow\tmp3_path\n7\t1\t0.5\tone.wav\n8\tFalse\t1\ttwo, too.wav\n").unwrap();
+    let (of, audio) = (table.clone(), desk.join("audio"));
+    kind("table", table, Box::new(move || from_csv(&of, &audio, None, nothing).map(drop)));
     kinds
 }
