@@ -1,5 +1,6 @@
 //! `test`: all checks, the fast ones first.
 
+use crate::paths::target_folder;
 use crate::{bundle, imports, python, run, system, test_data};
 use anyhow::{Context as _, Result, ensure};
 use std::io::{BufRead as _, BufReader};
