@@ -1,4 +1,4 @@
-//! Mixes the channels of a host down to one, on the audio thread.
+//! Mixes the channels of a host, or of a recording, down to one; real-time safe.
 //!
 //! The mix is the mean of all channels. If they cancel, as a stereo track does with the polarity of one
 //! side inverted, little of the signal is left; then the loudest channel alone is used. The choice depends
@@ -46,8 +46,8 @@ struct Energies {
     channels: [u64; MAX_CHANNELS],
 }
 
-/// Mixes blocks down to one channel.
-pub(crate) struct Downmix {
+/// Mixes blocks down to one channel: their mean, or the loudest channel where they cancel.
+pub struct Downmix {
     /// Frames from one decision to the next.
     interval: usize,
     /// Frames since the last decision.
@@ -62,8 +62,8 @@ pub(crate) struct Downmix {
 }
 
 impl Downmix {
-    /// A downmix for a host that runs at `rate` hertz.
-    pub(crate) fn new(rate: f64) -> Self {
+    /// A downmix of audio at `rate` hertz.
+    pub fn new(rate: f64) -> Self {
         Self {
             interval: ((rate / DECISIONS) as usize).max(1),
             position: 0,
@@ -81,13 +81,13 @@ impl Downmix {
     }
 
     /// The only channel that is used, from 0; `None` while the mean of all is used.
-    pub(crate) fn channel(&self) -> Option<usize> {
+    pub fn channel(&self) -> Option<usize> {
         self.channel
     }
 
     /// Mixes the frames from `first` on until `mono` is full or a decision is due. Returns the number of
     /// frames. Channels beyond [`MAX_CHANNELS`] are ignored. A sample that is not finite counts as zero.
-    pub(crate) fn process<C: AsRef<[f32]>>(&mut self, channels: &[C], first: usize, mono: &mut [f32]) -> usize {
+    pub fn process<C: AsRef<[f32]>>(&mut self, channels: &[C], first: usize, mono: &mut [f32]) -> usize {
         let channels = &channels[..channels.len().min(MAX_CHANNELS)];
         let frames = mono.len().min(self.interval - self.position).min(MAX_FRAMES);
         let mono = &mut mono[..frames];

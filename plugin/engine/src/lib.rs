@@ -33,7 +33,7 @@ mod workers;
 pub use analyzer::{Analyzer, RenderMode};
 pub use audio_queue::AudioProducer;
 pub use board::TagBoard;
-pub use downmix::MAX_CHANNELS;
+pub use downmix::{Downmix, MAX_CHANNELS};
 pub use engine::Engine;
 pub use library::{LibraryEntry, ModelLibrary, ModelSummary};
 pub use model::{

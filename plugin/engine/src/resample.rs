@@ -113,22 +113,65 @@ impl Resampler {
         }
     }
 
-    /// Resamples a whole recording and compensates the delay: sample `i` of the result is at `i / to`
-    /// seconds, to within half a sample and, at a rate whose ratio is approximated, 5e-5 of the time.
-    pub fn resample_all(mut self, samples: &[f32]) -> Vec<f32> {
-        let (from, to) = self.ratio;
-        let length = (samples.len() as u64 * to as u64).div_ceil(from as u64) as usize;
-        let delay = self.delay();
-        let mut resampled = Vec::with_capacity(length + delay + self.output.len());
-        self.push(samples, |block| resampled.extend_from_slice(block));
-        // Flushes the pending input.
-        let silence = vec![0.0; self.input.len().max(1)];
-        while resampled.len() < length + delay {
-            self.push(&silence, |block| resampled.extend_from_slice(block));
-        }
-        resampled.drain(..delay);
-        resampled.truncate(length);
+    /// Resamples a whole recording and compensates the delay, as a [`RecordingResampler`] does.
+    pub fn resample_all(self, samples: &[f32]) -> Vec<f32> {
+        let mut resampler = RecordingResampler::new(self);
+        let mut resampled = Vec::with_capacity(resampler.length_of(samples.len() as u64) as usize);
+        resampler.push(samples, |block| resampled.extend_from_slice(block));
+        resampler.finish(|block| resampled.extend_from_slice(block));
         resampled
+    }
+}
+
+/// Resamples a recording as its samples arrive, and compensates the delay: sample `i` of the result is at `i / to`
+/// seconds, to within half a sample and, at a rate whose ratio is approximated, 5e-5 of the time.
+pub struct RecordingResampler {
+    resampler: Resampler,
+    /// Samples of input.
+    taken: u64,
+    /// Samples of output that are still to be left out, the delay.
+    skip: usize,
+    /// Samples of output.
+    given: u64,
+}
+
+impl RecordingResampler {
+    /// A resampler for one recording; `resampler` has no pending input.
+    pub fn new(resampler: Resampler) -> Self {
+        let skip = resampler.delay();
+        Self { resampler, taken: 0, skip, given: 0 }
+    }
+
+    /// Samples of output that a recording of `samples` samples gives.
+    fn length_of(&self, samples: u64) -> u64 {
+        let (from, to) = self.resampler.ratio;
+        (u128::from(samples) * to as u128).div_ceil(from as u128) as u64
+    }
+
+    /// Resamples the next samples and passes each finished block of output to `sink`, in order.
+    pub fn push(&mut self, samples: &[f32], mut sink: impl FnMut(&[f32])) {
+        let Self { resampler, taken, skip, given } = self;
+        *taken += samples.len() as u64;
+        resampler.push(samples, |block| {
+            let skipped = block.len().min(*skip);
+            *skip -= skipped;
+            *given += (block.len() - skipped) as u64;
+            sink(&block[skipped..]);
+        });
+    }
+
+    /// Ends the recording and passes the rest of the output to `sink`.
+    pub fn finish(mut self, mut sink: impl FnMut(&[f32])) {
+        let length = self.length_of(self.taken);
+        let silence = vec![0.0; self.resampler.input.len().max(1)];
+        while self.given < length {
+            let mut rest = (length - self.given) as usize;
+            self.push(&silence, |block| {
+                let count = block.len().min(rest);
+                rest -= count;
+                sink(&block[..count]);
+            });
+        }
     }
 }
 
@@ -235,6 +278,37 @@ mod tests {
         let expected = run(10_000);
         for block in [1, 64, 333, 4_096] {
             assert_eq!(run(block), expected, "blocks of {block}");
+        }
+    }
+
+    /// The result of an implementation that knows the whole recording.
+    fn resample_at_once(samples: &[f32], from: f64, to: f64) -> Vec<f32> {
+        let mut resampler = Resampler::new(from, to).unwrap();
+        let (length, delay) = ((samples.len() as f64 * to / from).ceil() as usize, resampler.delay());
+        let mut padded = samples.to_vec();
+        padded.resize(samples.len() + 20_000, 0.0);
+        let mut resampled = Vec::new();
+        resampler.push(&padded, |block| resampled.extend_from_slice(block));
+        resampled[delay..delay + length].to_vec()
+    }
+
+    #[test]
+    fn a_recording_in_blocks_gives_the_samples_of_the_whole() {
+        for (from, to) in [(44_100.0, 22_050.0), (48_000.0, 22_050.0), (22_050.0, 16_000.0), (22_050.0, 22_050.0)] {
+            for length in [0, 1, 255, 256, 257, 640, 6_397] {
+                let samples: Vec<f32> = (0..length).map(|i| ((i * 7919) % 2003) as f32 / 2003.0 - 0.5).collect();
+                let expected = resample_at_once(&samples, from, to);
+                assert_eq!(Resampler::new(from, to).unwrap().resample_all(&samples), expected);
+                for block in [1, 333, 4_096] {
+                    let mut resampler = RecordingResampler::new(Resampler::new(from, to).unwrap());
+                    let mut resampled = Vec::new();
+                    for input in samples.chunks(block) {
+                        resampler.push(input, |output| resampled.extend_from_slice(output));
+                    }
+                    resampler.finish(|output| resampled.extend_from_slice(output));
+                    assert_eq!(resampled, expected, "{length} samples from {from} to {to} Hz in blocks of {block}");
+                }
+            }
         }
     }
 
