@@ -1,5 +1,9 @@
 //! A decoded recording.
 
+use crate::error::AudioError;
+use crate::stream::AudioStream;
+use std::path::Path;
+
 /// A decoded recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recording {
@@ -31,4 +35,22 @@ impl Recording {
             .map(|frame| self.channels.iter().map(|channel| channel[frame]).sum::<f32>() * scale)
             .collect()
     }
+}
+
+/// Decodes the file at `path` into memory, all blocks of an [`AudioStream`].
+///
+/// # Errors
+/// [`AudioError`] where the file cannot be opened or nothing in it can be decoded.
+pub fn read(path: &Path) -> Result<Recording, AudioError> {
+    let mut stream = AudioStream::open(path)?;
+    let mut channels = vec![Vec::new(); stream.channels()];
+    while let Some(block) = stream.next_block() {
+        channels.iter_mut().zip(block).for_each(|(channel, samples): (&mut Vec<f32>, _)| channel.extend(samples));
+    }
+    Ok(Recording {
+        channels,
+        sample_rate: stream.sample_rate(),
+        notice: stream.notice(),
+        is_by_ffmpeg: stream.is_by_ffmpeg(),
+    })
 }

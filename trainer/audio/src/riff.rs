@@ -37,6 +37,11 @@ impl WavFile {
         Ok(wav)
     }
 
+    /// Whether a length that Symphonia computes of the header is wrong.
+    pub(crate) fn is_corrected(&self) -> bool {
+        !self.corrections.is_empty()
+    }
+
     /// Reads the chunks before the samples and corrects their sizes.
     fn correct(&mut self, file: &mut File) -> Result<()> {
         file.seek(SeekFrom::Start(0))?;
