@@ -11,7 +11,7 @@ pub mod subprocess;
 pub use tagvane_host::testing::{FIRST_SLOT, FIRST_TAG, WRITE, bundle, is_slot};
 
 use std::path::PathBuf;
-use tagvane_audio::Recording;
+use tagvane_audio::{AudioStream, Recording};
 use tagvane_host::testing::edit_state;
 use tagvane_host::{HostError, ParameterChange, Session, Setup};
 
@@ -54,6 +54,14 @@ pub fn clip_path(name: &str) -> PathBuf {
 /// If it cannot be decoded.
 pub fn clip(name: &str) -> Recording {
     tagvane_audio::read(&clip_path(name)).expect("the clip decodes")
+}
+
+/// Opens a clip.
+///
+/// # Panics
+/// If it cannot be decoded.
+pub fn clip_stream(name: &str) -> AudioStream {
+    AudioStream::open(&clip_path(name)).expect("the clip decodes")
 }
 
 /// Loads the plugin of a format, without starting it.

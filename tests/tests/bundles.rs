@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use tagvane_host::player::{Playback, Summary, TagSnapshot, active_tags, is_bit_exact, play};
 use tagvane_host::{HostRequestCounts, Session, Setup};
 use tagvane_tests::{
-    CLIPS, FIRST_TAG, FORMATS, bounce_setup, clip, noise, open, send_noise, shipped_model, state_with_field,
+    CLIPS, FIRST_TAG, FORMATS, bounce_setup, clip, clip_stream, noise, open, send_noise, shipped_model,
+    state_with_field,
 };
 use tagvane_trainer::data::vocabularies::MAGNATAGATUNE;
 
@@ -15,7 +16,7 @@ fn play_clip(format: &str, name: &str, block: usize) -> (Vec<TagSnapshot>, Summa
     let mut session = open(format);
     let mut snapshots = Vec::new();
     let playback = Playback { block, fast: true, seconds: None };
-    let summary = play(session.as_mut(), format, &clip(name), playback, |_, snapshot, _| {
+    let summary = play(session.as_mut(), format, &mut clip_stream(name), playback, |_, snapshot, _| {
         snapshots.extend(snapshot.cloned());
         true
     });
@@ -201,7 +202,7 @@ fn playing_makes_no_edits_restarts_or_rescans() {
     for format in FORMATS {
         let mut session = open(format);
         let playback = Playback { block: 512, fast: true, seconds: None };
-        let summary = play(session.as_mut(), format, &clip("rock"), playback, |_, _, _| true).unwrap();
+        let summary = play(session.as_mut(), format, &mut clip_stream("rock"), playback, |_, _, _| true).unwrap();
         assert!(summary.announcements > 100, "{format}: only {} values were sent", summary.announcements);
         assert_eq!(session.request_counts(), HostRequestCounts::default(), "{format}");
     }

@@ -19,7 +19,7 @@ use tagvane_trainer::evaluation::{Clips, Unit, print};
 use tagvane_trainer::network::Network;
 use tagvane_trainer::prepare::folder::{HoldOut, from_folders};
 use tagvane_trainer::prepare::shard::Shard;
-use tagvane_trainer::prepare::{PrepareOptions, dataset_labels, prepare_sources};
+use tagvane_trainer::prepare::{PrepareOptions, prepare_labelled_sources};
 use tagvane_trainer::training::config::{Config, Optimiser};
 use tagvane_trainer::training::schedule::Schedule;
 use tagvane_trainer::training::{TrainingData, checkpoint, train};
@@ -52,7 +52,7 @@ fn train_folder(recordings: &Path, work: &Path, model: &Path) -> Result<()> {
     let cache = work.join("cache");
     let options =
         PrepareOptions { cache: cache.clone(), shard: Shard::WHOLE, min_seconds: 3.0, max_seconds: None, jobs };
-    let summary = prepare_sources(&options, tags, &sources, dataset_labels)?;
+    let summary = prepare_labelled_sources(&options, tags, &sources)?;
     for line in &summary.skipped {
         println!("{line}");
     }

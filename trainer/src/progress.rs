@@ -1,6 +1,10 @@
 //! Progress bars.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::path::Path;
+
+/// Files of at least this many seconds have a bar of their own.
+const LONG_FILE: f64 = 600.0;
 
 /// A progress bar over `total` items, which are called `name` in the plural; `done` of them are done already.
 pub fn progress_bar(total: usize, done: usize, name: &str) -> ProgressBar {
@@ -11,4 +15,69 @@ pub fn progress_bar(total: usize, done: usize, name: &str) -> ProgressBar {
     // The time left is estimated from what is done from now on.
     bar.reset_eta();
     bar
+}
+
+/// A progress bar over recordings, and above it one for each long file that is decoded.
+pub struct RecordingBars {
+    all: MultiProgress,
+    recordings: ProgressBar,
+}
+
+impl RecordingBars {
+    /// Draws the bar over `total` recordings.
+    pub fn new(total: usize) -> Self {
+        let all = MultiProgress::new();
+        let recordings = all.add(progress_bar(total, 0, "recordings"));
+        Self { all, recordings }
+    }
+
+    /// The progress within `file`.
+    pub fn file<'a>(&'a self, file: &'a Path) -> FileProgress<'a> {
+        FileProgress { bars: self, file, bar: None }
+    }
+
+    /// Prints an error above the bars.
+    pub fn print_error(&self, message: &str) {
+        self.all.suspend(|| eprintln!("{message}"));
+    }
+
+    /// Counts one more recording as done.
+    pub fn inc(&self) {
+        self.recordings.inc(1);
+    }
+
+    /// Removes the bars.
+    pub fn finish(self) {
+        self.recordings.finish_and_clear();
+    }
+}
+
+/// The progress within a file; its bar is removed with it.
+pub struct FileProgress<'a> {
+    bars: &'a RecordingBars,
+    file: &'a Path,
+    /// `None` until the file is known to be long.
+    bar: Option<ProgressBar>,
+}
+
+impl FileProgress<'_> {
+    /// Moves the bar to `seconds` of `stated` seconds. A file that does not state its length, or a short one, has none.
+    pub fn update(&mut self, seconds: f64, stated: Option<f64>) {
+        let Some(stated) = stated.filter(|stated| *stated >= LONG_FILE) else { return };
+        let bar = self.bar.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("{bar:30} {percent} % of {msg}, {eta} left")
+                .unwrap_or(ProgressStyle::default_bar());
+            let bar = self.bars.all.insert_before(&self.bars.recordings, ProgressBar::new(stated as u64));
+            bar.with_style(style).with_message(self.file.file_name().unwrap_or_default().to_string_lossy().into_owned())
+        });
+        bar.set_position(seconds as u64);
+    }
+}
+
+impl Drop for FileProgress<'_> {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
 }

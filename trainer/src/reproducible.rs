@@ -28,6 +28,28 @@ pub(crate) fn hash_file(path: &Path) -> std::io::Result<String> {
     Ok(format!("{:016x}", hasher.digest()))
 }
 
+/// Computes the [`hash`] of a single part that is not in memory as a whole.
+pub(crate) struct PartHasher(Xxh3Default);
+
+impl PartHasher {
+    /// Begins with a part of `length` bytes.
+    pub(crate) fn new(length: u64) -> Self {
+        let mut hasher = Xxh3Default::new();
+        hasher.update(&length.to_le_bytes());
+        Self(hasher)
+    }
+
+    /// Takes the next bytes.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash, after all bytes of the part.
+    pub(crate) fn finish(&self) -> u64 {
+        self.0.digest()
+    }
+}
+
 /// A random number generator seeded by `seed` and the recording's name.
 pub(crate) fn generator(seed: u64, recording: &str) -> ChaCha12Rng {
     ChaCha12Rng::seed_from_u64(hash(&[&seed.to_le_bytes(), recording.as_bytes()]))

@@ -9,9 +9,7 @@ use tagvane_trainer::data::vocabularies::{MAGNATAGATUNE, MILLION_SONG};
 use tagvane_trainer::data::{Cache, Labels, Source};
 use tagvane_trainer::prepare::folder::{HoldOut, ListedSources, from_csv, from_folders};
 use tagvane_trainer::prepare::shard::Shard;
-use tagvane_trainer::prepare::{
-    PrepareOptions, PrepareSummary, dataset_labels, magnatagatune, million_song, prepare_sources,
-};
+use tagvane_trainer::prepare::{PrepareOptions, PrepareSummary, magnatagatune, million_song, prepare_labelled_sources};
 
 const NO_HOLD_OUT: HoldOut = HoldOut { validation: 0.0, test: 0.0 };
 
@@ -21,7 +19,7 @@ fn options(cache: &Path, shard: Shard, min_seconds: f64) -> PrepareOptions {
 
 fn prepare(cache: &Path, tags: &[&str], sources: &[Source], min_seconds: f64) -> PrepareSummary {
     let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
-    prepare_sources(&options(cache, Shard::WHOLE, min_seconds), tags, sources, dataset_labels).unwrap()
+    prepare_labelled_sources(&options(cache, Shard::WHOLE, min_seconds), tags, sources).unwrap()
 }
 
 fn tags_of(cache: &Cache, index: usize) -> Vec<&str> {
@@ -171,7 +169,7 @@ fn own_recordings_are_tagged_by_a_csv_file_or_by_folders() {
     let names: Vec<&str> = tags.iter().map(String::as_str).collect();
     assert_eq!(prepare(&cache, &names, &sources, 3.0).tracks, 2);
     // A cache accepts one vocabulary only.
-    let other = prepare_sources(&options(&cache, Shard::WHOLE, 3.0), vec!["other".into()], &[], dataset_labels);
+    let other = prepare_labelled_sources(&options(&cache, Shard::WHOLE, 3.0), vec!["other".into()], &[]);
     let other = other.unwrap_err().to_string();
     assert!(other.contains("other tags"), "{other}");
 
@@ -250,7 +248,7 @@ fn shards_together_are_one_cache() {
     prepare(&whole, &["tag"], &sources, 1.0);
     let prepare_shard = |number, count| {
         let options = options(&parts, Shard { number, count }, 1.0);
-        prepare_sources(&options, vec!["tag".into()], &sources, dataset_labels)
+        prepare_labelled_sources(&options, vec!["tag".into()], &sources)
     };
     assert_eq!(prepare_shard(3, 3).unwrap().tracks, 1);
     assert_eq!(prepare_shard(1, 3).unwrap().tracks, 2);
@@ -286,7 +284,7 @@ fn an_interrupted_track_is_truncated_and_prepared_again() {
     // Missing audio is an error.
     std::fs::write(&audio, b"").unwrap();
     assert!(Cache::open(&cut, |_| true).is_err());
-    let again = prepare_sources(&options(&cut, Shard::WHOLE, 1.0), vec!["tag".into()], &sources, dataset_labels);
+    let again = prepare_labelled_sources(&options(&cut, Shard::WHOLE, 1.0), vec!["tag".into()], &sources);
     let again = again.unwrap_err().to_string();
     assert!(again.contains("missing at its end"), "{again}");
 }

@@ -10,9 +10,9 @@ use rand_chacha::ChaCha12Rng;
 use std::collections::HashMap;
 use std::path::Path;
 use support::tone;
-use tagvane_trainer::data::{Cache, CacheInfo, Labels, PartWriter, Source};
+use tagvane_trainer::data::{Cache, CacheInfo, Labels, PartWriter, Source, TrackAudio};
 use tagvane_trainer::prepare::shard::Shard;
-use tagvane_trainer::prepare::{PrepareOptions, dataset_labels, prepare_sources, prepare_sources_with};
+use tagvane_trainer::prepare::{LabelOutcome, PrepareOptions, prepare_labelled_sources, prepare_sources_with};
 
 const GROUPS: [&str; 3] = ["training", "validation", "test"];
 const TAGS: usize = 3;
@@ -36,7 +36,7 @@ fn write(root: &Path, given: &[Given]) {
         for track in given.iter().filter(|track| track.part == part) {
             let samples: Vec<f32> = (0..50 + u16::from(track.audio)).map(|index| f32::from(index) / 100.0).collect();
             let source = Source { name: track.name.clone(), path: None, group: track.group.into(), labels: None };
-            writer.add_track(&source, &samples, Labels::Clip(track.labels.clone()), None).unwrap();
+            writer.add_track(&source, TrackAudio::of(&samples), Labels::Clip(track.labels.clone()), None).unwrap();
         }
         writer.finish().unwrap();
     }
@@ -173,7 +173,7 @@ fn copies_of_a_file_and_other_files_of_its_audio_are_found_across_shards() {
     ];
     let prepare = |cache: &Path, number, count| {
         let tags = vec!["low".to_owned(), "high".to_owned()];
-        prepare_sources(&options(cache, Shard { number, count }), tags, &sources, dataset_labels).unwrap()
+        prepare_labelled_sources(&options(cache, Shard { number, count }), tags, &sources).unwrap()
     };
     let (one, two) = (path("one"), path("two"));
     let summary = prepare(&one, 1, 1);
@@ -216,7 +216,9 @@ fn altered_copies_of_one_file_are_not_in_two_groups() {
     for number in [2, 1] {
         let tags = vec!["low".to_owned(), "high".to_owned()];
         let options = options(&cache, Shard { number, count: 2 });
-        prepare_sources_with(&options, tags, &sources, altered, dataset_labels).unwrap();
+        let labels =
+            |source: &Source, _: &[f32]| Ok(LabelOutcome::Labelled(Labels::Clip(source.labels.clone().unwrap())));
+        prepare_sources_with(&options, tags, &sources, altered, labels).unwrap();
     }
     let cache = Cache::open(&cache, |_| true).unwrap();
     let names: Vec<&str> = (0..cache.len()).map(|index| cache.track(index).source.as_str()).collect();

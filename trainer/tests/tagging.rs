@@ -71,7 +71,7 @@ fn the_timeline_has_the_predictions_of_each_window() {
     for (seconds, hop, windows) in [(0.1_f32, None, 1), (2.0, None, 13), (2.0, Some(WINDOW as f64 / RATE), 7)] {
         let path = folder.path().join("tone.wav");
         tone(&path, 330.0, seconds);
-        let tagged = Tagger::new(model.clone(), hop).unwrap().tag(&path).unwrap();
+        let tagged = Tagger::new(model.clone(), hop).unwrap().tag(&path, |_, _| {}).unwrap();
         assert_eq!((&tagged.file, tagged.timeline.len()), (&path, windows));
         assert_eq!(tagged.tags, UNIQUE_TAGS);
         assert!((tagged.seconds - f64::from(seconds)).abs() < 1e-6);
@@ -97,6 +97,39 @@ fn the_timeline_has_the_predictions_of_each_window() {
     }
 }
 
+/// Regression: the mean of channels that cancel was analysed, which is silence.
+#[test]
+fn channels_that_cancel_are_tagged_as_one_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path());
+    let write = |name: &str, right: f32| {
+        let path = folder.path().join(name);
+        let spec = hound::WavSpec {
+            channels: 2,
+            sample_rate: 22_050,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+        for index in 0..3 * 22_050 {
+            let left = 10_000.0 * (index as f32 * 0.1).sin() * (index as f32 * 0.0003).sin();
+            writer.write_sample(left as i16).unwrap();
+            writer.write_sample((right * left) as i16).unwrap();
+        }
+        writer.finalize().unwrap();
+        path
+    };
+    let tagger = Tagger::new(model, None).unwrap();
+    let tag = |path: &Path| tagger.tag(path, |_, _| {}).unwrap().timeline;
+    let (in_phase, inverted) = (tag(&write("in-phase.wav", 1.0)), tag(&write("inverted.wav", -1.0)));
+    // The first decision falls after 0.1 s.
+    assert_ne!(in_phase[0], inverted[0]);
+    assert_eq!(in_phase[1..], inverted[1..]);
+    let errors = to_text(&self::tag(folder.path(), "inverted.wav in-phase.wav").stderr);
+    assert!(errors.contains("inverted.wav: its channels cancel, so channel 1 is used"), "{errors}");
+    assert!(!errors.contains("in-phase.wav"), "{errors}");
+}
+
 #[test]
 fn all_formats_agree_and_a_broken_file_is_skipped() {
     let folder = tempfile::tempdir().unwrap();
@@ -114,7 +147,7 @@ fn all_formats_agree_and_a_broken_file_is_skipped() {
     assert!(!errors.contains("notes.txt") && !errors.contains("song"), "{errors}");
 
     let tagger = Tagger::new(model, None).unwrap();
-    let expected = ["music/a/song.wav", "music/b/song.mp3"].map(|name| tagger.tag(&path(name)).unwrap());
+    let expected = ["music/a/song.wav", "music/b/song.mp3"].map(|name| tagger.tag(&path(name), |_, _| {}).unwrap());
     let documents = json(&path("out/all.json"));
     let (header, means) = csv(&path("out/means.csv"));
     assert_eq!(header[..1], ["file"]);

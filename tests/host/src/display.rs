@@ -3,7 +3,7 @@
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
 use std::path::Path;
-use tagvane_audio::Recording;
+use tagvane_audio::AudioStream;
 use tagvane_host::player::{Playback, Summary, TagSnapshot};
 
 /// The number of bars.
@@ -14,8 +14,8 @@ const LINE_INTERVAL: f64 = 1.0;
 
 /// Displays the strongest tags and the progress on stdout.
 pub(crate) struct Display {
-    /// The duration of the music.
-    seconds: f64,
+    /// The duration of the music, if it is known.
+    seconds: Option<f64>,
     /// The time of the last plain line.
     last_line: f64,
     /// `None` without a terminal.
@@ -29,18 +29,20 @@ struct Bars {
 
 impl Display {
     /// Prints a headline with the plugin's inference mode, and draws empty bars in a terminal.
-    pub(crate) fn new(file: &Path, recording: &Recording, playback: Playback, inference: Option<&str>) -> Self {
-        let duration = recording.seconds();
-        let seconds = playback.seconds.map_or(duration, |seconds| seconds.min(duration));
+    pub(crate) fn new(file: &Path, audio: &AudioStream, playback: Playback, inference: Option<&str>) -> Self {
+        let stated = audio.stated_frames().map(|frames| frames as f64 / f64::from(audio.sample_rate()));
+        // A file that does not state its length may be shorter than what is asked for.
+        let seconds = stated.map(|stated| playback.seconds.map_or(stated, |seconds| seconds.min(stated)));
+        let duration = seconds.map_or(String::new(), |seconds| format!(", {seconds:.1} s"));
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let inference = inference.map_or(String::new(), |inference| format!("; inference: {inference}"));
-        println!("{name}, {seconds:.1} s at {} Hz{inference}", recording.sample_rate);
+        println!("{name}{duration} at {} Hz{inference}", audio.sample_rate());
         let bars = std::io::stdout().is_terminal().then(Bars::new);
         Self { seconds, last_line: f64::NEG_INFINITY, bars }
     }
 
-    /// Displays a snapshot, if there is a new one, and the progress from 0 to 1.
-    pub(crate) fn update(&mut self, snapshot: Option<&TagSnapshot>, progress: f64) {
+    /// Displays a snapshot, if there is a new one, and the seconds that were played.
+    pub(crate) fn update(&mut self, snapshot: Option<&TagSnapshot>, time: f64) {
         let strongest = snapshot.map(|snapshot| {
             let mut tags: Vec<(&str, f64)> =
                 snapshot.tags.iter().map(|(name, value)| (name.as_str(), *value)).collect();
@@ -49,9 +51,8 @@ impl Display {
             tags
         });
         match (&self.bars, strongest) {
-            (Some(bars), strongest) => bars.draw(strongest.as_deref(), progress, self.seconds),
+            (Some(bars), strongest) => bars.draw(strongest.as_deref(), time, self.seconds),
             (None, Some(tags)) => {
-                let time = progress * self.seconds;
                 if time - self.last_line >= LINE_INTERVAL {
                     self.last_line = time;
                     let tags: Vec<String> =
@@ -82,13 +83,14 @@ impl Bars {
         Self { tags, progress: bar(1_000, "{msg:>14} {bar:40.dim}") }
     }
 
-    fn draw(&self, tags: Option<&[(&str, f64)]>, progress: f64, seconds: f64) {
+    fn draw(&self, tags: Option<&[(&str, f64)]>, time: f64, seconds: Option<f64>) {
         for (bar, (name, value)) in self.tags.iter().zip(tags.unwrap_or_default()) {
             bar.set_prefix((*name).to_owned());
             bar.set_position((value * 100.0).round() as u64);
         }
-        self.progress.set_message(format!("{:.1} / {seconds:.1} s", progress * seconds));
-        self.progress.set_position((progress * 1_000.0) as u64);
+        let Some(seconds) = seconds else { return self.progress.set_message(format!("{time:.1} s")) };
+        self.progress.set_message(format!("{time:.1} / {seconds:.1} s"));
+        self.progress.set_position((time / seconds * 1_000.0) as u64);
     }
 }
 

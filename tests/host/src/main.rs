@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tagvane_audio::Recording;
+use tagvane_audio::AudioStream;
 use tagvane_host::Session;
 use tagvane_host::player::{Playback, Summary, TagSnapshot, play, wait_for_model};
 
@@ -81,11 +81,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let file = arguments.file.as_ref().unwrap_or(&arguments.clip);
-    let recording = tagvane_audio::read(file)?;
-    if let Some(notice) = &recording.notice {
-        eprintln!("{}: {notice}", file.display());
-    }
-    if recording.is_by_ffmpeg {
+    let mut audio = AudioStream::open(file)?;
+    if audio.is_by_ffmpeg() {
         eprintln!("{}: decoded by ffmpeg", file.display());
     }
     let format = match arguments.format {
@@ -97,10 +94,13 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut session = tagvane_host::open(&bundle)?;
     let window = open_window(arguments, session.as_mut())?;
     let playback = Playback { block: arguments.block as usize, fast: arguments.fast, seconds: arguments.seconds };
-    let summary = stream(session.as_mut(), format, &recording, playback, file, json.as_mut(), &window)?;
+    let summary = stream(session.as_mut(), format, &mut audio, playback, file, json.as_mut(), &window)?;
     // The plugin's window must close before its parent.
     drop(session);
     drop(window);
+    if let Some(notice) = audio.notice() {
+        eprintln!("{}: {notice}", file.display());
+    }
     if let Some(json) = json {
         json.finish(&summary)?;
     }
@@ -108,21 +108,21 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Streams the recording, displays the tags and writes them to the JSON file.
+/// Plays the audio, displays the tags and writes them to the JSON file.
 fn stream(
     session: &mut dyn Session,
     format: &str,
-    recording: &Recording,
+    audio: &mut AudioStream,
     playback: Playback,
     file: &Path,
     mut json: Option<&mut JsonLines>,
     window: &Option<EditorWindow>,
 ) -> Result<Summary, Box<dyn std::error::Error>> {
     let inference = wait_for_model(session)?;
-    let mut display = Display::new(file, recording, playback, inference.as_deref());
+    let mut display = Display::new(file, audio, playback, inference.as_deref());
     let mut write_error = None;
-    let summary = play(session, format, recording, playback, |session, snapshot, progress| {
-        display.update(snapshot, progress);
+    let summary = play(session, format, audio, playback, |session, snapshot, seconds| {
+        display.update(snapshot, seconds);
         if let (Some(snapshot), Some(json)) = (snapshot, json.as_deref_mut())
             && let Err(error) = json.write(snapshot)
         {

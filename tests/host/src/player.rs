@@ -4,7 +4,7 @@ use crate::session::{HostError, Parameter, Session, Setup};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use tagvane_audio::Recording;
+use tagvane_audio::AudioStream;
 
 /// How a recording is played.
 #[derive(Debug, Clone, Copy)]
@@ -71,8 +71,8 @@ fn inference_mode(session: &mut dyn Session) -> Option<String> {
     session.text(output.id, value)
 }
 
-/// Plays `recording` through `session`, which it starts and stops. After each block it calls
-/// `on_block` with a snapshot if the plugin sent a value, and the progress from 0 to 1; playing
+/// Plays `audio` through `session`, which it starts and stops, as it is decoded. After each block
+/// it calls `on_block` with a snapshot if the plugin sent a value, and the seconds played; playing
 /// ends when `on_block` returns false.
 ///
 /// # Errors
@@ -80,27 +80,25 @@ fn inference_mode(session: &mut dyn Session) -> Option<String> {
 pub fn play(
     session: &mut dyn Session,
     format: &str,
-    recording: &Recording,
+    audio: &mut AudioStream,
     playback: Playback,
     mut on_block: impl FnMut(&mut dyn Session, Option<&TagSnapshot>, f64) -> bool,
 ) -> Result<Summary, HostError> {
-    let sample_rate = f64::from(recording.sample_rate);
+    let sample_rate = f64::from(audio.sample_rate());
     let mut names = BTreeMap::new();
     let mut snapshot = TagSnapshot { time: 0.0, tags: BTreeMap::new() };
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
     let (mut snapshots, mut announcements, mut is_exact) = (0_u64, 0, true);
 
-    let all_frames = recording.frames();
-    let frames = playback.seconds.map_or(all_frames, |seconds| all_frames.min((seconds * sample_rate) as usize));
-    // A stereo track: a mono file plays on both sides, as in a DAW.
-    let (left, right) = (&recording.channels[0], recording.channels.get(1).unwrap_or(&recording.channels[0]));
+    let frames = playback.seconds.map_or(usize::MAX, |seconds| (seconds * sample_rate) as usize);
+    let mut stereo = StereoBlocks { audio, pending: [Vec::new(), Vec::new()] };
     session.set_playing(true);
     session.start(Setup { sample_rate, max_block_frames: playback.block, channels: 2, offline: playback.fast })?;
     let started = Instant::now();
     let mut played = 0;
     while played < frames {
-        let count = playback.block.min(frames - played);
-        let input = [left, right].map(|channel| channel[played..played + count].to_vec());
+        let Some(input) = stereo.next(playback.block.min(frames - played)) else { break };
+        let count = input[0].len();
         // Not zeros, so that a sample that the plugin does not write is noticed.
         let mut output = vec![vec![f32::NAN; count]; 2];
         let changes = session.process(&input, &mut output)?;
@@ -128,7 +126,7 @@ pub fn play(
                 *sums.entry(name.clone()).or_default() += value;
             }
         }
-        if !on_block(session, has_changes.then_some(&snapshot), played as f64 / frames as f64) {
+        if !on_block(session, has_changes.then_some(&snapshot), seconds) {
             break;
         }
         if !playback.fast {
@@ -142,13 +140,33 @@ pub fn play(
     top.sort_by(|a, b| b.1.total_cmp(&a.1));
     Ok(Summary {
         format: format.to_owned(),
-        sample_rate: recording.sample_rate,
+        sample_rate: stereo.audio.sample_rate(),
         seconds: played as f64 / sample_rate,
         audio_bit_exact: is_exact,
         announcements,
         inference,
         top,
     })
+}
+
+/// The audio of a stereo track: a mono file plays on both sides, as in a DAW.
+struct StereoBlocks<'a> {
+    audio: &'a mut AudioStream,
+    /// What was decoded and not yet played.
+    pending: [Vec<f32>; 2],
+}
+
+impl StereoBlocks<'_> {
+    /// The next `frames` frames, fewer at the end; `None` after it.
+    fn next(&mut self, frames: usize) -> Option<[Vec<f32>; 2]> {
+        while self.pending[0].len() < frames {
+            let Some(channels) = self.audio.next_block() else { break };
+            self.pending[0].extend_from_slice(&channels[0]);
+            self.pending[1].extend_from_slice(channels.get(1).unwrap_or(&channels[0]));
+        }
+        let count = frames.min(self.pending[0].len());
+        (count > 0).then(|| self.pending.each_mut().map(|channel| channel.drain(..count).collect()))
+    }
 }
 
 /// Whether two blocks are bit-identical, NaNs included.

@@ -13,8 +13,8 @@ use tagvane_trainer::prepare::list::Separator;
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::prepare::teachers::{self, PseudoLabeller, SEGMENT_LENGTH};
 use tagvane_trainer::prepare::{
-    LabelOutcome, PrepareOptions, PrepareSummary, dataset_labels, magnatagatune, million_song, prepare_sources,
-    prepare_sources_with,
+    LabelOutcome, PrepareOptions, PrepareSummary, magnatagatune, million_song, prepare_labelled_sources,
+    prepare_sources, prepare_sources_with,
 };
 use tagvane_trainer::render::pieces::Pieces;
 use tagvane_trainer::render::voices::Voices;
@@ -167,12 +167,12 @@ pub(crate) fn run(command: PrepareCommand) -> Result<()> {
         PrepareCommand::Magnatagatune { annotations, keep_untagged, audio } => {
             let sources = magnatagatune::sources(&annotations, &audio.folder, keep_untagged)?;
             let options = audio.cache.options(magnatagatune::SECONDS, Some(magnatagatune::SECONDS))?;
-            prepare_sources(&options, to_strings(&MAGNATAGATUNE), &sources, dataset_labels)
+            prepare_labelled_sources(&options, to_strings(&MAGNATAGATUNE), &sources)
         }
         PrepareCommand::MillionSong { split, audio } => {
             let sources = million_song::sources(&split, &audio.folder, MILLION_SONG.len())?;
             let options = audio.cache.options(million_song::SECONDS, Some(million_song::SECONDS))?;
-            prepare_sources(&options, to_strings(&MILLION_SONG), &sources, dataset_labels)
+            prepare_labelled_sources(&options, to_strings(&MILLION_SONG), &sources)
         }
         PrepareCommand::Folder { csv, separator, min_seconds, validation_fraction, test_fraction, audio } => {
             let hold_out = HoldOut { validation: validation_fraction, test: test_fraction };
@@ -190,7 +190,7 @@ pub(crate) fn run(command: PrepareCommand) -> Result<()> {
                 None => folder::from_folders(&audio.folder, hold_out)?,
             };
             println!("{} tags: {}", tags.len(), tags.join(", "));
-            prepare_sources(&audio.cache.options(min_seconds, None)?, tags, &sources, dataset_labels)
+            prepare_labelled_sources(&audio.cache.options(min_seconds, None)?, tags, &sources)
         }
         PrepareCommand::PseudoLabelled(arguments) => prepare_pseudo_labelled(&arguments),
         PrepareCommand::Rendered(arguments) => prepare_rendered(&arguments),

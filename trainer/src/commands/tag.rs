@@ -5,7 +5,7 @@ use clap::Args;
 use std::path::PathBuf;
 use tagvane_engine::{InferenceMode, Model};
 use tagvane_trainer::prepare::shard::Shard;
-use tagvane_trainer::progress::progress_bar;
+use tagvane_trainer::progress::RecordingBars;
 use tagvane_trainer::tagging::{
     TaggedRecording, Tagger, find_recordings, label_file_names, write_csv, write_json, write_label_track,
     write_timeline_csv,
@@ -60,16 +60,17 @@ pub(crate) fn run(arguments: &TagArguments) -> Result<()> {
     let selected: Vec<(PathBuf, String)> = shard.select(all.into_iter().zip(names).collect());
     create_output_folders(arguments)?;
 
-    let bar = progress_bar(selected.len(), 0, "recordings");
+    let bars = RecordingBars::new(selected.len());
     let results = parallel::map(&selected, arguments.jobs, |(file, _)| {
-        let result = tagger.tag(file);
+        let mut progress = bars.file(file);
+        let result = tagger.tag(file, |seconds, stated| progress.update(seconds, stated));
         if let Err(error) = &result {
-            bar.suspend(|| eprintln!("skipped {error}"));
+            bars.print_error(&format!("skipped {error}"));
         }
-        bar.inc(1);
+        bars.inc();
         Ok(result.ok())
     })?;
-    bar.finish_and_clear();
+    bars.finish();
 
     let total = selected.len();
     let (names, tagged): (Vec<String>, Vec<TaggedRecording>) =

@@ -1,11 +1,13 @@
 //! Selects the recordings of a corpus: decodable, long enough and without duplicates.
 
 use super::packages::Package;
+use crate::audio::MixedStream;
 use crate::error::{Result, TrainerError};
 use crate::{files, parallel, reproducible};
 use rusty_chromaprint::{Configuration, Fingerprinter, match_fingerprints};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use tagvane_audio::AudioError;
 
 /// A recording of a corpus.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,13 +67,13 @@ pub(super) fn fingerprint_package(
             recording.excluded = Some(format!("the package list excludes {word}"));
             return Ok(fingerprinted);
         }
-        match tagvane_audio::read(path) {
-            Ok(audio) => {
-                recording.seconds = audio.seconds();
-                if recording.seconds < min_seconds {
+        match fingerprint(path) {
+            Ok((seconds, fingerprint)) => {
+                recording.seconds = seconds;
+                if seconds < min_seconds {
                     recording.excluded = Some(format!("shorter than {min_seconds} s"));
                 } else {
-                    fingerprinted.fingerprint = fingerprint(&audio);
+                    fingerprinted.fingerprint = fingerprint;
                 }
             }
             Err(error) => recording.excluded = Some(error.to_string()),
@@ -80,16 +82,26 @@ pub(super) fn fingerprint_package(
     })
 }
 
-/// The Chromaprint fingerprint of a recording; empty where it cannot be computed.
-fn fingerprint(audio: &tagvane_audio::Recording) -> Vec<u32> {
+/// The length in seconds of a recording, and its Chromaprint fingerprint, which is empty where it cannot be computed.
+///
+/// # Errors
+/// [`AudioError`] where it cannot be decoded.
+fn fingerprint(path: &Path) -> std::result::Result<(f64, Vec<u32>), AudioError> {
+    let mut stream = MixedStream::open(path)?;
     let mut fingerprinter = Fingerprinter::new(&Configuration::default());
-    if fingerprinter.start(audio.sample_rate, 1).is_err() {
-        return Vec::new();
+    let is_started = fingerprinter.start(stream.sample_rate(), 1).is_ok();
+    let mut integers: Vec<i16> = Vec::new();
+    while let Some(samples) = stream.next_block() {
+        if is_started {
+            integers.clear();
+            integers.extend(samples.iter().map(|sample| (sample.clamp(-1.0, 1.0) * 32_767.0) as i16));
+            fingerprinter.consume(&integers);
+        }
     }
-    let samples: Vec<i16> = audio.mono().iter().map(|sample| (sample.clamp(-1.0, 1.0) * 32_767.0) as i16).collect();
-    fingerprinter.consume(&samples);
-    fingerprinter.finish();
-    fingerprinter.fingerprint().to_vec()
+    if is_started {
+        fingerprinter.finish();
+    }
+    Ok((stream.seconds(), fingerprinter.fingerprint().to_vec()))
 }
 
 /// Excludes duplicates: the longest recording is kept, or the first one of equal length.
@@ -121,4 +133,37 @@ fn is_duplicate(shorter: &Fingerprinted, longer: &Fingerprinted) -> bool {
     let matched = match_fingerprints(&shorter.fingerprint, &longer.fingerprint, &configuration);
     let seconds: f32 = matched.unwrap_or_default().iter().map(|segment| segment.duration(&configuration)).sum();
     f64::from(seconds) >= DUPLICATE_FRACTION * shorter.recording.seconds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fingerprint_does_not_depend_on_the_blocks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("noise.wav");
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 32_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+        for index in 0..10 * 32_000_u32 {
+            writer.write_sample((index.wrapping_mul(2_654_435_761) >> 18) as i16 - 8_192).unwrap();
+        }
+        writer.finalize().unwrap();
+
+        let whole: Vec<i16> = tagvane_audio::read(&path).unwrap().channels[0]
+            .iter()
+            .map(|sample| (sample.clamp(-1.0, 1.0) * 32_767.0) as i16)
+            .collect();
+        let mut fingerprinter = Fingerprinter::new(&Configuration::default());
+        fingerprinter.start(32_000, 1).unwrap();
+        fingerprinter.consume(&whole);
+        fingerprinter.finish();
+        assert!(fingerprinter.fingerprint().len() > 30);
+        assert_eq!(fingerprint(&path).unwrap(), (10.0, fingerprinter.fingerprint().to_vec()));
+    }
 }

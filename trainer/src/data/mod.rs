@@ -6,6 +6,7 @@ pub mod duplicates;
 mod source;
 mod split;
 mod track;
+mod track_audio;
 pub mod vocabularies;
 mod writer;
 
@@ -15,4 +16,5 @@ pub use duplicates::Duplicate;
 pub use source::Source;
 pub use split::Split;
 pub use track::{Labels, Segment, Track};
+pub use track_audio::TrackAudio;
 pub use writer::PartWriter;

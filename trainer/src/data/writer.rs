@@ -3,9 +3,9 @@
 use super::cache::{self, CacheInfo, Entry};
 use super::source::Source;
 use super::track::{Labels, Track};
+use super::track_audio::TrackAudio;
 use crate::error::{Result, TrainerError};
 use crate::files;
-use crate::reproducible;
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -93,9 +93,9 @@ impl PartWriter {
         self.sources.contains(source)
     }
 
-    /// Adds a track. `samples` are mono, at the sample rate of the cache; samples beyond full scale are clipped.
-    /// `file_hash` is the XXH3 hash of its file. Where the part has the same audio already, the track shares it:
-    /// which of the two stays in the cache depends on all its parts, so [`Cache::open`](cache::Cache::open) decides.
+    /// Adds a track. `audio` is at the sample rate of the cache. `file_hash` is the XXH3 hash of its file. Where the part
+    /// has the same audio already, the track shares it: which of the two stays in the cache depends on all its parts, so
+    /// [`Cache::open`](cache::Cache::open) decides.
     ///
     /// # Errors
     /// [`TrainerError::File`], for example on a full disk. The part stays usable: what is added next overwrites what was
@@ -103,32 +103,32 @@ impl PartWriter {
     pub fn add_track(
         &mut self,
         source: &Source,
-        samples: &[f32],
+        mut audio: TrackAudio,
         labels: Labels,
         file_hash: Option<String>,
     ) -> Result<()> {
-        let pcm = to_pcm(samples);
-        let audio_hash = format!("{:016x}", reproducible::hash(&[&pcm]));
-        let known = self.known_audio.get(&audio_hash).filter(|(_, count)| *count == samples.len());
+        let path = self.folder.join("audio.pcm");
+        let audio_hash = audio.hash().map_err(TrainerError::file(&path))?;
+        let samples = audio.samples();
+        let known = self.known_audio.get(&audio_hash).filter(|(_, count)| *count == samples);
         let offset = known.map_or(self.samples, |(offset, _)| *offset);
         if offset == self.samples {
-            let path = self.folder.join("audio.pcm");
             // A failed write may have left a part of a track after the last complete one.
             let end = SeekFrom::Start(2 * self.samples);
-            self.audio.seek(end).and_then(|_| self.audio.write_all(&pcm)).map_err(TrainerError::file(&path))?;
+            self.audio.seek(end).and_then(|_| audio.copy_to(&mut self.audio)).map_err(TrainerError::file(&path))?;
         }
         let track = Track {
             source: source.name.clone(),
             group: source.group.clone(),
             offset,
-            samples: samples.len(),
+            samples,
             labels,
             audio_hash: audio_hash.clone(),
             file_hash,
         };
         self.write_entry(&Entry::Kept(track))?;
-        self.samples = self.samples.max(offset + samples.len() as u64);
-        self.known_audio.insert(audio_hash, (offset, samples.len()));
+        self.samples = self.samples.max(offset + samples as u64);
+        self.known_audio.insert(audio_hash, (offset, samples));
         Ok(())
     }
 
@@ -168,12 +168,6 @@ fn open(path: &Path) -> Result<File> {
     options.read(true).write(true).create(true).truncate(false).open(path).map_err(TrainerError::file(path))
 }
 
-/// Converts samples to 16-bit little-endian PCM.
-fn to_pcm(samples: &[f32]) -> Vec<u8> {
-    let sample = |value: &f32| (value * 32_767.0).round().clamp(-32_768.0, 32_767.0) as i16;
-    samples.iter().flat_map(|value| sample(value).to_le_bytes()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,7 +183,7 @@ mod tests {
     /// A writer of the only part of a cache, with one track.
     fn with_one_track(cache: &Path) -> PartWriter {
         let mut writer = PartWriter::open(cache, &info(), 1, 1).unwrap();
-        writer.add_track(&source("first"), &[0.1; 100], Labels::Clip(vec![1.0]), None).unwrap();
+        writer.add_track(&source("first"), TrackAudio::of(&[0.1; 100]), Labels::Clip(vec![1.0]), None).unwrap();
         writer
     }
 
@@ -214,8 +208,9 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let mut writer = with_one_track(cache.path());
         let part = cache::part_folder(cache.path(), 1, 1);
-        let add =
-            |writer: &mut PartWriter| writer.add_track(&source("second"), &[0.2; 100], Labels::Clip(vec![0.0]), None);
+        let add = |writer: &mut PartWriter| {
+            writer.add_track(&source("second"), TrackAudio::of(&[0.2; 100]), Labels::Clip(vec![0.0]), None)
+        };
         // Files that are open for reading only fail every write.
         let read_only = |name: &str| File::open(part.join(name)).unwrap();
         let audio = std::mem::replace(&mut writer.audio, read_only("audio.pcm"));

@@ -1,7 +1,7 @@
 //! Offline augmentation: altered copies of recordings, as sources of their own.
 
 use super::offline_augmentation::OfflineAugmentation;
-use super::{PrepareOptions, decode};
+use super::{PrepareOptions, decode_whole};
 use crate::data::Source;
 use crate::render::voices::Voices;
 use crate::reproducible;
@@ -60,10 +60,10 @@ impl<'a> AugmentedCopies<'a> {
     pub fn samples(&self, copy: &Source) -> Result<Vec<f32>, String> {
         let mut random = reproducible::generator(self.seed, &copy.name);
         let augmentation = OfflineAugmentation::draw(&mut random);
-        let samples = excerpt(decode(self.options, copy)?, &mut random);
+        let samples = excerpt(decode_whole(self.options, copy)?, &mut random);
         let other = augmentation.mix_gain.and_then(|_| {
             let other = self.groups.get(copy.group.as_str())?.choose(&mut random)?;
-            Some(excerpt(decode(self.options, other).ok()?, &mut random))
+            Some(excerpt(decode_whole(self.options, other).ok()?, &mut random))
         });
         let voice =
             augmentation.voice_gain.and(self.voices).map(|voices| voices.synthesize(&mut random)).transpose()?;

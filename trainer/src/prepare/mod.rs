@@ -12,15 +12,16 @@ pub mod shard;
 mod teacher;
 pub mod teachers;
 
-use crate::audio::decode_mono;
+use crate::audio::MonoStream;
 use crate::data::cache::Entry;
 use crate::data::duplicates::{self, Duplicate};
-use crate::data::{Cache, CacheInfo, Labels, PartWriter, Source};
+use crate::data::{Cache, CacheInfo, Labels, PartWriter, Source, TrackAudio};
 use crate::error::{Result, TrainerError};
 use crate::parallel;
 use crate::progress::progress_bar;
 use crate::reproducible;
 use shard::Shard;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tagvane_engine::SAMPLE_RATE;
@@ -74,7 +75,7 @@ pub fn prepare_sources(
     sources: &[Source],
     label: impl Fn(&Source, &[f32]) -> Result<LabelOutcome> + Sync,
 ) -> Result<PrepareSummary> {
-    prepare_sources_with(options, tags, sources, |source| decode(options, source), label)
+    prepare_sources_with(options, tags, sources, |source| decode_whole(options, source), label)
 }
 
 /// Like [`prepare_sources`], but takes the audio of a source from `samples`, mono at the sample rate of the cache,
@@ -89,6 +90,54 @@ pub fn prepare_sources_with(
     samples: impl Fn(&Source) -> std::result::Result<Vec<f32>, String> + Sync,
     label: impl Fn(&Source, &[f32]) -> Result<LabelOutcome> + Sync,
 ) -> Result<PrepareSummary> {
+    process(options, tags, sources, |source| {
+        Ok(match samples(source) {
+            Ok(samples) => match label(source, &samples)? {
+                LabelOutcome::Labelled(labels) => Prepared::Track(TrackAudio::of(&samples), labels),
+                LabelOutcome::Skipped(reason) => Prepared::Skipped(reason),
+            },
+            Err(reason) => Prepared::Skipped(reason),
+        })
+    })
+}
+
+/// Decodes sources whose labels the data set has into a cache, in bounded memory.
+///
+/// # Errors
+/// Those of [`prepare_sources`].
+pub fn prepare_labelled_sources(
+    options: &PrepareOptions,
+    tags: Vec<String>,
+    sources: &[Source],
+) -> Result<PrepareSummary> {
+    process(options, tags, sources, |source| {
+        let Some(labels) = source.labels.clone() else {
+            return Ok(Prepared::Skipped("the data set has no labels for it".into()));
+        };
+        let mut audio = TrackAudio::new(&options.cache);
+        let decoded =
+            decode(options, source, |samples| audio.push(samples).map_err(TrainerError::file(&options.cache)))?;
+        Ok(match decoded {
+            Ok(()) => Prepared::Track(audio, Labels::Clip(labels)),
+            Err(reason) => Prepared::Skipped(reason),
+        })
+    })
+}
+
+/// What is made of a source.
+enum Prepared {
+    Track(TrackAudio, Labels),
+    /// The reason why it is skipped.
+    Skipped(String),
+}
+
+/// Adds to a cache what `prepare` makes of each source of this shard that is not in it.
+fn process(
+    options: &PrepareOptions,
+    tags: Vec<String>,
+    sources: &[Source],
+    prepare: impl Fn(&Source) -> Result<Prepared> + Sync,
+) -> Result<PrepareSummary> {
     let shard = options.shard;
     let writer = PartWriter::open(&options.cache, &CacheInfo::new(tags), shard.number, shard.count)?;
     let selected = shard.select(sources.iter().collect());
@@ -97,18 +146,12 @@ pub fn prepare_sources_with(
     let bar = progress_bar(done.len() + missing.len(), done.len(), "recordings");
     let writer = Mutex::new(writer);
     parallel::map(&missing, options.jobs, |source| {
-        let (samples, outcome) = match samples(source) {
-            Ok(samples) => {
-                let outcome = label(source, &samples)?;
-                (samples, outcome)
-            }
-            Err(reason) => (Vec::new(), LabelOutcome::Skipped(reason)),
-        };
+        let prepared = prepare(source)?;
         let file_hash = source.path.as_deref().and_then(|path| reproducible::hash_file(path).ok());
         let mut writer = writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let written = match outcome {
-            LabelOutcome::Labelled(labels) => writer.add_track(source, &samples, labels, file_hash),
-            LabelOutcome::Skipped(reason) => writer.skip(&source.name, &reason),
+        let written = match prepared {
+            Prepared::Track(audio, labels) => writer.add_track(source, audio, labels, file_hash),
+            Prepared::Skipped(reason) => writer.skip(&source.name, &reason),
         };
         bar.inc(1);
         written
@@ -138,28 +181,46 @@ pub fn prepare_sources_with(
     Ok(summary)
 }
 
-/// The labels of the data set, for the `label` parameter of [`prepare_sources`].
-///
-/// # Errors
-/// Never.
-pub fn dataset_labels(source: &Source, _samples: &[f32]) -> Result<LabelOutcome> {
-    let labels = source.labels.clone();
-    let missing = || LabelOutcome::Skipped("the data set has no labels for it".into());
-    Ok(labels.map_or_else(missing, |labels| LabelOutcome::Labelled(Labels::Clip(labels))))
+/// Decodes the file of a source to mono samples at the sample rate of the cache: all of them in memory, or the reason
+/// why it is skipped.
+fn decode_whole(options: &PrepareOptions, source: &Source) -> std::result::Result<Vec<f32>, String> {
+    let mut samples = Vec::new();
+    let take = |block: &[f32]| {
+        samples.extend_from_slice(block);
+        Ok::<_, Infallible>(())
+    };
+    let Ok(decoded) = decode(options, source, take);
+    decoded.map(|()| samples)
 }
 
-/// Decodes the file of a source: mono samples at the sample rate of the cache, or the reason why it is skipped.
-fn decode(options: &PrepareOptions, source: &Source) -> std::result::Result<Vec<f32>, String> {
-    let path = source.path.as_deref().ok_or("it has no audio file")?;
-    let mut audio = decode_mono(path, SAMPLE_RATE).map_err(|error| error.to_string())?;
+/// Decodes the file of a source and passes its samples to `take`, mono at the sample rate of the cache. Decoding ends
+/// with the maximum length. The result within is the reason why it is skipped.
+///
+/// # Errors
+/// That of `take`.
+fn decode<E>(
+    options: &PrepareOptions,
+    source: &Source,
+    mut take: impl FnMut(&[f32]) -> std::result::Result<(), E>,
+) -> std::result::Result<std::result::Result<(), String>, E> {
     let PrepareOptions { min_seconds, max_seconds, .. } = options;
-    if audio.seconds < *min_seconds {
-        return Err(format!("only {:.1} s long, at least {min_seconds} s are required", audio.seconds));
+    let Some(path) = source.path.as_deref() else { return Ok(Err("it has no audio file".into())) };
+    let mut stream = match MonoStream::open(path, SAMPLE_RATE) {
+        Ok(stream) => stream,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let mut rest = max_seconds.map_or(usize::MAX, |seconds| (seconds * f64::from(SAMPLE_RATE)) as usize);
+    while rest > 0 || stream.seconds() < *min_seconds {
+        let Some(block) = stream.next_block() else { break };
+        let block = &block[..block.len().min(rest)];
+        rest -= block.len();
+        take(block)?;
     }
-    if let Some(max_seconds) = max_seconds {
-        audio.samples.truncate((max_seconds * f64::from(SAMPLE_RATE)) as usize);
+    let seconds = stream.seconds();
+    if seconds < *min_seconds {
+        return Ok(Err(format!("only {seconds:.1} s long, at least {min_seconds} s are required")));
     }
-    Ok(audio.samples)
+    Ok(Ok(()))
 }
 
 /// The line of a CSV file that a record starts in, from 1.

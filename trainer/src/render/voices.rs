@@ -63,7 +63,7 @@ impl Voices {
         let sound = folder.path().join("voice.wav");
         let command = if random.random() { sing(random, folder.path())? } else { speak(random) };
         run(command, &sound)?;
-        Ok(decode_mono(&sound, SAMPLE_RATE).map_err(|error| error.to_string())?.samples)
+        decode_mono(&sound, SAMPLE_RATE).map_err(|error| error.to_string())
     }
 }
 

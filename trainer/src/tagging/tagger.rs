@@ -1,6 +1,7 @@
 //! Inference over the windows of recordings, and what it gives.
 
-use crate::audio::{MonoAudio, decode_mono};
+use super::windows::WindowStream;
+use crate::audio::MonoStream;
 use crate::error::{Result, TrainerError};
 use crate::files;
 use serde::Serialize;
@@ -73,33 +74,35 @@ impl Tagger {
         &self.tags
     }
 
-    /// Decodes a recording, resamples it to the sample rate of the model and predicts its windows.
+    /// Decodes a recording, resamples it to the sample rate of the model and predicts its windows, in memory for two
+    /// windows. `on_progress` gets the seconds that are done, and the length that the file states.
     ///
     /// # Errors
     /// [`TrainerError`], which names the file, where it cannot be decoded or inference fails.
-    pub fn tag(&self, file: &Path) -> Result<TaggedRecording> {
-        let MonoAudio { samples, seconds } = decode_mono(file, self.model.sample_rate())?;
+    pub fn tag(&self, file: &Path, mut on_progress: impl FnMut(f64, Option<f64>)) -> Result<TaggedRecording> {
+        let mut stream = MonoStream::open(file, self.model.sample_rate())?;
         let (rate, window) = (f64::from(self.model.sample_rate()), self.model.window());
         let mut timeline = Vec::new();
-        for start in window_starts(samples.len(), window, self.hop) {
-            let mut input = samples[start..samples.len().min(start + window)].to_vec();
-            input.resize(window, 0.0);
-            let predicted = self.model.predict(&input);
+        let mut predict = |start: u64, samples: &[f32]| -> Result<()> {
+            let predicted = self.model.predict(samples);
             let probabilities = predicted.map_err(|error| TrainerError::content(file, error.to_string()))?;
-            let end = ((start + window) as f64 / rate).min(seconds);
+            let end = (start + window as u64) as f64 / rate;
             timeline.push(WindowPrediction { start: start as f64 / rate, end, probabilities });
+            Ok(())
+        };
+        let mut windows = WindowStream::new(window, self.hop);
+        while let Some(samples) = stream.next_block() {
+            windows.push(samples, &mut predict)?;
+            on_progress(stream.seconds(), stream.stated_seconds());
         }
+        let (start, last) = windows.finish();
+        predict(start, &last)?;
+        let seconds = stream.seconds();
+        timeline.iter_mut().for_each(|window| window.end = window.end.min(seconds));
         let sum = |tag: usize| timeline.iter().map(|window| f64::from(window.probabilities[tag])).sum::<f64>();
         let mean = (0..self.tags.len()).map(|tag| (sum(tag) / timeline.len() as f64) as f32).collect();
         Ok(TaggedRecording { file: file.to_owned(), seconds, tags: self.tags.clone(), mean, timeline })
     }
-}
-
-/// First samples of the windows of a recording: one window every hop, and a last one that ends with the recording. A
-/// recording shorter than a window has one window.
-fn window_starts(samples: usize, window: usize, hop: usize) -> Vec<usize> {
-    let last = samples.saturating_sub(window);
-    (0..last).step_by(hop).chain([last]).collect()
 }
 
 /// Lists recordings without duplicates: each given file with any extension, and all audio files below each given folder.
@@ -143,23 +146,6 @@ pub(super) fn make_unique(names: impl Iterator<Item = String>, key: impl Fn(&str
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_window_starts_every_hop_and_the_last_ends_with_the_recording() {
-        for (samples, hop, expected) in [
-            (1, 150, &[0][..]),
-            (299, 150, &[0]),
-            (300, 150, &[0]),
-            (301, 150, &[0, 1]),
-            (600, 150, &[0, 150, 300]),
-            (700, 150, &[0, 150, 300, 400]),
-            (600, 300, &[0, 300]),
-            (1_000, 600, &[0, 600, 700]),
-            (600, usize::MAX, &[0, 300]),
-        ] {
-            assert_eq!(window_starts(samples, 300, hop), expected, "{samples} samples, hop {hop}");
-        }
-    }
 
     #[test]
     fn equal_names_are_numbered() {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use tagvane_engine::Metadata;
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::corpus::packages::PackageList;
-use tagvane_trainer::data::{Cache, CacheInfo, Labels, PartWriter, Segment, Source};
+use tagvane_trainer::data::{Cache, CacheInfo, Labels, PartWriter, Segment, Source, TrackAudio};
 use tagvane_trainer::evaluation::{MetricConfig, read_predictions, read_weak_tags};
 use tagvane_trainer::export::{from_onnx, to_onnx};
 use tagvane_trainer::network::Network;
@@ -40,7 +40,7 @@ fn write_cache(root: &Path, segments: bool) {
         let labels =
             if segments { Labels::Segments(vec![segment(0), segment(3_000)]) } else { Labels::Clip(vec![0.0, 1.0]) };
         let source = Source { name: format!("track {track}"), path: None, group: "training".into(), labels: None };
-        writer.add_track(&source, &samples, labels, None).unwrap();
+        writer.add_track(&source, TrackAudio::of(&samples), labels, None).unwrap();
     }
     writer.finish().unwrap();
 }
