@@ -7,6 +7,7 @@ channel, 440, 1000, 1500, 2000, 2500, 3000 Hz. NAME.expected.json says how many 
 seconds, and the words of a notice or of an error. trainer/audio/tests/foreign_audio.rs compares them.
 """
 
+import base64
 import json
 import struct
 import subprocess
@@ -47,8 +48,76 @@ class Writer:
         run("ffmpeg", "-y", "-v", "error", "-f", "lavfi", "-i", source, *options, "-bitexact", self.path(name))
 
 
+def id3v2(version, frames):
+    """An ID3v2 tag of version 2, 3 or 4; frames are pairs of an identifier and the content."""
+    synchsafe = lambda size: bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
+    body = b""
+    for name, content in frames:
+        if version == 2:
+            body += name + struct.pack(">I", len(content))[1:] + content
+        else:
+            body += name + (synchsafe(len(content)) if version == 4 else struct.pack(">I", len(content))) + b"\0\0" + content
+    return b"ID3" + bytes([version, 0, 0]) + synchsafe(len(body)) + body
+
+
+def write_tagged(writer):
+    """Files with tags, covers and fields of other programs, all of which have to survive when a tag is added."""
+    cover = writer.path("cover.png")
+    run("ffmpeg", "-y", "-v", "error", "-f", "lavfi", "-i", "testsrc=s=16x16", "-frames:v", "1", "-bitexact", cover)
+    png = cover.read_bytes()
+    writer.ffmpeg("frames.mp3", "-c:a", "libmp3lame", "-b:a", "128k", "-id3v2_version", "0", "-write_xing", "0")
+    frames = writer.path("frames.mp3").read_bytes()
+    writer.path("frames.mp3").unlink()
+    text = lambda words: b"\0" + words.encode("latin1")
+    wide = lambda words: b"\1" + words.encode("utf-16")
+    common = [(b"TPE1", wide("Nöbody \u266b")), (b"TALB", text("Tones")), (b"TRCK", text("3/7")),
+              (b"COMM", b"\0eng\0a comment"), (b"COMM", b"\0deuiTunNORM\0 00000A2B"), (b"USLT", b"\0eng\0la la la"),
+              (b"TXXX", b"\0MusicBrainz Album Id\0" + b"0123-4567"), (b"TXXX", b"\0replaygain_track_gain\0-3.21 dB"),
+              (b"UFID", b"http://musicbrainz.org\0abcdef"), (b"POPM", b"me@example.org\0\xc4\0\0\0\7"),
+              (b"PRIV", b"WM/MediaClassPrimaryID\0\1\2\3\4"), (b"GEOB", b"\0application/x\0file\0what\0\5\6\7"),
+              (b"WXXX", b"\0where\0http://example.org"), (b"APIC", b"\0image/png\0\3front\0" + png),
+              (b"APIC", b"\0image/png\0\4back\0" + png[::-1]), (b"XABC", b"what only one program knows")]
+    year3 = [(b"TIT2", text("tagged")), (b"TYER", text("2003")), (b"TDAT", text("3112")), (b"TCON", text("(17)")), (b"TBPM", text("120"))]
+    year4 = [(b"TIT2", b"\3" + "tägged".encode()), (b"TDRC", text("2003-12-31")), (b"TCON", text("Rock\0Tones")), (b"TSOP", text("body, no")),
+             (b"CHAP", b"one\0" + struct.pack(">4I", 0, 250, 0xFFFFFFFF, 0xFFFFFFFF))]
+    old = [(b"TT2", text("tagged")), (b"TP1", wide("Nöbody")), (b"TYE", text("2003")), (b"COM", b"\0eng\0a comment"),
+           (b"PIC", b"\0PNG\3front\0" + png), (b"TXX", b"\0own\0field")]
+    tail = b"TAG" + b"tagged".ljust(30, b"\0") + b"Nobody".ljust(30, b"\0") + b"Tones".ljust(30, b"\0") + b"2003" + bytes(30) + b"\x11"
+    for name, version, items, end in (("tagged_v22.mp3", 2, old, b""), ("tagged_v23.mp3", 3, year3 + common, tail),
+                                      ("tagged_v23_sorted.mp3", 3, year3[:2] + common + [(b"TSOP", text("body, no"))], b""),
+                                      ("tagged_v24.mp3", 4, year4 + common, tail)):
+        writer.path(name).write_bytes(id3v2(version, items) + frames + end)
+        writer.expect(name)
+    items = [(b"Title", 0, "Tägged".encode()), (b"Genre", 0, b"Rock"), (b"Cover Art (Front)", 2, b"front.png\0" + png), (b"Own", 0, b"field")]
+    body = b"".join(struct.pack("<II", len(value), flags) + name + b"\0" + value for name, flags, value in items)
+    head, foot = (b"APETAGEX" + struct.pack("<IIII8x", 2000, len(body) + 32, len(items), flags) for flags in (0xA0000000, 0x80000000))
+    writer.path("tagged_ape.mp3").write_bytes(frames + head + body + foot + tail)
+    writer.expect("tagged_ape.mp3")
+    words = ["-metadata", "title=Tägged", "-metadata", "artist=Nöbody", "-metadata", "genre=Rock", "-metadata", "date=2003-12-31",
+             "-metadata", "comment=a comment", "-metadata", "MUSICBRAINZ_ALBUMID=0123-4567"]
+    for name, rate, options in (("tagged.wav", 22050, []), ("tagged.aiff", 22050, ["-write_id3v2", "1"]), ("tagged.wv", 22050, ["-c:a", "wavpack"])):
+        writer.ffmpeg(name, *words, *options, rate=rate)
+        if name.endswith("wv"):
+            writer.expect(name, rate=rate, seconds=None, without_ffmpeg="a WavPack file")
+        else:
+            writer.expect(name, rate=rate)
+    for name, codec in (("tagged.flac", "flac"), ("tagged.m4a", "aac")):
+        rate = 22050
+        sines = "|".join(f"0.3*sin(2*PI*{tone}*t)" for tone in TONES[:2])
+        run("ffmpeg", "-y", "-v", "error", "-f", "lavfi", "-i", f"aevalsrc={sines}:s={rate}:d={SECONDS}:c=stereo", "-i", cover, "-map", "0:a",
+            "-map", "1:v", "-c:v", "copy", "-c:a", codec, "-disposition:v", "attached_pic", "-bitexact", *words, writer.path(name))
+        writer.expect(name, rate=rate)
+    picture = struct.pack(">II", 3, 9) + b"image/png" + struct.pack(">I", 5) + b"front" + struct.pack(">5I", 16, 16, 24, 0, len(png)) + png
+    picture = ["-metadata", "METADATA_BLOCK_PICTURE=" + base64.b64encode(picture).decode()]
+    for name, codec, rate in (("tagged.ogg", "libvorbis", 44100), ("tagged.opus", "libopus", 48000)):
+        writer.ffmpeg(name, "-c:a", codec, *words, *picture, rate=rate)
+        writer.expect(name, rate=rate)
+    cover.unlink()
+
+
 def main(folder):
     writer = Writer(folder)
+    write_tagged(writer)
     make, expect = writer.ffmpeg, writer.expect
     wav = writer.path("tones.wav")
     make("tones.wav")

@@ -69,7 +69,7 @@ pub(crate) fn foreign() -> Result<()> {
     let mut script = Command::new(python::environment()?);
     run::command(script.arg(root().join("tests/foreign/make_audio.py")).arg(&folder))?;
     let mut test = Command::new(env!("CARGO"));
-    test.args(["test", "--release", "--workspace", "--test", "foreign_audio"]);
+    test.args(["test", "--release", "--workspace", "--test", "foreign_audio", "--test", "tag_files"]);
     run::command(test.env("TAGVANE_FOREIGN_AUDIO", folder))?;
     for (program, packages) in EXPORTERS {
         println!("== {program}");

@@ -5,6 +5,7 @@
 mod error;
 mod ffmpeg;
 mod kinds;
+mod metadata;
 mod opus;
 mod recording;
 mod riff;
@@ -12,5 +13,6 @@ mod stream;
 mod symphonia_reader;
 
 pub use error::AudioError;
+pub use metadata::metadata_values;
 pub use recording::{Recording, read};
 pub use stream::AudioStream;

@@ -15,6 +15,16 @@ use symphonia::core::units::Duration;
 /// The most packets with nothing but the padding of an encoder.
 const MAX_PADDING_PACKETS: usize = 2;
 
+/// Reads the header of `source`, whose name is `path`; `None` if the format is not known.
+pub(crate) fn open_format(source: Box<dyn MediaSource>, path: &Path) -> Option<Box<dyn FormatReader>> {
+    let mut hint = Hint::new();
+    if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
+        hint.with_extension(extension);
+    }
+    let stream = MediaSourceStream::new(source, Default::default());
+    symphonia::default::get_probe().probe(&hint, stream, Default::default(), Default::default()).ok()
+}
+
 /// Reads the packets of the default audio track one by one and decodes them.
 pub(crate) struct PacketReader {
     format: Box<dyn FormatReader>,
@@ -31,14 +41,7 @@ impl PacketReader {
     /// [`AudioError::NotAudio`] where the format or the codec is not known.
     pub(crate) fn new(source: Box<dyn MediaSource>, path: &Path) -> Result<Self, AudioError> {
         let not_audio = || AudioError::NotAudio { path: path.to_owned() };
-        let mut hint = Hint::new();
-        if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
-            hint.with_extension(extension);
-        }
-        let stream = MediaSourceStream::new(source, Default::default());
-        let format = symphonia::default::get_probe()
-            .probe(&hint, stream, Default::default(), Default::default())
-            .map_err(|_| not_audio())?;
+        let format = open_format(source, path).ok_or_else(not_audio)?;
         let (track, decoder) = Decoder::of_default_track(&*format).ok_or_else(not_audio)?;
         Ok(Self { format, track, decoder, packets_past_end: 0, damaged_packets: 0 })
     }

@@ -1,14 +1,14 @@
 //! `tag`: tags recordings with an ONNX tagger.
 
 use super::{available_threads, parse_probability};
-use clap::Args;
-use std::path::PathBuf;
+use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
 use tagvane_engine::{InferenceMode, Model};
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::progress::RecordingBars;
 use tagvane_trainer::tagging::{
-    TaggedRecording, Tagger, find_recordings, label_file_names, write_csv, write_json, write_label_track,
-    write_timeline_csv,
+    TagChange, TagWriter, TaggedRecording, Tagger, find_recordings, label_file_names, remove_abandoned_copies,
+    write_csv, write_json, write_label_track, write_timeline_csv,
 };
 use tagvane_trainer::{Result, TrainerError, parallel};
 
@@ -37,7 +37,16 @@ pub(crate) struct TagArguments {
     /// Hop between windows in seconds [default: half a window]
     #[arg(long, value_name = "SECONDS")]
     hop: Option<f64>,
-    /// Minimum probability of a tag in the label tracks, 0 to 1
+    /// Write the tags into the audio files themselves, beside all that is in them: print what would be written, or apply it
+    #[arg(long, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "dry-run")]
+    write: Option<WriteMode>,
+    /// With --write, also add these tags to the genres of a file where they reach the threshold; its own genres stay
+    #[arg(long, value_name = "TAG,...", value_delimiter = ',', requires = "write")]
+    genres: Vec<String>,
+    /// With --write, also process files that have the tags of this model with these settings already
+    #[arg(long, requires = "write")]
+    redo: bool,
+    /// Minimum probability of a tag in the label tracks and in the audio files, 0 to 1
     #[arg(long, default_value_t = 0.3, value_parser = parse_probability)]
     threshold: f32,
     /// Number of threads
@@ -46,6 +55,15 @@ pub(crate) struct TagArguments {
     /// Process shard K of N; read from the environment in a Slurm array; give /N in a Kubernetes indexed job
     #[arg(long, value_name = "K/N")]
     shard: Option<String>,
+}
+
+/// What `--write` does.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum WriteMode {
+    /// Print what would be written, and write nothing
+    DryRun,
+    /// Write the tags
+    Apply,
 }
 
 pub(crate) fn run(arguments: &TagArguments) -> Result<()> {
@@ -57,13 +75,25 @@ pub(crate) fn run(arguments: &TagArguments) -> Result<()> {
     let all = find_recordings(&arguments.files)?;
     // Named before sharding, so that all shards can write into one folder.
     let names = label_file_names(&all);
-    let selected: Vec<(PathBuf, String)> = shard.select(all.into_iter().zip(names).collect());
+    let mut selected: Vec<(PathBuf, String)> = shard.select(all.into_iter().zip(names).collect());
     create_output_folders(arguments)?;
+    let writer = arguments.write.map(|mode| FileWriter::new(arguments, mode, &tagger)).transpose()?;
+    let total = selected.len();
+    if arguments.write == Some(WriteMode::Apply) {
+        remove_abandoned_copies(selected.iter().map(|(file, _)| file.as_path()));
+    }
+    if let Some(writer) = writer.as_ref().filter(|_| !has_output_files(arguments)) {
+        selected.retain(|(file, _)| !writer.is_done(file));
+    }
+    let done = total - selected.len();
 
     let bars = RecordingBars::new(selected.len());
     let results = parallel::map(&selected, arguments.jobs, |(file, _)| {
         let mut progress = bars.file(file);
-        let result = tagger.tag(file, |seconds, stated| progress.update(seconds, stated));
+        let result = tagger.tag(file, |seconds, stated| progress.update(seconds, stated)).and_then(|tagged| {
+            let change = writer.as_ref().map(|writer| writer.write(&tagged)).transpose()?;
+            Ok((tagged, change.flatten()))
+        });
         if let Err(error) = &result {
             bars.print_error(&format!("skipped {error}"));
         }
@@ -72,22 +102,84 @@ pub(crate) fn run(arguments: &TagArguments) -> Result<()> {
     })?;
     bars.finish();
 
-    let total = selected.len();
-    let (names, tagged): (Vec<String>, Vec<TaggedRecording>) =
-        selected.into_iter().zip(results).filter_map(|((_, name), tagged)| Some((name, tagged?))).unzip();
-    let skipped = total - tagged.len();
-    if tagged.is_empty() && skipped > 0 {
+    let (names, results): (Vec<String>, Vec<(TaggedRecording, Option<TagChange>)>) =
+        selected.into_iter().zip(results).filter_map(|((_, name), result)| Some((name, result?))).unzip();
+    let (tagged, changes): (Vec<TaggedRecording>, Vec<Option<TagChange>>) = results.into_iter().unzip();
+    let skipped = total - done - tagged.len();
+    if tagged.is_empty() && done == 0 && skipped > 0 {
         return Err(TrainerError::Request(format!(
             "none of {total} recordings could be tagged; see the messages above"
         )));
     }
-    write(arguments, tagger.tags(), &names, &tagged)?;
+    if let Some(writer) = &writer {
+        writer.print(&changes, total - skipped);
+    }
+    if writer.is_none() || has_output_files(arguments) {
+        write(arguments, tagger.tags(), &names, &tagged)?;
+    }
     if skipped > 0 {
         let what =
             format!("{skipped} of {total} recordings were skipped, the others are tagged; see the messages above");
         return Err(TrainerError::Request(what));
     }
     Ok(())
+}
+
+/// Writes the tags into the audio files, or tells what would be written.
+struct FileWriter {
+    writer: TagWriter,
+    mode: WriteMode,
+    redo: bool,
+}
+
+impl FileWriter {
+    fn new(arguments: &TagArguments, mode: WriteMode, tagger: &Tagger) -> Result<Self> {
+        if let Some(unknown) = arguments.genres.iter().find(|genre| !tagger.tags().contains(genre)) {
+            let tags = tagger.tags().join(", ");
+            return Err(TrainerError::Request(format!("--genres: the model has no tag \"{unknown}\"; it has {tags}")));
+        }
+        let TagArguments { model, threshold, genres, redo, .. } = arguments;
+        Ok(Self { writer: TagWriter::new(model, *threshold, tagger.hop(), genres)?, mode, redo: *redo })
+    }
+
+    /// Whether there is nothing to do for a file.
+    fn is_done(&self, file: &Path) -> bool {
+        !self.redo && self.writer.is_written(file)
+    }
+
+    /// Writes the tags of a recording, or only plans to. `None` if they are there already.
+    fn write(&self, tagged: &TaggedRecording) -> Result<Option<TagChange>> {
+        if self.is_done(&tagged.file) {
+            return Ok(None);
+        }
+        match self.mode {
+            WriteMode::DryRun => self.writer.plan(tagged),
+            WriteMode::Apply => self.writer.write(tagged),
+        }
+        .map(Some)
+    }
+
+    /// Prints what was written into the files, of which `total` can be written or have their tags already.
+    fn print(&self, changes: &[Option<TagChange>], total: usize) {
+        let changes: Vec<&TagChange> = changes.iter().flatten().collect();
+        changes.iter().for_each(|change| println!("{change}"));
+        let (count, done) = (changes.len(), total - changes.len());
+        let others = if done > 0 { format!(", {done} have these tags already") } else { String::new() };
+        match self.mode {
+            WriteMode::DryRun => {
+                println!(
+                    "nothing is written yet: {count} files would get these tags{others}; --write=apply writes them"
+                );
+            }
+            WriteMode::Apply => println!("{count} files have got these tags{others}"),
+        }
+    }
+}
+
+/// Whether predictions are written to files of their own.
+fn has_output_files(arguments: &TagArguments) -> bool {
+    let TagArguments { json, csv, timeline_csv, audacity, .. } = arguments;
+    json.is_some() || csv.is_some() || timeline_csv.is_some() || audacity.is_some()
 }
 
 /// Creates the output folders first, so that a failure shows before the work is done.
@@ -118,7 +210,7 @@ fn write(arguments: &TagArguments, tags: &[String], names: &[String], tagged: &[
             write_label_track(&folder.join(name), recording, *threshold)?;
         }
     }
-    if json.is_some() || csv.is_some() || timeline_csv.is_some() || audacity.is_some() {
+    if has_output_files(arguments) {
         println!("{} recordings tagged", tagged.len());
     } else {
         tagged.iter().for_each(print);

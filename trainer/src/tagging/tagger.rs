@@ -74,6 +74,11 @@ impl Tagger {
         &self.tags
     }
 
+    /// Hop between windows in seconds.
+    pub fn hop(&self) -> f64 {
+        self.hop as f64 / f64::from(self.model.sample_rate())
+    }
+
     /// Decodes a recording, resamples it to the sample rate of the model and predicts its windows, in memory for two
     /// windows. `on_progress` gets the seconds that are done, and the length that the file states.
     ///
