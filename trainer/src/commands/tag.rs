@@ -71,6 +71,17 @@ pub(crate) fn run(arguments: &TagArguments) -> Result<()> {
     let model = &arguments.model;
     let model = Model::open(model, InferenceMode::FullWindows)
         .map_err(|error| TrainerError::content(model, error.to_string()))?;
+    let (rate, window) = (model.sample_rate(), model.window());
+    if model.is_sample_rate_assumed() {
+        eprintln!(
+            "the model does not say its sample rate: {rate} Hz are assumed; docs/model-file.md tells how to state it"
+        );
+    }
+    if model.is_window_assumed() {
+        eprintln!(
+            "the model leaves its window open: {window} samples are assumed; docs/model-file.md tells how to state it"
+        );
+    }
     let tagger = Tagger::new(model, arguments.hop)?;
     let all = find_recordings(&arguments.files)?;
     // Named before sharding, so that all shards can write into one folder.
