@@ -24,8 +24,15 @@ const REFUSED: &[(&str, &str)] = &[
     (".caf", "kind of file"),
     ("flac.ogg", "kind of file"),
     ("fragmented.m4a", "change its audio"),
-    // The size in its header is wrong.
+    ("rf64.wav", "kind of file"),
+    ("trailing_list.wav", "kind of file"),
+    // The sizes in their headers are wrong.
     ("/ape.mp3", "damaged"),
+    ("/size_placeholder.wav", "damaged"),
+    ("/size_too_large.wav", "damaged"),
+    ("/size_unknown.wav", "damaged"),
+    ("/size_zero.wav", "damaged"),
+    ("/truncated_tones.wav", "damaged"),
 ];
 
 /// How often a file has these bytes. Symphonia does not read what follows the samples of a WAV file.
