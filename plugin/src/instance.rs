@@ -126,7 +126,7 @@ impl Instance {
     }
 
     /// Loads a model file with what the user states in the place of what it lacks.
-    pub(crate) fn state_of_model(&self, file: PathBuf, stated: Metadata) {
+    pub(crate) fn load_with_metadata(&self, file: PathBuf, stated: Metadata) {
         if self.params.model.load_stated(file, stated) {
             self.is_dirty.store(true, Ordering::Release);
         }

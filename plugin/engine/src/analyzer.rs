@@ -19,7 +19,7 @@ const MAX_QUEUED_HOPS: usize = 4;
 const MAX_LATE_HOPS: usize = 8;
 
 /// The share of a core that a model run by full windows may take in real time.
-const FULL_WINDOWS_SHARE: f64 = 0.1;
+pub(crate) const FULL_WINDOWS_SHARE: f64 = 0.1;
 
 /// How a host renders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

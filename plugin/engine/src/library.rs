@@ -4,6 +4,7 @@
 //! `FOLDER/*.onnx` are the models, `FOLDER/settings/SHA256.json` the statements, in the form of a file beside a model.
 //! `FOLDER/index.json` saves loading unchanged files again to list them; it may be deleted.
 
+use crate::analyzer::FULL_WINDOWS_SHARE;
 use crate::model::{InferenceMode, Metadata, Model, ModelError, sidecar};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -252,6 +253,19 @@ impl ModelLibrary {
 }
 
 impl ModelSummary {
+    /// The share of a core that the model takes in real time, and its predictions per second; models that are run by
+    /// full windows predict less often instead of taking more than their share.
+    pub fn cost(&self) -> (f64, f64) {
+        let seconds = self.prediction_time.as_secs_f64();
+        let hops_per_second = 1.0 / self.hop.as_secs_f64().max(1e-9);
+        let share = seconds * hops_per_second;
+        if self.inference == InferenceMode::FullWindows && share > FULL_WINDOWS_SHARE {
+            (FULL_WINDOWS_SHARE, FULL_WINDOWS_SHARE / seconds)
+        } else {
+            (share, hops_per_second)
+        }
+    }
+
     /// Measures a model.
     fn new(model: &Model) -> Result<Self, ModelError> {
         let seconds = |samples: usize| Duration::from_secs_f64(samples as f64 / f64::from(model.sample_rate()));

@@ -47,8 +47,8 @@ impl ModelCache {
         let remembered = || library.as_ref().map_or_else(Metadata::default, |library| library.remembered(&file.hash));
         let stated = stated.clone().unwrap_or_else(remembered).or(sidecar::read(&file.path));
         let model = self.load(&file.bytes, &file.hash, inference, stated.clone())?;
-        if let Some(library) = library.as_ref().filter(|_| request.is_kept)
-            && let Err(error) = keep(library, &file, &stated)
+        if let Some(library) = library.as_ref().filter(|_| request.is_added_to_library)
+            && let Err(error) = add_to_library(library, &file, &stated)
         {
             let folder = library.folder().display();
             notice.get_or_insert(format!(
@@ -98,7 +98,7 @@ fn find_file(path: &Path, expected: Option<&str>, library: Option<&ModelLibrary>
 }
 
 /// Adds a file to the library, with what is stated outside of it.
-fn keep(library: &ModelLibrary, file: &ModelFile, stated: &Metadata) -> std::io::Result<()> {
+fn add_to_library(library: &ModelLibrary, file: &ModelFile, stated: &Metadata) -> std::io::Result<()> {
     library.add(file)?;
     if *stated != library.remembered(&file.hash) {
         library.remember(&file.hash, stated)?;

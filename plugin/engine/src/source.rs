@@ -35,7 +35,7 @@ pub struct ModelRequest {
     /// The library of the user.
     pub library: Option<ModelLibrary>,
     /// Whether a file is copied to the library once it is loaded, and what is stated of it is remembered there.
-    pub is_kept: bool,
+    pub is_added_to_library: bool,
     /// What the user states in the place of what the file lacks: tags, sample rate, window. Without it, what the
     /// library remembers is used.
     pub stated: Option<Metadata>,
@@ -43,7 +43,7 @@ pub struct ModelRequest {
 
 impl From<ModelSource> for ModelRequest {
     fn from(source: ModelSource) -> Self {
-        Self { source, hash: None, fallback: None, library: None, is_kept: false, stated: None }
+        Self { source, hash: None, fallback: None, library: None, is_added_to_library: false, stated: None }
     }
 }
 

@@ -3,6 +3,7 @@
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use support::{bytes, loudness};
 use tagvane_engine::{Engine, InferenceMode, Metadata, ModelInfo, ModelLibrary, ModelRequest, ModelSource, Status};
 use tract_onnx::pb::{ModelProto, TensorShapeProto, tensor_shape_proto::Dimension, type_proto};
@@ -44,7 +45,17 @@ fn load(request: &ModelRequest) -> (ModelInfo, Status) {
 
 fn opened(file: &Path, library: &ModelLibrary) -> ModelRequest {
     let source = ModelSource::File(file.to_owned());
-    ModelRequest { library: Some(library.clone()), is_kept: true, ..source.into() }
+    ModelRequest { library: Some(library.clone()), is_added_to_library: true, ..source.into() }
+}
+
+/// Tags, window and sample rate of a loaded model, and whether the rate and the window are assumed.
+fn facts(status: Status) -> (Vec<String>, Duration, u32, bool, bool) {
+    match status {
+        Status::Ready { tags, window, sample_rate, is_sample_rate_assumed, is_window_assumed, .. } => {
+            (tags, window, sample_rate, is_sample_rate_assumed, is_window_assumed)
+        }
+        status => panic!("{status:?}"),
+    }
 }
 
 /// The names of what is in a folder, sorted.
@@ -70,7 +81,8 @@ fn a_project_finds_its_model_by_hash_whatever_its_path_was() {
     let hash = info.hash;
     std::fs::remove_file(&file).unwrap();
     for path in ["/home/other/mine.onnx", "C:\\Users\\other\\mine.onnx"] {
-        let request = ModelRequest { hash: Some(hash.clone()), is_kept: false, ..opened(Path::new(path), &library) };
+        let request =
+            ModelRequest { hash: Some(hash.clone()), is_added_to_library: false, ..opened(Path::new(path), &library) };
         let (info, _) = load(&request);
         assert_eq!((info.notice, info.hash), (None, hash.clone()), "{path}");
         assert_eq!(info.source, Some(ModelSource::File(library.folder().join("mine.onnx"))), "{path}");
@@ -110,9 +122,7 @@ fn statements_are_remembered_for_the_hash_of_a_file() {
     let file = folder.join("tagger.onnx");
     std::fs::write(&file, bytes(&of_open_length(3_005))).unwrap();
     let (info, status) = load(&opened(&file, &library));
-    let Status::Ready { tags, window, sample_rate, is_sample_rate_assumed, is_window_assumed, .. } = status else {
-        panic!("{status:?}")
-    };
+    let (tags, window, sample_rate, is_sample_rate_assumed, is_window_assumed) = facts(status);
     assert_eq!((tags, sample_rate), (vec!["tag 1".to_owned(), "tag 2".to_owned()], 22_050));
     assert!(is_sample_rate_assumed && is_window_assumed);
     assert!((window.as_secs_f64() - 59_049.0 / 22_050.0).abs() < 1e-6);
@@ -128,10 +138,8 @@ fn statements_are_remembered_for_the_hash_of_a_file() {
     // By another path, in another instance.
     let renamed = folder.join("renamed.onnx");
     std::fs::rename(&file, &renamed).unwrap();
-    let (_, status) = load(&ModelRequest { is_kept: false, ..opened(&renamed, &library) });
-    let Status::Ready { tags, window, sample_rate, is_sample_rate_assumed, is_window_assumed, .. } = status else {
-        panic!("{status:?}")
-    };
+    let (_, status) = load(&ModelRequest { is_added_to_library: false, ..opened(&renamed, &library) });
+    let (tags, window, sample_rate, is_sample_rate_assumed, is_window_assumed) = facts(status);
     assert_eq!((tags, sample_rate), (vec!["mean".to_owned(), "peak".to_owned()], 16_000));
     assert_eq!((window.as_millis(), is_sample_rate_assumed, is_window_assumed), (500, false, false));
 }
@@ -169,7 +177,7 @@ fn the_list_has_what_each_file_is_or_why_it_cannot_be_used() {
     assert!(first[0].summary.as_ref().unwrap_err().contains("not an ONNX model"));
     let summary = first[1].summary.as_ref().unwrap();
     assert_eq!((&summary.tags[..], summary.sample_rate), (&["mean".to_owned(), "peak".to_owned()][..], 22_050));
-    assert!(summary.prediction_time > std::time::Duration::ZERO && summary.window.as_secs_f64() < 0.2);
+    assert!(summary.prediction_time > Duration::ZERO && summary.window.as_secs_f64() < 0.2);
     assert_eq!(library.entries(|| true), first, "unchanged files are not loaded again");
     // A damaged index, and one that speaks of other files, are made anew.
     let index = std::fs::read(folder.join("index.json")).unwrap();

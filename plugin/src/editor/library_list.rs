@@ -10,13 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
-use tagvane_engine::{InferenceMode, LibraryEntry, ModelInfo, ModelLibrary, ModelSource, ModelSummary};
+use tagvane_engine::{LibraryEntry, ModelInfo, ModelLibrary, ModelSource, ModelSummary};
 
 /// The shortest time between two looks at the folder.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The share of a core that the engine gives a model that is run by full windows.
-const FULL_WINDOWS_SHARE: f64 = 0.1;
 
 /// The models of the library.
 #[derive(Default)]
@@ -119,14 +116,8 @@ fn name(entry: &LibraryEntry) -> String {
 
 /// What the list says of a model: tags, window, rate and cost.
 fn facts(summary: &ModelSummary) -> String {
-    let ModelSummary { tags, window, sample_rate, inference, hop, prediction_time, .. } = summary;
-    let share = prediction_time.as_secs_f64() / hop.as_secs_f64().max(1e-9);
-    let (share, per_second) = match inference {
-        InferenceMode::FullWindows if share > FULL_WINDOWS_SHARE => {
-            (FULL_WINDOWS_SHARE, FULL_WINDOWS_SHARE / prediction_time.as_secs_f64())
-        }
-        _ => (share, 1.0 / hop.as_secs_f64().max(1e-9)),
-    };
+    let ModelSummary { tags, window, sample_rate, .. } = summary;
+    let (share, per_second) = summary.cost();
     let (tags, kilohertz, window) = (tags.len(), f64::from(*sample_rate) / 1_000.0, window.as_secs_f64());
     let cost = if share < 0.001 { "under 0.1 %".into() } else { format!("{:.1} %", 100.0 * share) };
     let assumed = |is_assumed: bool| if is_assumed { " (assumed)" } else { "" };
@@ -171,6 +162,7 @@ impl Drop for Listing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tagvane_engine::InferenceMode;
 
     #[test]
     fn the_facts_of_a_model_are_told_in_a_line() {

@@ -6,11 +6,11 @@
 mod export;
 mod file_dialogs;
 mod library_list;
+mod metadata_form;
 mod model_page;
 mod outputs_page;
 mod slot_trace;
 mod slots_page;
-mod stated_form;
 mod status;
 mod tag_bars;
 mod tag_groups;

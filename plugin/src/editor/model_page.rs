@@ -2,7 +2,7 @@
 
 use super::file_dialogs::FileDialogs;
 use super::library_list::LibraryList;
-use super::stated_form::StatedForm;
+use super::metadata_form::MetadataForm;
 use super::{theme, widgets};
 use crate::instance::Instance;
 use crate::log;
@@ -10,7 +10,7 @@ use crate::params::{ModelChoice, SHIPPED_MODELS};
 use egui::{Event, RichText, ScrollArea, TextEdit, Ui};
 use percent_encoding::percent_decode_str;
 use std::path::{Path, PathBuf};
-use tagvane_engine::{InferenceMode, ModelSource, Status};
+use tagvane_engine::{InferenceMode, ModelSource, Status, unnamed_tag};
 use tagvane_outputs::MAX_PUBLISHED_TAGS;
 
 /// The state of the page.
@@ -18,7 +18,7 @@ use tagvane_outputs::MAX_PUBLISHED_TAGS;
 pub(crate) struct ModelPage {
     /// The text of the path field.
     path: String,
-    form: StatedForm,
+    form: MetadataForm,
 }
 
 impl ModelPage {
@@ -165,7 +165,7 @@ fn model_path(text: &str) -> Option<PathBuf> {
 /// Remarks on unusual tags, in sentences.
 fn remarks(tags: &[String]) -> String {
     let mut remarks = Vec::new();
-    let unnamed = tags.iter().enumerate().filter(|(index, tag)| **tag == format!("tag {}", index + 1)).count();
+    let unnamed = tags.iter().enumerate().filter(|(index, tag)| **tag == unnamed_tag(*index)).count();
     if unnamed > 0 {
         remarks.push(format!("The file does not name {unnamed} of its tags; they are numbered."));
     }

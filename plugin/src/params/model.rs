@@ -195,7 +195,12 @@ impl SavedModel {
 
     /// Loads a model for the user.
     fn load(&self, source: ModelSource, stated: Option<Metadata>) {
-        self.engine.load(ModelRequest { library: self.library.clone(), is_kept: true, stated, ..source.into() });
+        self.engine.load(ModelRequest {
+            library: self.library.clone(),
+            is_added_to_library: true,
+            stated,
+            ..source.into()
+        });
     }
 }
 

@@ -26,7 +26,7 @@ impl TagMatch {
     /// # Errors
     /// [`TrainerError::Request`] where a name occurs twice in the model, or no tag is in both.
     pub fn of(model: &[String], cache: &[String]) -> Result<Self> {
-        let is_unnamed = model.iter().enumerate().all(|(index, tag)| *tag == format!("tag {}", index + 1));
+        let is_unnamed = model.iter().enumerate().all(|(index, tag)| *tag == tagvane_engine::unnamed_tag(index));
         if is_unnamed && model.len() == cache.len() && model != cache {
             let all: Vec<usize> = (0..cache.len()).collect();
             let (only_in_model, only_in_cache) = (Vec::new(), Vec::new());

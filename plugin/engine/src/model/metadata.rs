@@ -101,6 +101,11 @@ impl Metadata {
     }
 }
 
+/// The name of the tag at `index`, from 0, where nothing names it.
+pub fn unnamed_tag(index: usize) -> String {
+    format!("tag {}", index + 1)
+}
+
 /// The first 64 characters of a tag's name, without control characters.
 pub(super) fn tag_name(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(64).collect()

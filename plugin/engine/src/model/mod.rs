@@ -14,7 +14,7 @@ mod stream_state;
 mod validation;
 
 pub use batch_norm::ChannelAffine;
-pub use metadata::{FORMAT, Metadata};
+pub use metadata::{FORMAT, Metadata, unnamed_tag};
 pub use stream_state::StreamState;
 
 use cpu_time::ThreadTime;
@@ -30,6 +30,7 @@ use std::time::Duration;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::TractError;
 use validation::InputShape;
+pub use validation::WINDOWS;
 
 /// The sample rate of the audio queue and of the shipped models, in hertz. It is assumed for a model
 /// whose metadata has none.
@@ -322,7 +323,7 @@ fn build(
         })?;
     metadata.tags.resize(tags, String::new());
     for (index, tag) in metadata.tags.iter_mut().enumerate().filter(|(_, tag)| tag.trim().is_empty()) {
-        *tag = format!("tag {}", index + 1);
+        *tag = unnamed_tag(index);
     }
     Ok(Model(Arc::new(LoadedModel { runtime, metadata, file_metadata, window, hop, is_logits })))
 }

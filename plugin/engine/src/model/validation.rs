@@ -31,7 +31,7 @@ const MAX_STEP: i64 = 1 << 20;
 const MAX_ATTRIBUTE_INTEGERS: usize = 64;
 
 /// The lengths of a window, in samples: from two milliseconds to a minute at [`SAMPLE_RATE`].
-const WINDOWS: std::ops::RangeInclusive<usize> = 48..=(60 * SAMPLE_RATE as usize);
+pub const WINDOWS: std::ops::RangeInclusive<usize> = 48..=(60 * SAMPLE_RATE as usize);
 
 /// The operators of music taggers. None of them runs a subgraph or draws random numbers. Some make a tensor
 /// whose size is a value of their inputs, such as `Expand`: `compute_limits` bounds it.

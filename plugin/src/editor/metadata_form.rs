@@ -5,17 +5,12 @@ use crate::instance::Instance;
 use egui::{RichText, TextEdit, Ui};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use tagvane_engine::{Metadata, ModelInfo, ModelSource, Status};
-
-/// The sample rates that a model may have, in hertz.
-const SAMPLE_RATES: RangeInclusive<usize> = 8_000..=768_000;
-
-/// The windows that a model may have, in samples.
-const WINDOWS: RangeInclusive<usize> = 48..=1_323_000;
+use tagvane_engine::resample::RATES;
+use tagvane_engine::{Metadata, ModelInfo, ModelSource, Status, WINDOWS, unnamed_tag};
 
 /// The state of the form.
 #[derive(Default)]
-pub(crate) struct StatedForm {
+pub(crate) struct MetadataForm {
     /// The file that the fields are about.
     file: Option<PathBuf>,
     sample_rate: String,
@@ -38,7 +33,7 @@ struct Question {
     assumptions: String,
 }
 
-impl StatedForm {
+impl MetadataForm {
     /// Draws the form, if the current model or the file that could not be loaded leaves something open.
     pub(crate) fn show(&mut self, ui: &mut Ui, instance: &Instance, info: &ModelInfo, status: &Status, tried: &Path) {
         let Some(question) = Question::of_failed(info, tried).or_else(|| Question::of_current(info, status)) else {
@@ -76,7 +71,7 @@ impl StatedForm {
             match self.read(&question) {
                 Ok(stated) => {
                     self.error = None;
-                    instance.state_of_model(question.file, stated);
+                    instance.load_with_metadata(question.file, stated);
                 }
                 Err(error) => self.error = Some(error),
             }
@@ -88,7 +83,7 @@ impl StatedForm {
         let is_current = info.source == Some(ModelSource::File(question.file.clone()));
         let known = if is_current { (*info.metadata).clone() } else { Metadata::default() };
         let text = |number: Option<String>| number.unwrap_or_default();
-        let has_names = known.tags.iter().enumerate().any(|(index, tag)| *tag != format!("tag {}", index + 1));
+        let has_names = known.tags.iter().enumerate().any(|(index, tag)| *tag != unnamed_tag(index));
         *self = Self {
             file: Some(question.file.clone()),
             sample_rate: text(known.sample_rate.map(|rate| rate.to_string())),
@@ -103,6 +98,7 @@ impl StatedForm {
     /// # Errors
     /// A sentence about a field that cannot be used.
     fn read(&self, question: &Question) -> Result<Metadata, String> {
+        let rates = *RATES.start() as usize..=*RATES.end() as usize;
         let number = |is_asked: bool, text: &str, range: RangeInclusive<usize>, what: &str, unit: &str| {
             let text = text.trim();
             if !is_asked || text.is_empty() {
@@ -113,7 +109,7 @@ impl StatedForm {
             };
             text.parse().ok().filter(|number| range.contains(number)).map(Some).ok_or_else(error)
         };
-        let sample_rate = number(question.asks_sample_rate, &self.sample_rate, SAMPLE_RATES, "sample rate", "hertz")?;
+        let sample_rate = number(question.asks_sample_rate, &self.sample_rate, rates, "sample rate", "hertz")?;
         let window = number(question.asks_window, &self.window, WINDOWS, "window", "samples")?;
         let lines = self.tags.lines().map(str::trim).filter(|line| !line.is_empty());
         let tags: Vec<String> = if question.asks_tags { lines.map(str::to_owned).collect() } else { Vec::new() };
@@ -161,7 +157,7 @@ impl Question {
             asks_tags: own.tags.len() < tags.len(),
             tag_count: Some(tags.len()),
             assumptions: {
-                let unnamed = tags.iter().enumerate().any(|(index, tag)| *tag == format!("tag {}", index + 1));
+                let unnamed = tags.iter().enumerate().any(|(index, tag)| *tag == unnamed_tag(index));
                 let seconds = window.as_secs_f64();
                 let assumptions = [
                     (*is_sample_rate_assumed, format!("A sample rate of {sample_rate} Hz is assumed.")),
@@ -194,11 +190,11 @@ mod tests {
             tag_count,
             assumptions: String::new(),
         };
-        let form = |sample_rate: &str, tags: &str| StatedForm {
+        let form = |sample_rate: &str, tags: &str| MetadataForm {
             sample_rate: sample_rate.into(),
             window: "not asked".into(),
             tags: tags.into(),
-            ..StatedForm::default()
+            ..MetadataForm::default()
         };
         let read = form(" 16000 ", "rock\r\n\n  pop\n").read(&question(Some(2))).unwrap();
         let expected =
