@@ -2,7 +2,7 @@
 
 use crate::audio_queue::{AudioConsumer, QueueItem};
 use crate::board::TagBoard;
-use crate::model::{InferenceMode, Model, ModelError, SAMPLE_RATE, StreamState};
+use crate::model::{FULL_WINDOWS_SHARE, InferenceMode, Model, ModelError, SAMPLE_RATE, StreamState};
 use crate::resample::Resampler;
 use crate::sample_window::SampleWindow;
 use crate::status::{ModelInfo, Status};
@@ -17,9 +17,6 @@ const MAX_QUEUED_HOPS: usize = 4;
 /// In real time an analyzer that is this many hops behind does not even step through them: it primes the
 /// state with the latest window later, which takes as long as some of them.
 const MAX_LATE_HOPS: usize = 8;
-
-/// The share of a core that a model run by full windows may take in real time.
-pub(crate) const FULL_WINDOWS_SHARE: f64 = 0.1;
 
 /// How a host renders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,7 @@
 //! `FOLDER/*.onnx` are the models, `FOLDER/settings/SHA256.json` the statements, in the form of a file beside a model.
 //! `FOLDER/index.json` saves loading unchanged files again to list them; it may be deleted.
 
-use crate::analyzer::FULL_WINDOWS_SHARE;
-use crate::model::{InferenceMode, Metadata, Model, ModelError, sidecar};
+use crate::model::{FULL_WINDOWS_SHARE, InferenceMode, Metadata, Model, ModelError, sidecar};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
+/// The share of a core that a model run by full windows may take in real time.
+pub(crate) const FULL_WINDOWS_SHARE: f64 = 0.1;
+
 /// tract's plan of a graph, for one window at a time.
 pub(super) struct FullWindowPlan {
     plan: Arc<TypedRunnableModel>,

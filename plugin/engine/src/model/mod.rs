@@ -14,6 +14,7 @@ mod stream_state;
 mod validation;
 
 pub use batch_norm::ChannelAffine;
+pub(crate) use full_windows::FULL_WINDOWS_SHARE;
 pub use metadata::{FORMAT, Metadata, unnamed_tag};
 pub use stream_state::StreamState;
 
