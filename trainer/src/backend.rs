@@ -49,6 +49,15 @@ impl BackendArguments {
     }
 }
 
+/// Checks that the selected graphics cards are there, where asking is cheap.
+///
+/// # Errors
+/// As [`kernels::check_cuda`](tagvane_trainer::kernels::check_cuda).
+#[cfg(feature = "libtorch")]
+pub(crate) fn check_libtorch(backend: &BackendArguments) -> tagvane_trainer::Result<()> {
+    backend.devices.iter().try_for_each(|index| tagvane_trainer::kernels::check_cuda(*index))
+}
+
 /// Calls a generic function with the selected backend: `dispatch!(backend, train, run, data)` calls
 /// `train::<B>(run, data, &devices)` with the backend's type as `B`.
 macro_rules! dispatch {
@@ -64,9 +73,11 @@ macro_rules! dispatch {
                 $($argument,)* &backend.devices(burn::backend::wgpu::WgpuDevice::DiscreteGpu)
             ),
             #[cfg(feature = "libtorch")]
-            $crate::backend::BackendKind::Libtorch => $function::<burn::backend::LibTorch>(
-                $($argument,)* &backend.devices(burn::backend::libtorch::LibTorchDevice::Cuda)
-            ),
+            $crate::backend::BackendKind::Libtorch => $crate::backend::check_libtorch(backend).and_then(|()| {
+                $function::<burn::backend::LibTorch>(
+                    $($argument,)* &backend.devices(burn::backend::libtorch::LibTorchDevice::Cuda)
+                )
+            }),
             #[cfg(feature = "flex")]
             $crate::backend::BackendKind::Flex => $function::<burn::backend::Flex>(
                 $($argument,)* &backend.devices(|_| burn::backend::flex::FlexDevice)

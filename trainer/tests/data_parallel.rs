@@ -22,7 +22,7 @@ fn several_devices_give_the_losses_of_one() {
         Tensor::<Flex, 2>::random(size, distribution, &device).into_data().iter::<f32>().collect::<Vec<f32>>()
     };
     let batch = Batch {
-        waveforms: values([rows, plan.window], Distribution::Uniform(-0.5, 0.5)),
+        waveforms: values([rows, plan.window], Distribution::Uniform(-0.5, 0.5)).into(),
         targets: values([rows, 5], Distribution::Bernoulli(0.5)),
         rows,
     };

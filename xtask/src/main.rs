@@ -3,6 +3,7 @@
 
 mod bench;
 mod bundle;
+mod gpu;
 mod imports;
 mod paths;
 mod python;
@@ -45,6 +46,11 @@ enum Task {
         #[command(subcommand)]
         what: Option<bench::Bench>,
     },
+    /// Pack the trainer for a machine with an NVIDIA graphics card
+    Gpu {
+        #[command(subcommand)]
+        task: gpu::Gpu,
+    },
     /// Run all checks: format, lints, documentation, unit tests, whole bundles in hosts
     Test {
         /// Instead, record and play back a slot's automation in Ardour and qtractor (4 minutes)
@@ -62,6 +68,9 @@ enum Task {
         /// Instead, run coverage-guided fuzzing of each target for this many minutes
         #[arg(long, value_name = "MINUTES")]
         fuzz: Option<u32>,
+        /// Instead, test the trainer's kernels for graphics cards on Mesa's software Vulkan
+        #[arg(long)]
+        vulkan: bool,
     },
 }
 
@@ -77,8 +86,11 @@ fn main() -> Result<()> {
         Task::Install => bundle::install(),
         Task::Play { arguments } => play(&current, arguments),
         Task::Bench { what } => bench::run(what),
-        Task::Test { hosts: false, sanitizer: false, soak: false, foreign: false, fuzz: None } => test::test(),
-        Task::Test { hosts, sanitizer, soak, foreign, fuzz } => {
+        Task::Gpu { task } => gpu::run(task),
+        Task::Test { hosts: false, sanitizer: false, soak: false, foreign: false, fuzz: None, vulkan: false } => {
+            test::test()
+        }
+        Task::Test { hosts, sanitizer, soak, foreign, fuzz, vulkan } => {
             if sanitizer {
                 slow_checks::sanitizer()?;
             }
@@ -87,6 +99,9 @@ fn main() -> Result<()> {
             }
             if hosts {
                 slow_checks::hosts()?;
+            }
+            if vulkan {
+                slow_checks::vulkan()?;
             }
             if foreign {
                 slow_checks::foreign()?;

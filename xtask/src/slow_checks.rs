@@ -160,6 +160,26 @@ pub(crate) fn fuzz(minutes: u32) -> Result<()> {
     Ok(())
 }
 
+/// The software Vulkan of Debian's package mesa-vulkan-drivers, as Vulkan's loader finds it.
+const SOFTWARE_VULKAN: &str = "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json";
+
+/// Runs the tests of the trainer's backends on Mesa's software Vulkan, which runs the kernels for graphics cards on any
+/// machine.
+///
+/// # Errors
+/// If Mesa is missing and cannot be installed, or a test fails.
+pub(crate) fn vulkan() -> Result<()> {
+    ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "--vulkan works on x86-64 Linux only");
+    if !Path::new(SOFTWARE_VULKAN).exists() {
+        system::install(&["mesa-vulkan-drivers", "libvulkan1"])?;
+    }
+    let mut tests = Command::new(env!("CARGO"));
+    tests.args(["test", "--release", "--package", "tagvane-trainer", "--features", "vulkan"]);
+    tests.args(["--test", "kernels", "--test", "backends", "--", "vulkan"]);
+    // The loader reads one or the other, depending on its age.
+    run::command(tests.env("VK_DRIVER_FILES", SOFTWARE_VULKAN).env("VK_ICD_FILENAMES", SOFTWARE_VULKAN))
+}
+
 /// Calls both bundles in random orders for an hour.
 ///
 /// # Errors

@@ -1,9 +1,10 @@
 //! Batches for training and evaluation, prefetched on a thread of their own.
 
 use super::cache::{Cache, Example};
+use super::waveforms::{Waveforms, widen};
 use crate::error::Result;
-use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
+use crate::kernels::NetworkBackend;
+use burn::tensor::{Tensor, TensorPrimitive};
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
@@ -13,8 +14,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 /// A batch of windows and their labels, row-major.
 pub struct Batch {
-    /// Samples, nominally in -1..1: `[rows, window]`.
-    pub waveforms: Vec<f32>,
+    /// The samples, `[rows, window]`.
+    pub waveforms: Waveforms,
     /// Labels, 0 to 1: `[rows, tags]`.
     pub targets: Vec<f32>,
     /// Number of windows.
@@ -29,7 +30,7 @@ impl Batch {
         let (window, tags) = (self.waveforms.len() / self.rows.max(1), self.targets.len() / self.rows.max(1));
         let edge = |part: usize| part * self.rows / parts;
         let rows_of = |part: usize| Self {
-            waveforms: self.waveforms[edge(part) * window..edge(part + 1) * window].to_vec(),
+            waveforms: self.waveforms.rows(edge(part), edge(part + 1), window),
             targets: self.targets[edge(part) * tags..edge(part + 1) * tags].to_vec(),
             rows: edge(part + 1) - edge(part),
         };
@@ -38,12 +39,14 @@ impl Batch {
 }
 
 /// Copies a batch to a device: waveforms `[rows, window]` and targets `[rows, tags]`.
-pub fn to_tensors<B: Backend>(batch: &Batch, device: &B::Device) -> (Tensor<B, 2>, Tensor<B, 2>) {
-    let on_device = |values: &Vec<f32>| {
-        let columns = values.len() / batch.rows;
-        Tensor::from_data(TensorData::new(values.clone(), [batch.rows, columns]), device)
+pub fn to_tensors<B: NetworkBackend>(batch: &Batch, device: &B::Device) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    let tensor = |primitive| Tensor::from_primitive(TensorPrimitive::Float(primitive));
+    let shape = |length: usize| [batch.rows, length / batch.rows];
+    let waveforms = match &batch.waveforms {
+        Waveforms::Single(samples) => B::upload(samples, shape(samples.len()), device),
+        Waveforms::Pcm { samples, gains } => B::upload_samples(samples, gains, shape(samples.len()), device),
     };
-    (on_device(&batch.waveforms), on_device(&batch.targets))
+    (tensor(waveforms), tensor(B::upload(&batch.targets, shape(batch.targets.len()), device)))
 }
 
 /// Augmentation applied to each training window when it is loaded; labels are unchanged.
@@ -66,17 +69,16 @@ impl OnlineAugmentation {
     /// No augmentation.
     pub const NONE: Self = Self { shift: 0, gain: (1.0, 1.0), polarity: false, noise: 0.0 };
 
-    fn apply(&self, waveform: &mut [f32], random: &mut ChaCha12Rng) {
+    /// The factor for a window.
+    fn draw_gain(&self, random: &mut ChaCha12Rng) -> f32 {
         let (low, high) = (self.gain.0.ln(), self.gain.1.ln());
-        let mut factor = (low + (high - low) * random.random::<f32>()).exp();
-        if self.polarity && random.random() {
-            factor = -factor;
-        }
-        waveform.iter_mut().for_each(|sample| *sample *= factor);
-        if self.noise > 0.0 {
-            let deviation = self.noise * random.random::<f32>();
-            waveform.iter_mut().for_each(|sample| *sample += deviation * random.sample::<f32, _>(StandardNormal));
-        }
+        let factor = (low + (high - low) * random.random::<f32>()).exp();
+        if self.polarity && random.random() { -factor } else { factor }
+    }
+
+    fn add_noise(&self, waveform: &mut [f32], random: &mut ChaCha12Rng) {
+        let deviation = self.noise * random.random::<f32>();
+        waveform.iter_mut().for_each(|sample| *sample += deviation * random.sample::<f32, _>(StandardNormal));
     }
 }
 
@@ -142,21 +144,26 @@ impl<'a> DataLoader<'a> {
     }
 
     fn load(&self, rows: &[Example], random: &mut ChaCha12Rng) -> Result<Batch> {
-        let mut batch = Batch {
-            waveforms: vec![0.0; rows.len() * self.window],
-            targets: Vec::with_capacity(rows.len() * self.cache.info.tags.len()),
-            rows: rows.len(),
-        };
-        for (example, waveform) in rows.iter().zip(batch.waveforms.chunks_exact_mut(self.window)) {
-            let shift = self.augmentation.shift;
-            let earliest = example.start.saturating_sub(shift);
-            let latest = (example.start + shift).min(self.cache.track(example.track).samples - self.window);
-            self.cache.read(example.track, random.random_range(earliest..=latest), waveform)?;
-            if *self.augmentation != OnlineAugmentation::NONE {
-                self.augmentation.apply(waveform, random);
+        let augmentation = self.augmentation;
+        let mut samples = vec![0; rows.len() * self.window];
+        let mut targets = Vec::with_capacity(rows.len() * self.cache.info.tags.len());
+        let (mut gains, mut noisy) = (Vec::new(), Vec::new());
+        for (example, samples) in rows.iter().zip(samples.chunks_exact_mut(self.window)) {
+            let earliest = example.start.saturating_sub(augmentation.shift);
+            let latest =
+                (example.start + augmentation.shift).min(self.cache.track(example.track).samples - self.window);
+            self.cache.read_samples(example.track, random.random_range(earliest..=latest), samples)?;
+            if *augmentation != OnlineAugmentation::NONE {
+                gains.push(augmentation.draw_gain(random));
             }
-            batch.targets.extend_from_slice(self.cache.labels(*example));
+            if augmentation.noise > 0.0 {
+                let from = noisy.len();
+                noisy.extend(widen(samples, &gains[gains.len() - 1..], self.window));
+                augmentation.add_noise(&mut noisy[from..], random);
+            }
+            targets.extend_from_slice(self.cache.labels(*example));
         }
-        Ok(batch)
+        let waveforms = if noisy.is_empty() { Waveforms::Pcm { samples, gains } } else { Waveforms::Single(noisy) };
+        Ok(Batch { waveforms, targets, rows: rows.len() })
     }
 }

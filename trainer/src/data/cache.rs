@@ -21,6 +21,7 @@
 
 use super::duplicates::{self, Duplicate};
 use super::track::{Labels, Track};
+use super::waveforms::FULL_SCALE;
 use crate::error::{Result, TrainerError};
 use crate::files;
 use mmap_io::MemoryMappedFile;
@@ -201,6 +202,18 @@ impl Cache {
     /// # Errors
     /// [`TrainerError::Content`] where the samples are outside the audio of the part.
     pub fn read(&self, track: usize, start: usize, window: &mut [f32]) -> Result<()> {
+        self.read_as(track, start, window, |sample| f32::from(sample) / FULL_SCALE)
+    }
+
+    /// Like [`read`](Self::read), with samples of 16 bits as they are stored.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_samples(&self, track: usize, start: usize, window: &mut [i16]) -> Result<()> {
+        self.read_as(track, start, window, |sample| sample)
+    }
+
+    fn read_as<T>(&self, track: usize, start: usize, window: &mut [T], convert: impl Fn(i16) -> T) -> Result<()> {
         let (track, audio) = &self.tracks[track];
         let (from, length) = (2 * (track.offset + start as u64), 2 * window.len() as u64);
         let bytes = audio.map.as_ref().and_then(|map| map.as_slice(from, length).ok());
@@ -209,7 +222,7 @@ impl Cache {
             return Err(TrainerError::content(&audio.path, what));
         };
         for (to, from) in window.iter_mut().zip(bytes.chunks_exact(2)) {
-            *to = f32::from(i16::from_le_bytes([from[0], from[1]])) / 32_767.0;
+            *to = convert(i16::from_le_bytes([from[0], from[1]]));
         }
         Ok(())
     }

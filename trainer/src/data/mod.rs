@@ -8,6 +8,7 @@ mod split;
 mod track;
 mod track_audio;
 pub mod vocabularies;
+pub(crate) mod waveforms;
 mod writer;
 
 pub use batches::{Batch, DataLoader, OnlineAugmentation, to_tensors};
@@ -17,4 +18,5 @@ pub use source::Source;
 pub use split::Split;
 pub use track::{Labels, Segment, Track};
 pub use track_audio::TrackAudio;
+pub use waveforms::Waveforms;
 pub use writer::PartWriter;

@@ -4,18 +4,28 @@
 //! Convolution, batch normalisation, ReLU and pooling are one node of the autograd graph. A backend
 //! without a fused kernel falls back to burn's modules.
 
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "libtorch")]
 mod libtorch;
+mod mask;
 
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+pub use cube::cache_kernels;
+#[cfg(feature = "libtorch")]
+pub use libtorch::check_cuda;
+
+use crate::data::waveforms::widen;
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::tensor::backend::Backend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::ops::FloatTensor;
+use burn::tensor::{Shape, TensorData};
 use std::convert::Infallible;
 use std::fmt::Debug;
 
@@ -97,6 +107,28 @@ pub trait NetworkBackend: Backend {
     /// takes single precision only.
     const SUPPORTS_BF16: bool = false;
 
+    /// Copies values to a device.
+    fn upload(values: &[f32], shape: [usize; 2], device: &Self::Device) -> FloatTensor<Self> {
+        Self::float_from_data(TensorData::new(values.to_vec(), shape), device)
+    }
+
+    /// `old` moved towards `new` by a fraction of the way.
+    fn move_towards(old: FloatTensor<Self>, new: FloatTensor<Self>, fraction: f64) -> FloatTensor<Self> {
+        let old = Self::float_mul_scalar(old, (1.0 - fraction).into());
+        Self::float_add(old, Self::float_mul_scalar(new, fraction.into()))
+    }
+
+    /// Copies samples of 16 bits to a device and widens them there: `[rows, window]`, nominally in -1..1, times the
+    /// gain of the row. `gains` may be empty, which is 1 for all.
+    fn upload_samples(samples: &[i16], gains: &[f32], shape: [usize; 2], device: &Self::Device) -> FloatTensor<Self> {
+        Self::float_from_data(TensorData::new(widen(samples, gains, shape[1]), shape), device)
+    }
+
+    /// A dropout mask: 0, or `1 / keep` for a fraction of `keep`; the same for a seed on every backend.
+    fn dropout_mask(shape: Shape, seed: u64, keep: f64, device: &Self::Device) -> FloatTensor<Self> {
+        Self::float_from_data(TensorData::new(mask::mask(shape.num_elements(), seed, keep), shape), device)
+    }
+
     /// A convolution block in training mode, normalised by the batch's statistics, with an output of
     /// `[batch, filters, frames]`; `None` if the backend has no fused kernel.
     fn train_conv_block(_inputs: ConvBlockInputs<Self>, _options: ConvBlockOptions) -> Option<ConvBlockOutput<Self>> {
@@ -141,13 +173,26 @@ macro_rules! without_kernel {
 
 #[cfg(feature = "ndarray")]
 without_kernel!(burn::backend::NdArray);
-#[cfg(feature = "cuda")]
-without_kernel!(burn::backend::Cuda);
-#[cfg(feature = "vulkan")]
-without_kernel!(burn::backend::Vulkan);
 
 impl<B: ConvBlockKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C> {
     const SUPPORTS_BF16: bool = B::SUPPORTS_BF16;
+
+    fn upload(values: &[f32], shape: [usize; 2], device: &B::Device) -> FloatTensor<Self> {
+        <Self as AutodiffBackend>::from_inner(B::upload(values, shape, device))
+    }
+
+    fn move_towards(old: FloatTensor<Self>, new: FloatTensor<Self>, fraction: f64) -> FloatTensor<Self> {
+        // Of statistics, which have no gradient.
+        <Self as AutodiffBackend>::from_inner(B::move_towards(old.primitive, new.primitive, fraction))
+    }
+
+    fn upload_samples(samples: &[i16], gains: &[f32], shape: [usize; 2], device: &B::Device) -> FloatTensor<Self> {
+        <Self as AutodiffBackend>::from_inner(B::upload_samples(samples, gains, shape, device))
+    }
+
+    fn dropout_mask(shape: Shape, seed: u64, keep: f64, device: &B::Device) -> FloatTensor<Self> {
+        <Self as AutodiffBackend>::from_inner(B::dropout_mask(shape, seed, keep, device))
+    }
 
     fn train_conv_block(inputs: ConvBlockInputs<Self>, options: ConvBlockOptions) -> Option<ConvBlockOutput<Self>> {
         #[derive(Debug)]
@@ -184,7 +229,7 @@ impl<B: ConvBlockKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C
             OpsKind::Tracked(prepared) => prepared.finish(saved, output.signal),
             OpsKind::UnTracked(prepared) => prepared.finish(output.signal),
         };
-        let constant = |tensor| <Self as burn::tensor::backend::AutodiffBackend>::from_inner(tensor);
+        let constant = |tensor| <Self as AutodiffBackend>::from_inner(tensor);
         Some(ConvBlockOutput { signal, mean: constant(output.mean), variance: constant(output.variance) })
     }
 }

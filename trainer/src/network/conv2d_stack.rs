@@ -1,7 +1,9 @@
 //! 2-D convolutions over bands and time.
 
 use super::conv_block::HE_NORMAL;
+use super::dropout::dropout;
 use crate::architecture::{Activation, Conv2dBlock, Conv2dStack};
+use crate::kernels::NetworkBackend;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, PaddingConfig2d};
@@ -38,7 +40,10 @@ impl<B: Backend> Conv2dStackLayer<B> {
         }
     }
 
-    pub(crate) fn forward(&self, signal: Tensor<B, 3>) -> Tensor<B, 3> {
+    pub(crate) fn forward(&self, signal: Tensor<B, 3>) -> Tensor<B, 3>
+    where
+        B: NetworkBackend,
+    {
         let mut image: Tensor<B, 4> = signal.unsqueeze_dim(1);
         if let Some(norm) = &self.norm {
             image = norm.forward(image);
@@ -66,7 +71,10 @@ impl<B: Backend> Conv2dBlockLayer<B> {
         }
     }
 
-    pub(crate) fn forward(&self, image: Tensor<B, 4>) -> Tensor<B, 4> {
+    pub(crate) fn forward(&self, image: Tensor<B, 4>) -> Tensor<B, 4>
+    where
+        B: NetworkBackend,
+    {
         let image = self.norm.forward(self.convolution.forward(image));
         let image = match self.activation {
             Activation::None => image,
@@ -74,6 +82,6 @@ impl<B: Backend> Conv2dBlockLayer<B> {
             Activation::Elu => elu(image, 1.0),
         };
         let pool = [self.pool.0, self.pool.1];
-        self.dropout.forward(max_pool2d(image, pool, pool, [0, 0], [1, 1], false))
+        dropout(&self.dropout, max_pool2d(image, pool, pool, [0, 0], [1, 1], false))
     }
 }

@@ -98,8 +98,8 @@ impl<B: NetworkBackend> ConvBlockLayer<B> {
         let Some(output) = B::train_conv_block(inputs, options) else { return self.forward_composed(signal) };
         let momentum = norm.momentum;
         let updated = |old: Tensor<B, 1>, new| {
-            let new = Tensor::from_primitive(TensorPrimitive::Float(new));
-            old.mul_scalar(1.0 - momentum).add(new.mul_scalar(momentum)).detach()
+            let moved = B::move_towards(old.into_primitive().tensor(), new, momentum);
+            Tensor::from_primitive(TensorPrimitive::Float(moved))
         };
         norm.running_mean.update(updated(norm.running_mean.value_sync(), output.mean));
         norm.running_var.update(updated(norm.running_var.value_sync(), output.variance));

@@ -3,7 +3,9 @@
 mod conv2d_stack;
 mod conv_block;
 mod dense;
+mod dropout;
 mod gru;
+mod initialise;
 pub(crate) mod mel;
 mod prominence;
 mod recalibrate;
@@ -12,10 +14,14 @@ mod residual;
 pub(crate) use conv_block::ConvBlockLayer;
 pub(crate) use conv2d_stack::{Conv2dBlockLayer, Conv2dStackLayer};
 pub(crate) use dense::DenseLayer;
+pub(crate) use dropout::seed_dropout;
 pub(crate) use gru::GruLayer;
 pub(crate) use mel::MelSpectrogram;
 pub(crate) use prominence::ProminenceLayer;
 pub(crate) use residual::{Excitation, ResidualBlock};
+
+use dropout::dropout;
+use initialise::Initialise;
 
 use crate::architecture::{Layer, Plan};
 use crate::kernels::NetworkBackend;
@@ -108,8 +114,13 @@ pub struct Network<B: Backend> {
 }
 
 impl<B: NetworkBackend> Network<B> {
-    /// A network with randomly initialised weights.
+    /// A network with the random weights of seed 0.
     pub fn new(plan: &Plan, device: &B::Device) -> Self {
+        Self::with_seed(plan, 0, device)
+    }
+
+    /// A network with random weights, the same for a seed on every backend.
+    pub fn with_seed(plan: &Plan, seed: u64, device: &B::Device) -> Self {
         let network = Self {
             trunk: plan.trunk.iter().map(|layer| TrunkLayer::new(layer, device)).collect(),
             head: plan.head.iter().map(|dense| DenseLayer::new(dense, device)).collect(),
@@ -117,8 +128,8 @@ impl<B: NetworkBackend> Network<B> {
             dropout: DropoutConfig::new(plan.dropout).init(),
             levels: plan.levels,
         };
-        // burn initialises weights lazily. Counting them initialises all of them now, so that they
-        // depend on the seed alone and not on random numbers drawn in between.
+        let network = network.map(&mut Initialise::new(seed));
+        // burn initialises parameters lazily. Counting them initialises the others now, so that copies share them.
         network.num_params();
         network
     }
@@ -136,7 +147,7 @@ impl<B: NetworkBackend> Network<B> {
         for layer in &self.head {
             embedding = layer.forward(embedding);
         }
-        let logits = self.tags.forward(self.dropout.forward(embedding.clone()));
+        let logits = self.tags.forward(dropout(&self.dropout, embedding.clone()));
         NetworkOutput { logits, embedding }
     }
 

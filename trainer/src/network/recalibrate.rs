@@ -77,7 +77,7 @@ impl<B: NetworkBackend> ResidualBlock<B> {
     }
 }
 
-impl<B: Backend> Conv2dStackLayer<B> {
+impl<B: NetworkBackend> Conv2dStackLayer<B> {
     fn recalibrate_batch_norm(&mut self, signal: &Tensor<B, 3>) {
         let mut image: Tensor<B, 4> = signal.clone().unsqueeze_dim(1);
         if let Some(norm) = &mut self.norm {

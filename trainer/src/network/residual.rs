@@ -1,6 +1,7 @@
 //! Residual and squeeze-and-excitation blocks (Kim et al. 2018).
 
 use super::ConvBlockLayer;
+use super::dropout::dropout;
 use crate::architecture::Residual;
 use crate::kernels::NetworkBackend;
 use burn::module::Module;
@@ -60,7 +61,7 @@ impl<B: NetworkBackend> ResidualBlock<B> {
         let mut result = signal;
         for (index, conv) in self.blocks.iter().enumerate() {
             if index > 0 {
-                result = self.dropout.forward(result);
+                result = dropout(&self.dropout, result);
             }
             result = conv.forward(result);
         }

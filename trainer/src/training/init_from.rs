@@ -33,7 +33,7 @@ where
     B::InnerBackend: NetworkBackend,
 {
     let tags = &training.cache.info.tags;
-    let random = Network::<B>::new(&config.architecture.plan(tags.len())?, device);
+    let random = Network::<B>::with_seed(&config.architecture.plan(tags.len())?, config.training.seed, device);
     let sources: Vec<SourceModel<'_, B::InnerBackend>> =
         config.training.init_from.iter().map(|path| SourceModel::open(path, config, device)).collect::<Result<_>>()?;
     let Some(first) = sources.first() else { return Ok(random) };
@@ -95,7 +95,7 @@ fn join_paths<B: Backend>(sources: &[SourceModel<'_, B>]) -> String {
 }
 
 /// Windows spread evenly over the training set, `[rows, window]`.
-fn sample_windows<B: Backend>(training: &Split, device: &B::Device) -> Result<Tensor<B, 2>> {
+fn sample_windows<B: NetworkBackend>(training: &Split, device: &B::Device) -> Result<Tensor<B, 2>> {
     let Split { cache, examples, window } = training;
     let sample = evenly_spaced(examples, RECALIBRATION_WINDOWS);
     std::thread::scope(|scope| {

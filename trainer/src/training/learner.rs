@@ -5,10 +5,11 @@ use super::loss::{binary_cross_entropy_with_logits, scalar};
 use super::optimiser::NetworkOptimiser;
 use crate::data::{Batch, to_tensors};
 use crate::kernels::NetworkBackend;
-use crate::network::{Network, Precision};
+use crate::network::{Network, Precision, seed_dropout};
 use burn::module::{AutodiffModule as _, Module as _};
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 
 /// A network and its optimiser.
 ///
@@ -17,9 +18,55 @@ use burn::tensor::backend::AutodiffBackend;
 pub struct Learner<'a, B: AutodiffBackend> {
     /// The network in its current state.
     pub network: Network<B>,
-    pub(super) optimiser: NetworkOptimiser<Network<B>, B>,
+    pub(super) optimiser: NetworkOptimiser<B>,
     precision: Precision,
     devices: &'a [B::Device],
+    /// Steps so far by [`step`](Self::step), which seed the dropout of the next.
+    steps: u64,
+}
+
+/// A batch that was split among the devices and copied to them.
+pub struct DeviceBatch<B: Backend> {
+    shares: Vec<Share<B>>,
+    /// Number of windows.
+    pub rows: usize,
+}
+
+/// The part of a batch that is on one device.
+struct Share<B: Backend> {
+    waveforms: Tensor<B, 2>,
+    targets: Tensor<B, 2>,
+    rows: usize,
+}
+
+impl<B: NetworkBackend> DeviceBatch<B> {
+    /// Splits a batch among devices and copies it to them.
+    pub fn new(batch: &Batch, devices: &[B::Device]) -> Self {
+        let on_device = |share: &Batch, device: &B::Device| {
+            let (waveforms, targets) = to_tensors::<B>(share, device);
+            Share { waveforms, targets, rows: share.rows }
+        };
+        let shares = match devices {
+            [device] => vec![on_device(batch, device)],
+            _ => {
+                batch.split(devices.len()).iter().zip(devices).map(|(share, device)| on_device(share, device)).collect()
+            }
+        };
+        Self { shares, rows: batch.rows }
+    }
+}
+
+/// The loss of a batch, which its devices may still be computing.
+pub struct PendingLoss<B: Backend> {
+    /// The mean loss of each device's windows, and their fraction of the batch.
+    shares: Vec<(Tensor<B, 1>, f64)>,
+}
+
+impl<B: Backend> PendingLoss<B> {
+    /// The mean loss of the batch; waits for the devices.
+    pub fn value(&self) -> f64 {
+        self.shares.iter().map(|(loss, weight)| scalar(loss) * weight).sum()
+    }
 }
 
 impl<'a, B: AutodiffBackend + NetworkBackend> Learner<'a, B>
@@ -32,7 +79,7 @@ where
     /// Panics if there is no device.
     pub fn new(network: Network<B>, optimiser: Optimiser, devices: &'a [B::Device]) -> Self {
         assert!(!devices.is_empty(), "there is at least one device");
-        Self { network, optimiser: NetworkOptimiser::new(optimiser), precision: Precision::Single, devices }
+        Self { network, optimiser: NetworkOptimiser::new(optimiser), precision: Precision::Single, devices, steps: 0 }
     }
 
     /// Sets the precision of the forward and backward passes.
@@ -42,7 +89,17 @@ where
 
     /// One optimiser step on one batch; returns the loss before the step.
     pub fn step(&mut self, batch: &Batch, learning_rate: f64) -> f64 {
-        let (loss, gradients) = self.loss_and_gradients(batch, 1.0);
+        self.step_on_device(DeviceBatch::new(batch, self.devices), learning_rate).value()
+    }
+
+    /// One optimiser step on a batch that is on the devices. Does not wait for them.
+    pub fn step_on_device(
+        &mut self,
+        batch: DeviceBatch<B::InnerBackend>,
+        learning_rate: f64,
+    ) -> PendingLoss<B::InnerBackend> {
+        let (loss, gradients) = self.loss_and_gradients(batch, 1.0, self.steps);
+        self.steps += 1;
         self.apply_gradients(gradients, learning_rate);
         loss
     }
@@ -52,58 +109,66 @@ where
         self.network = self.optimiser.step(learning_rate, self.network.clone(), gradients);
     }
 
-    /// The loss of a batch, and the gradients of `loss_scale` times that loss.
+    /// The loss of a batch, and the gradients of `loss_scale` times that loss. Does not wait for the devices.
     ///
+    /// `dropout_seed` is that of the first device; each of the others has the next.
     /// Each device normalises over its own rows. The running statistics are those of the first device.
-    pub(super) fn loss_and_gradients(&self, batch: &Batch, loss_scale: f64) -> (f64, GradientsParams) {
-        let mut shares = batch.split(self.devices.len()).into_iter();
-        let Some(first) = shares.next() else { return (0.0, GradientsParams::new()) };
-        let weight = |share: &Batch| share.rows as f64 / batch.rows as f64;
+    pub(super) fn loss_and_gradients(
+        &self,
+        batch: DeviceBatch<B::InnerBackend>,
+        loss_scale: f64,
+        dropout_seed: u64,
+    ) -> (PendingLoss<B::InnerBackend>, GradientsParams) {
+        let DeviceBatch { shares, rows } = batch;
+        let mut shares = shares.into_iter();
+        let Some(first) = shares.next() else { return (PendingLoss { shares: Vec::new() }, GradientsParams::new()) };
+        let weight = |share: &Share<B::InnerBackend>| share.rows as f64 / rows as f64;
         let (precision, devices) = (self.precision, &self.devices[1..]);
         std::thread::scope(|scope| {
             let others: Vec<_> = devices
                 .iter()
                 .zip(shares)
-                .map(|(device, share)| {
+                .enumerate()
+                .map(|(index, (device, share))| {
                     // A fork has running statistics of its own.
                     let copy = Network::<B>::from_inner(self.network.valid()).fork(device);
                     scope.spawn(move || {
                         let weight = weight(&share);
-                        let (loss, gradients) = forward_backward(&copy, precision, &share, loss_scale * weight, device);
-                        (loss * weight, gradients)
+                        seed_dropout(dropout_seed.wrapping_add(index as u64 + 1));
+                        let (loss, gradients) = forward_backward(&copy, precision, share, loss_scale * weight);
+                        ((loss, weight), gradients)
                     })
                 })
                 .collect();
             let first_weight = weight(&first);
-            let (loss, gradients) =
-                forward_backward(&self.network, precision, &first, loss_scale * first_weight, &self.devices[0]);
+            seed_dropout(dropout_seed);
+            let (loss, gradients) = forward_backward(&self.network, precision, first, loss_scale * first_weight);
+            let mut losses = vec![(loss, first_weight)];
             if others.is_empty() {
-                return (loss, gradients);
+                return (PendingLoss { shares: losses }, gradients);
             }
             let mut sum = GradientsAccumulator::new();
             sum.accumulate(&self.network, gradients);
-            let mut loss = loss * first_weight;
             for other in others {
                 // Propagates a panic of the other thread.
-                let (other_loss, gradients) = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                loss += other_loss;
+                let (loss, gradients) = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                losses.push(loss);
                 sum.accumulate(&self.network, gradients.to_device(&self.devices[0], &self.network));
             }
-            (loss, sum.grads())
+            (PendingLoss { shares: losses }, sum.grads())
         })
     }
 }
 
-/// The loss of a batch on one device, and the gradients of `loss_scale` times that loss.
+/// The loss of a part of a batch, and the gradients of `loss_scale` times that loss.
 fn forward_backward<B: AutodiffBackend + NetworkBackend>(
     network: &Network<B>,
     precision: Precision,
-    batch: &Batch,
+    share: Share<B::InnerBackend>,
     loss_scale: f64,
-    device: &B::Device,
-) -> (f64, GradientsParams) {
-    let (waveforms, targets) = to_tensors::<B>(batch, device);
+) -> (Tensor<B::InnerBackend, 1>, GradientsParams) {
+    let (waveforms, targets) = (Tensor::from_inner(share.waveforms), Tensor::from_inner(share.targets));
     let loss = binary_cross_entropy_with_logits(network.forward_with_precision(precision, waveforms).logits, targets);
-    let value = scalar(&loss);
+    let value = loss.clone().inner();
     (value, GradientsParams::from_grads((loss * loss_scale).backward(), network))
 }

@@ -9,10 +9,10 @@ mod loss;
 mod optimiser;
 pub mod schedule;
 
-pub use learner::Learner;
+pub use learner::{DeviceBatch, Learner, PendingLoss};
 pub use loss::binary_cross_entropy_with_logits;
 
-use crate::data::{DataLoader, Example, Split, to_tensors};
+use crate::data::{Batch, DataLoader, Example, Split, to_tensors};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{MetricConfig, Scores, predict_split};
 use crate::kernels::NetworkBackend;
@@ -20,13 +20,14 @@ use crate::network::{Network, Precision, values};
 use burn::module::AutodiffModule as _;
 use burn::optim::GradientsAccumulator;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::backend::AutodiffBackend;
-use checkpoint::{EpochMetrics, RunState, finite_loss};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use checkpoint::{EpochMetrics, EpochProgress, RunState, finite_loss};
 use config::{Config, Training};
 use loss::scalar;
 use schedule::NextEpoch;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
 
 /// The training and the validation set of a run.
 pub struct TrainingData {
@@ -60,6 +61,9 @@ impl TrainingData {
 
 /// Windows over which the mean and the standard deviation of the mel spectrogram are computed.
 const STATISTICS_WINDOWS: usize = 2_000;
+
+/// Time between two readings of the losses.
+const READ_LOSSES_EVERY: Duration = Duration::from_millis(250);
 
 /// Trains the network of `config` on one or several devices until its schedule stops, or until
 /// `last_epoch` epochs are done, and writes a checkpoint after each.
@@ -119,7 +123,6 @@ where
         }
         let tags = data.training.cache.info.tags.clone();
         let device = &devices[0];
-        B::seed(device, config.training.seed);
         let latest = checkpoint::latest(run)?;
         let network = match latest {
             Some(_) => Network::<B>::new(&config.architecture.plan(tags.len())?, device),
@@ -138,7 +141,8 @@ where
                     ));
                 }
                 trainer.learner.network = checkpoint::load_network(&folder, trainer.learner.network, device)?;
-                trainer.learner.optimiser = trainer.learner.optimiser.load(&folder, device)?;
+                trainer.learner.optimiser =
+                    trainer.learner.optimiser.load(&folder, &trainer.learner.network, device)?;
                 trainer.state = saved;
                 // The run may have been interrupted between writing the checkpoint and the log.
                 log::write(run, &trainer.state)?;
@@ -237,22 +241,23 @@ where
             skip_batches: self.state.epoch_progress.batches,
         };
         let mut accumulator = GradientsAccumulator::new();
+        let mut pending = PendingLosses::new();
         std::thread::scope(|scope| -> Result<()> {
-            let batches = loader.spawn(scope);
+            let batches = upload::<B::InnerBackend>(scope, loader.spawn(scope), self.devices);
             let mut started = Instant::now();
             while let Ok(batch) = batches.recv() {
                 let batch = batch?;
                 let data_wait_seconds = started.elapsed().as_secs_f64();
-                let windows_before = self.state.epoch_progress.windows;
+                let windows_before = self.state.epoch_progress.windows + pending.windows();
+                let rows = batch.rows;
                 self.state.epoch_progress.batches += 1;
                 let number = self.state.epoch_progress.batches;
-                if batch.rows > 1 {
+                if rows > 1 {
                     let seed = seed.wrapping_mul(1_000_033).wrapping_add(number as u64);
-                    self.devices.iter().for_each(|device| B::seed(device, seed));
                     let loss_scale = 1.0 / config.accumulate_grad_batches as f64;
-                    let (loss, gradients) = self.learner.loss_and_gradients(&batch, loss_scale);
+                    let (loss, gradients) = self.learner.loss_and_gradients(batch, loss_scale, seed);
                     accumulator.accumulate(&self.learner.network, gradients);
-                    self.state.epoch_progress.add_windows(batch.rows, loss);
+                    pending.push(rows, loss);
                 }
                 let is_last = number * config.batch_size >= examples;
                 if number.is_multiple_of(config.accumulate_grad_batches) || is_last {
@@ -260,12 +265,16 @@ where
                     let learning_rate = config.schedule.learning_rate(losses, fraction_done);
                     self.learner.apply_gradients(accumulator.grads(), learning_rate);
                 }
+                let every = config.checkpoint_every * config.accumulate_grad_batches;
+                let is_checkpoint = every > 0 && number.is_multiple_of(every) && !is_last;
+                if is_checkpoint || is_last || pending.is_due() {
+                    pending.read(&mut self.state.epoch_progress);
+                }
                 let epoch_progress = &mut self.state.epoch_progress;
                 epoch_progress.seconds += started.elapsed().as_secs_f64();
                 epoch_progress.data_wait_seconds += data_wait_seconds;
-                log::advance(&progress_bar, epoch_progress, batch.rows);
-                let every = config.checkpoint_every * config.accumulate_grad_batches;
-                if every > 0 && number.is_multiple_of(every) && !is_last {
+                log::advance(&progress_bar, epoch_progress, rows);
+                if is_checkpoint {
                     self.learner.optimiser.save_checkpoint(self.run, &self.state, self.learner.network.clone())?;
                 }
                 started = Instant::now();
@@ -275,6 +284,59 @@ where
         progress_bar.finish_and_clear();
         Ok(self.state.epoch_progress.mean_loss())
     }
+}
+
+/// Losses that have not been read from the devices. Reading one waits for the step, and a graphics card would
+/// then wait for the next; so they are read a few times a second, which changes nothing in their sum.
+struct PendingLosses<B: Backend> {
+    losses: Vec<(usize, PendingLoss<B>)>,
+    last_read: Instant,
+}
+
+impl<B: Backend> PendingLosses<B> {
+    fn new() -> Self {
+        Self { losses: Vec::new(), last_read: Instant::now() }
+    }
+
+    /// Adds the loss of a batch of `rows` windows.
+    fn push(&mut self, rows: usize, loss: PendingLoss<B>) {
+        self.losses.push((rows, loss));
+    }
+
+    /// Windows whose losses are pending.
+    fn windows(&self) -> usize {
+        self.losses.iter().map(|(rows, _)| rows).sum()
+    }
+
+    /// Whether the last reading is a while ago.
+    fn is_due(&self) -> bool {
+        self.last_read.elapsed() >= READ_LOSSES_EVERY
+    }
+
+    /// Reads all losses.
+    fn read(&mut self, epoch_progress: &mut EpochProgress) {
+        for (rows, loss) in self.losses.drain(..) {
+            epoch_progress.add_windows(rows, loss.value());
+        }
+        self.last_read = Instant::now();
+    }
+}
+
+/// Spawns a thread that copies each batch to the devices while they compute the one before.
+fn upload<'scope, B: NetworkBackend>(
+    scope: &'scope std::thread::Scope<'scope, '_>,
+    batches: Receiver<Result<Batch>>,
+    devices: &'scope [B::Device],
+) -> Receiver<Result<DeviceBatch<B>>> {
+    let (sender, receiver) = sync_channel(1);
+    scope.spawn(move || {
+        for batch in batches {
+            if sender.send(batch.map(|batch| DeviceBatch::new(&batch, devices))).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 /// The mean loss and the scores of each tag over a split.
