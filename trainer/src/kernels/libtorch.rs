@@ -5,7 +5,10 @@
 //! oneDNN, LibTorch's CPU backend, takes that layout without a copy, which halves the time of a step.
 
 use super::mask;
-use super::{ConvBlockGradients, ConvBlockInputs, ConvBlockKernel, ConvBlockOptions, ConvBlockOutput, NetworkBackend};
+use super::{
+    ChainBlock, ChainOutput, ConvBlockGradients, ConvBlockInputs, ConvBlockKernel, ConvBlockOptions, ConvBlockOutput,
+    NetworkBackend,
+};
 use crate::data::waveforms::FULL_SCALE;
 use crate::error::{Result, TrainerError};
 use burn::backend::LibTorch;
@@ -13,11 +16,13 @@ use burn::backend::libtorch::{LibTorchDevice, TchTensor};
 use burn::tensor::Shape;
 use tch::{Kind, Tensor};
 
-/// LibTorch's autograd graph from the inputs to the output signal.
+/// LibTorch's autograd graph from the inputs to the output signal of one or several blocks.
 #[derive(Debug, Clone)]
 pub struct TchSaved {
-    /// Signal, weight, gamma, beta: the leaves of the graph.
-    inputs: [TchTensor; 4],
+    /// The signal of the first block, a leaf of the graph.
+    signal: TchTensor,
+    /// Weight, gamma and beta of each block: the other leaves.
+    parameters: Vec<[TchTensor; 3]>,
     /// The output signal, attached to the graph.
     output: TchTensor,
     needs_signal_gradient: bool,
@@ -167,37 +172,51 @@ impl ConvBlockKernel for LibTorch {
         needs_signal_gradient: bool,
     ) -> Option<(ConvBlockOutput<Self>, TchSaved)> {
         let ConvBlockInputs { signal, weight, bias, gamma, beta } = inputs;
-        // The normalisation subtracts the bias again, so the convolution has none, and its gradient is zero.
-        let mut owners = vec![signal, weight, gamma, beta];
-        let leaf = |index: usize, tracked| TchTensor::new(owners[index].tensor.detach().set_requires_grad(tracked));
-        let inputs = [leaf(0, needs_signal_gradient), leaf(1, true), leaf(2, true), leaf(3, true)];
-        let [signal, weight, gamma, beta] = inputs.each_ref().map(|input| &input.tensor);
-
-        let ConvBlockOptions { stride, padding, epsilon, has_relu, pool } = options;
-        // Cast to the signal's precision; autograd casts the gradients of the weights back.
-        let weight = weight.to_kind(signal.kind());
-        let sums = convolve(signal, &weight, None, stride as i64, padding as i64);
-        let none = None::<&Tensor>;
-        let (mut output, mean, inv_std) =
-            sums.native_batch_norm(Some(gamma), Some(beta), none, none, true, 0.1, epsilon);
-        if pool > 1 {
-            let pool = [1, pool as i64];
-            output = output.max_pool2d(pool, pool, [0, 0], [1, 1], false);
-        }
-        if has_relu {
-            // ReLU and max pooling commute; after the pooling there are fewer frames.
-            output = output.relu_();
-        }
-        let output = output.squeeze_dim(2);
-        let signal = TchTensor::new(output.detach());
-        owners.push(signal.clone());
-        let variance = TchTensor::new(inv_std.detach().pow_tensor_scalar(-2.0) - epsilon);
-        let saved = TchSaved { inputs, output: TchTensor::new(output), needs_signal_gradient, _owners: owners };
-        let mean = TchTensor::new(mean.detach() + &bias.tensor);
+        let in_bf16 = signal.tensor.kind() == Kind::BFloat16;
+        let block = ChainBlock { weight, bias, gamma, beta, options, in_bf16 };
+        let (output, saved) = Self::conv_chain_forward(signal, vec![block], needs_signal_gradient)?;
+        let ChainOutput { signal, mut statistics } = output;
+        let (mean, variance) = statistics.pop()?;
         Some((ConvBlockOutput { signal, mean, variance }, saved))
     }
 
     fn conv_block_backward(saved: TchSaved, gradient: TchTensor) -> ConvBlockGradients<Self> {
+        let mut gradients = Self::conv_chain_backward(saved, gradient).into_iter();
+        let signal = gradients.next().flatten();
+        let mut next = || gradients.next().flatten().unwrap_or_else(|| unreachable!("a block has four parameters"));
+        ConvBlockGradients { signal, weight: next(), bias: next(), gamma: next(), beta: next() }
+    }
+
+    /// One graph for all blocks: each call of LibTorch's autograd for a card wakes a thread and waits for it, which
+    /// takes longer than a small block.
+    fn conv_chain_forward(
+        signal: TchTensor,
+        blocks: Vec<ChainBlock<Self>>,
+        needs_signal_gradient: bool,
+    ) -> Option<(ChainOutput<Self>, TchSaved)> {
+        let leaf = |owner: &TchTensor, tracked| TchTensor::new(owner.tensor.detach().set_requires_grad(tracked));
+        let first = leaf(&signal, needs_signal_gradient);
+        let mut owners = vec![signal];
+        let (mut parameters, mut statistics) = (Vec::new(), Vec::new());
+        let mut output = first.tensor.shallow_clone();
+        for block in blocks {
+            let ChainBlock { weight, bias, gamma, beta, options, in_bf16 } = block;
+            let leaves = [leaf(&weight, true), leaf(&gamma, true), leaf(&beta, true)];
+            owners.extend([weight, gamma, beta]);
+            let (mean, variance);
+            (output, mean, variance) = train_block(&output, &leaves, options, in_bf16);
+            parameters.push(leaves);
+            // The convolution has no bias, since the normalisation would subtract it again.
+            statistics.push((TchTensor::new(mean + &bias.tensor), TchTensor::new(variance)));
+        }
+        let signal = TchTensor::new(output.detach());
+        owners.push(signal.clone());
+        let output = TchTensor::new(output);
+        let saved = TchSaved { signal: first, parameters, output, needs_signal_gradient, _owners: owners };
+        Some((ChainOutput { signal, statistics }, saved))
+    }
+
+    fn conv_chain_backward(saved: TchSaved, gradient: TchTensor) -> Vec<Option<TchTensor>> {
         // `run_backward` differentiates a scalar. The gradient of the dot product of the output and
         // its gradient is the vector-Jacobian product.
         let flat = |signal: &Tensor| signal.transpose(1, 2).contiguous().flatten(0, -1);
@@ -208,16 +227,45 @@ impl ConvBlockKernel for LibTorch {
             // `dot` is slow in bfloat16.
             (output * gradient).sum(None)
         };
-        let inputs = &saved.inputs[if saved.needs_signal_gradient { 0 } else { 1 }..];
-        let inputs: Vec<&Tensor> = inputs.iter().map(|input| &input.tensor).collect();
+        let signal = saved.needs_signal_gradient.then_some(&saved.signal);
+        let inputs: Vec<&Tensor> =
+            signal.into_iter().chain(saved.parameters.iter().flatten()).map(|input| &input.tensor).collect();
         let mut gradients = Tensor::run_backward(&[&scalar], &inputs, false, false).into_iter().map(TchTensor::new);
-        let signal = if saved.needs_signal_gradient { gradients.next() } else { None };
-        let mut next =
-            || gradients.next().unwrap_or_else(|| unreachable!("LibTorch returns a gradient for each input"));
-        let (weight, gamma, beta) = (next(), next(), next());
-        let bias = TchTensor::new(beta.tensor.zeros_like());
-        ConvBlockGradients { signal, weight, bias, gamma, beta }
+        let mut all = vec![if saved.needs_signal_gradient { gradients.next() } else { None }];
+        while let (Some(weight), Some(gamma), Some(beta)) = (gradients.next(), gradients.next(), gradients.next()) {
+            // A bias before a normalisation has no effect.
+            let bias = TchTensor::new(beta.tensor.zeros_like());
+            all.extend([weight, bias, gamma, beta].map(Some));
+        }
+        all
     }
+}
+
+/// The output of a block in training, and mean and variance of its convolution, from the leaves of its weight, gamma
+/// and beta.
+fn train_block(
+    signal: &Tensor,
+    leaves: &[TchTensor; 3],
+    options: ConvBlockOptions,
+    in_bf16: bool,
+) -> (Tensor, Tensor, Tensor) {
+    let ConvBlockOptions { stride, padding, epsilon, has_relu, pool } = options;
+    let [weight, gamma, beta] = leaves.each_ref().map(|leaf| &leaf.tensor);
+    // Autograd casts the gradients of the weights back.
+    let kind = if in_bf16 { Kind::BFloat16 } else { Kind::Float };
+    let (signal, weight) = (signal.to_kind(kind), weight.to_kind(kind));
+    let sums = convolve(&signal, &weight, None, stride as i64, padding as i64);
+    let none = None::<&Tensor>;
+    let (mut output, mean, inv_std) = sums.native_batch_norm(Some(gamma), Some(beta), none, none, true, 0.1, epsilon);
+    if pool > 1 {
+        let pool = [1, pool as i64];
+        output = output.max_pool2d(pool, pool, [0, 0], [1, 1], false);
+    }
+    if has_relu {
+        // ReLU and max pooling commute; after the pooling there are fewer frames.
+        output = output.relu_();
+    }
+    (output.squeeze_dim(2), mean.detach(), inv_std.detach().pow_tensor_scalar(-2.0) - epsilon)
 }
 
 /// Checks that LibTorch can use graphics card number `index`.

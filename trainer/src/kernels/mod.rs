@@ -83,6 +83,34 @@ pub struct ConvBlockGradients<B: Backend> {
     pub beta: FloatTensor<B>,
 }
 
+/// A block of a chain of convolution blocks.
+#[derive(Debug, Clone)]
+pub struct ChainBlock<B: Backend> {
+    /// `[filters, channels, kernel_size]`.
+    pub weight: FloatTensor<B>,
+    /// `[filters]`.
+    pub bias: FloatTensor<B>,
+    /// `[filters]`, the scale of the batch normalisation.
+    pub gamma: FloatTensor<B>,
+    /// `[filters]`, the shift of the batch normalisation.
+    pub beta: FloatTensor<B>,
+    /// The hyperparameters.
+    pub options: ConvBlockOptions,
+    /// Whether the block computes in bfloat16.
+    pub in_bf16: bool,
+}
+
+/// The output of a chain of convolution blocks in training.
+pub struct ChainOutput<B: Backend> {
+    /// `[batch, filters, frames]` of the last block.
+    pub signal: FloatTensor<B>,
+    /// Mean and variance of each block, as in [`ConvBlockOutput`].
+    pub statistics: Vec<(FloatTensor<B>, FloatTensor<B>)>,
+}
+
+/// The most blocks of a chain.
+pub const MAX_CHAIN: usize = 12;
+
 /// A backend that may have a fused kernel to train a convolution block.
 pub trait ConvBlockKernel: NetworkBackend {
     /// What the forward pass saves for the backward pass.
@@ -98,6 +126,25 @@ pub trait ConvBlockKernel: NetworkBackend {
 
     /// The backward pass, from the gradient of the output signal.
     fn conv_block_backward(saved: Self::SavedForBackward, gradient: FloatTensor<Self>) -> ConvBlockGradients<Self>;
+
+    /// The forward pass of at most [`MAX_CHAIN`] blocks, each of which has the output of the one before as signal;
+    /// `None` if the backend computes them one by one.
+    fn conv_chain_forward(
+        _signal: FloatTensor<Self>,
+        _blocks: Vec<ChainBlock<Self>>,
+        _needs_signal_gradient: bool,
+    ) -> Option<(ChainOutput<Self>, Self::SavedForBackward)> {
+        None
+    }
+
+    /// The backward pass of a chain: the gradients of the signal, and of each block's weight, bias, gamma and beta.
+    fn conv_chain_backward(
+        saved: Self::SavedForBackward,
+        gradient: FloatTensor<Self>,
+    ) -> Vec<Option<FloatTensor<Self>>> {
+        let ConvBlockGradients { signal, weight, bias, gamma, beta } = Self::conv_block_backward(saved, gradient);
+        vec![signal, Some(weight), Some(bias), Some(gamma), Some(beta)]
+    }
 }
 
 /// A backend that networks run on, with or without autodiff.
@@ -132,6 +179,12 @@ pub trait NetworkBackend: Backend {
     /// A convolution block in training mode, normalised by the batch's statistics, with an output of
     /// `[batch, filters, frames]`; `None` if the backend has no fused kernel.
     fn train_conv_block(_inputs: ConvBlockInputs<Self>, _options: ConvBlockOptions) -> Option<ConvBlockOutput<Self>> {
+        None
+    }
+
+    /// Several convolution blocks in training mode, one after the other, as one operation; `None` if the backend
+    /// computes them one by one.
+    fn train_conv_chain(_signal: FloatTensor<Self>, _blocks: Vec<ChainBlock<Self>>) -> Option<ChainOutput<Self>> {
         None
     }
 
@@ -231,5 +284,78 @@ impl<B: ConvBlockKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C
         };
         let constant = |tensor| <Self as AutodiffBackend>::from_inner(tensor);
         Some(ConvBlockOutput { signal, mean: constant(output.mean), variance: constant(output.variance) })
+    }
+
+    fn train_conv_chain(signal: FloatTensor<Self>, blocks: Vec<ChainBlock<Self>>) -> Option<ChainOutput<Self>> {
+        let needs_signal_gradient = signal.is_tracked();
+        let mut parents = vec![signal.clone()];
+        let plain = |block: ChainBlock<Self>| {
+            let ChainBlock { weight, bias, gamma, beta, options, in_bf16 } = block;
+            parents.extend([weight.clone(), bias.clone(), gamma.clone(), beta.clone()]);
+            ChainBlock {
+                weight: weight.primitive,
+                bias: bias.primitive,
+                gamma: gamma.primitive,
+                beta: beta.primitive,
+                options,
+                in_bf16,
+            }
+        };
+        let blocks = blocks.into_iter().map(plain).collect();
+        let (output, saved) = B::conv_chain_forward(signal.primitive, blocks, needs_signal_gradient)?;
+        let signal = attach::<B, C>(parents, saved, output.signal);
+        let constant = |tensor| <Self as AutodiffBackend>::from_inner(tensor);
+        let statistics =
+            output.statistics.into_iter().map(|(mean, variance)| (constant(mean), constant(variance))).collect();
+        Some(ChainOutput { signal, statistics })
+    }
+}
+
+/// Makes the output of a chain a node of the autograd graph. The number of its parents is a constant of the node's
+/// type: one, and four for each block.
+fn attach<B: ConvBlockKernel, C: CheckpointStrategy>(
+    parents: Vec<FloatTensor<Autodiff<B, C>>>,
+    saved: B::SavedForBackward,
+    output: FloatTensor<B>,
+) -> FloatTensor<Autodiff<B, C>> {
+    macro_rules! by_length {
+        ($($count:literal)*) => {
+            match parents.len() {
+                $($count => attach_parents::<B, C, $count>(parents, saved, output),)*
+                other => unreachable!("a chain of at most {MAX_CHAIN} blocks does not have {other} parents"),
+            }
+        };
+    }
+    by_length!(5 9 13 17 21 25 29 33 37 41 45 49)
+}
+
+fn attach_parents<B: ConvBlockKernel, C: CheckpointStrategy, const N: usize>(
+    parents: Vec<FloatTensor<Autodiff<B, C>>>,
+    saved: B::SavedForBackward,
+    output: FloatTensor<B>,
+) -> FloatTensor<Autodiff<B, C>> {
+    #[derive(Debug)]
+    struct ChainBackward;
+
+    impl<B: ConvBlockKernel, const N: usize> Backward<B, N> for ChainBackward {
+        type State = B::SavedForBackward;
+
+        fn backward(self, ops: Ops<B::SavedForBackward, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
+            let gradient = gradients.consume::<B>(&ops.node);
+            let computed = B::conv_chain_backward(ops.state, gradient);
+            for (parent, gradient) in ops.parents.into_iter().zip(computed) {
+                if let (Some(parent), Some(gradient)) = (parent, gradient) {
+                    gradients.register::<B>(parent.id, gradient);
+                }
+            }
+        }
+    }
+
+    let parents: [FloatTensor<Autodiff<B, C>>; N] =
+        parents.try_into().unwrap_or_else(|_| unreachable!("the length was matched"));
+    let nodes = parents.map(|parent| parent.node);
+    match Backward::<B, N>::prepare::<C>(ChainBackward, nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(saved, output),
+        OpsKind::UnTracked(prepared) => prepared.finish(output),
     }
 }

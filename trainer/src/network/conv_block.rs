@@ -1,12 +1,13 @@
 //! 1-D convolution over time with batch normalisation, ReLU and max pooling.
 
 use crate::architecture::ConvBlock;
-use crate::kernels::{ConvBlockInputs, ConvBlockOptions, NetworkBackend};
+use crate::kernels::{ChainBlock, ConvBlockInputs, ConvBlockOptions, NetworkBackend};
 use burn::module::{Initializer, Module};
 use burn::nn::conv::{Conv1d, Conv1dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig1d};
 use burn::tensor::activation::relu;
 use burn::tensor::module::max_pool1d;
+use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorPrimitive, backend::Backend};
 
 /// He initialisation by fan-in (He et al. 2015).
@@ -96,14 +97,55 @@ impl<B: NetworkBackend> ConvBlockLayer<B> {
             };
         }
         let Some(output) = B::train_conv_block(inputs, options) else { return self.forward_composed(signal) };
-        let momentum = norm.momentum;
+        Self::update_statistics(norm, output.mean, output.variance);
+        Tensor::from_primitive(TensorPrimitive::Float(output.signal))
+    }
+
+    /// Moves the running mean and variance towards those of a batch.
+    fn update_statistics(norm: &BatchNorm<B>, mean: FloatTensor<B>, variance: FloatTensor<B>) {
         let updated = |old: Tensor<B, 1>, new| {
-            let moved = B::move_towards(old.into_primitive().tensor(), new, momentum);
+            let moved = B::move_towards(old.into_primitive().tensor(), new, norm.momentum);
             Tensor::from_primitive(TensorPrimitive::Float(moved))
         };
-        norm.running_mean.update(updated(norm.running_mean.value_sync(), output.mean));
-        norm.running_var.update(updated(norm.running_var.value_sync(), output.variance));
-        Tensor::from_primitive(TensorPrimitive::Float(output.signal))
+        norm.running_mean.update(updated(norm.running_mean.value_sync(), mean));
+        norm.running_var.update(updated(norm.running_var.value_sync(), variance));
+    }
+
+    /// The block as part of a chain; `None` if it cannot be one.
+    fn chain_block(&self, in_bf16: bool) -> Option<(&BatchNorm<B>, ChainBlock<B>)> {
+        let (norm, bias) = (self.norm.as_ref()?, self.convolution.bias.as_ref()?);
+        let options = ConvBlockOptions {
+            stride: self.convolution.stride,
+            padding: self.padding.0,
+            epsilon: norm.epsilon,
+            has_relu: self.has_relu,
+            pool: self.pool,
+        };
+        let block = ChainBlock {
+            weight: self.convolution.weight.val().into_primitive().tensor(),
+            bias: bias.val().into_primitive().tensor(),
+            gamma: norm.gamma.val().into_primitive().tensor(),
+            beta: norm.beta.val().into_primitive().tensor(),
+            options,
+            in_bf16,
+        };
+        (self.padding.0 == self.padding.1).then_some((norm, block))
+    }
+
+    /// Trains several blocks, one after the other, each with whether it computes in bfloat16; `None` if the backend
+    /// does not take them together.
+    pub(super) fn forward_chain(layers: &[(&Self, bool)], signal: Tensor<B, 3>) -> Option<Tensor<B, 3>> {
+        let (norms, blocks): (Vec<_>, Vec<_>) = layers
+            .iter()
+            .map(|(layer, in_bf16)| layer.chain_block(*in_bf16))
+            .collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .unzip();
+        let output = B::train_conv_chain(signal.into_primitive().tensor(), blocks)?;
+        for (norm, (mean, variance)) in norms.into_iter().zip(output.statistics) {
+            Self::update_statistics(norm, mean, variance);
+        }
+        Some(Tensor::from_primitive(TensorPrimitive::Float(output.signal)))
     }
 }
 

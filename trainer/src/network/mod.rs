@@ -24,7 +24,7 @@ use dropout::dropout;
 use initialise::Initialise;
 
 use crate::architecture::{Layer, Plan};
-use crate::kernels::NetworkBackend;
+use crate::kernels::{MAX_CHAIN, NetworkBackend};
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{DType, Tensor, backend::Backend};
@@ -156,18 +156,41 @@ impl<B: NetworkBackend> Network<B> {
         // In evaluation mode no kernel takes a bfloat16 signal with weights in single precision.
         let use_bf16 = precision == Precision::Bf16 && B::ad_enabled(&waveforms.device());
         let mut signal = waveforms.unsqueeze_dim(1);
+        let is_training = B::ad_enabled(&signal.device());
+        // The waveform stays in single precision: the eight bits of bfloat16 would drown its
+        // quiet parts in rounding noise.
+        let in_bf16 = |index: usize, block: &ConvBlockLayer<B>| use_bf16 && index > 0 && block.supports_bf16();
         let mut levels = Vec::new();
-        for (index, layer) in self.trunk.iter().enumerate() {
-            // The waveform stays in single precision: the eight bits of bfloat16 would drown its
-            // quiet parts in rounding noise.
+        let mut index = 0;
+        while index < self.trunk.len() {
+            let chain: Vec<(&ConvBlockLayer<B>, bool)> = self.trunk
+                [index..self.trunk.len() - self.levels.min(self.trunk.len() - index)]
+                .iter()
+                .enumerate()
+                .map_while(|(offset, layer)| match layer {
+                    TrunkLayer::ConvBlock(block) => Some((block, in_bf16(index + offset, block))),
+                    _ => None,
+                })
+                .take(MAX_CHAIN)
+                .collect();
+            if is_training
+                && chain.len() > 1
+                && let Some(output) = ConvBlockLayer::forward_chain(&chain, signal.clone())
+            {
+                signal = output;
+                index += chain.len();
+                continue;
+            }
+            let layer = &self.trunk[index];
             let in_bf16 = match layer {
-                TrunkLayer::ConvBlock(block) => use_bf16 && index > 0 && block.supports_bf16(),
+                TrunkLayer::ConvBlock(block) => in_bf16(index, block),
                 _ => false,
             };
             signal = layer.forward(cast(signal, if in_bf16 { DType::BF16 } else { DType::F32 }));
             if self.trunk.len() - index <= self.levels {
                 levels.push(cast(signal.clone(), DType::F32).max_dim(2).squeeze_dim(2));
             }
+            index += 1;
         }
         let signal = cast(signal, DType::F32);
         if levels.is_empty() { signal.flatten(1, 2) } else { Tensor::cat(levels, 1) }
