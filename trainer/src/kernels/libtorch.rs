@@ -90,6 +90,7 @@ const MAX_HOST_MASK: usize = 1 << 18;
 
 impl NetworkBackend for LibTorch {
     const SUPPORTS_BF16: bool = true;
+    const HAS_CONV_CHAINS: bool = true;
 
     fn upload(values: &[f32], shape: [usize; 2], device: &LibTorchDevice) -> TchTensor {
         TchTensor::new(upload(Tensor::from_slice(values), *device).reshape(shape.map(|size| size as i64)))
@@ -197,18 +198,35 @@ impl ConvBlockKernel for LibTorch {
         let leaf = |owner: &TchTensor, tracked| TchTensor::new(owner.tensor.detach().set_requires_grad(tracked));
         let first = leaf(&signal, needs_signal_gradient);
         let mut owners = vec![signal];
-        let (mut parameters, mut statistics) = (Vec::new(), Vec::new());
+        let (mut parameters, mut means, mut inv_stds, mut biases) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut output = first.tensor.shallow_clone();
+        // burn's modules all have the same.
+        let epsilon = blocks.first()?.options.epsilon;
         for block in blocks {
             let ChainBlock { weight, bias, gamma, beta, options, in_bf16 } = block;
             let leaves = [leaf(&weight, true), leaf(&gamma, true), leaf(&beta, true)];
             owners.extend([weight, gamma, beta]);
-            let (mean, variance);
-            (output, mean, variance) = train_block(&output, &leaves, options, in_bf16);
+            let (mean, inv_std);
+            (output, mean, inv_std) = train_block(&output, &leaves, options, in_bf16);
             parameters.push(leaves);
-            // The convolution has no bias, since the normalisation would subtract it again.
-            statistics.push((TchTensor::new(mean + &bias.tensor), TchTensor::new(variance)));
+            means.push(mean);
+            inv_stds.push(inv_std);
+            biases.push(bias);
         }
+        // The statistics of all blocks at once. The convolutions have no bias, since the normalisation would subtract it
+        // again.
+        let biases: Vec<&Tensor> = biases.iter().map(|bias| &bias.tensor).collect();
+        let all_means = TchTensor::new(Tensor::cat(&means, 0) + Tensor::cat(&biases, 0));
+        let all_variances = TchTensor::new(Tensor::cat(&inv_stds, 0).pow_tensor_scalar(-2.0) - epsilon);
+        let mut start = 0;
+        let statistics = means.iter().map(|mean| {
+            let part =
+                |all: &TchTensor| TchTensor::partial(all.tensor.narrow(0, start, mean.size()[0]), all.storage.clone());
+            let both = (part(&all_means), part(&all_variances));
+            start += mean.size()[0];
+            both
+        });
+        let statistics = statistics.collect();
         let signal = TchTensor::new(output.detach());
         owners.push(signal.clone());
         let output = TchTensor::new(output);
@@ -232,17 +250,20 @@ impl ConvBlockKernel for LibTorch {
             signal.into_iter().chain(saved.parameters.iter().flatten()).map(|input| &input.tensor).collect();
         let mut gradients = Tensor::run_backward(&[&scalar], &inputs, false, false).into_iter().map(TchTensor::new);
         let mut all = vec![if saved.needs_signal_gradient { gradients.next() } else { None }];
+        // A bias before a normalisation has no effect.
+        let widest = saved.parameters.iter().map(|[_, gamma, _]| gamma.tensor.size()[0]).max().unwrap_or(0);
+        let first = &saved.parameters[0][1].tensor;
+        let zeros = TchTensor::new(Tensor::zeros([widest], (first.kind(), first.device())));
         while let (Some(weight), Some(gamma), Some(beta)) = (gradients.next(), gradients.next(), gradients.next()) {
-            // A bias before a normalisation has no effect.
-            let bias = TchTensor::new(beta.tensor.zeros_like());
+            let bias = TchTensor::partial(zeros.tensor.narrow(0, 0, beta.tensor.size()[0]), zeros.storage.clone());
             all.extend([weight, bias, gamma, beta].map(Some));
         }
         all
     }
 }
 
-/// The output of a block in training, and mean and variance of its convolution, from the leaves of its weight, gamma
-/// and beta.
+/// The output of a block in training, and mean and inverse standard deviation of its convolution, from the leaves of
+/// its weight, gamma and beta.
 fn train_block(
     signal: &Tensor,
     leaves: &[TchTensor; 3],
@@ -265,7 +286,7 @@ fn train_block(
         // ReLU and max pooling commute; after the pooling there are fewer frames.
         output = output.relu_();
     }
-    (output.squeeze_dim(2), mean.detach(), inv_std.detach().pow_tensor_scalar(-2.0) - epsilon)
+    (output.squeeze_dim(2), mean.detach(), inv_std.detach())
 }
 
 /// Checks that LibTorch can use graphics card number `index`.

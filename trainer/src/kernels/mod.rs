@@ -154,6 +154,9 @@ pub trait NetworkBackend: Backend {
     /// takes single precision only.
     const SUPPORTS_BF16: bool = false;
 
+    /// Whether [`train_conv_chain`](Self::train_conv_chain) takes several blocks together.
+    const HAS_CONV_CHAINS: bool = false;
+
     /// Copies values to a device.
     fn upload(values: &[f32], shape: [usize; 2], device: &Self::Device) -> FloatTensor<Self> {
         Self::float_from_data(TensorData::new(values.to_vec(), shape), device)
@@ -229,6 +232,7 @@ without_kernel!(burn::backend::NdArray);
 
 impl<B: ConvBlockKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C> {
     const SUPPORTS_BF16: bool = B::SUPPORTS_BF16;
+    const HAS_CONV_CHAINS: bool = B::HAS_CONV_CHAINS;
 
     fn upload(values: &[f32], shape: [usize; 2], device: &B::Device) -> FloatTensor<Self> {
         <Self as AutodiffBackend>::from_inner(B::upload(values, shape, device))

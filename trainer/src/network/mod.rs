@@ -163,23 +163,15 @@ impl<B: NetworkBackend> Network<B> {
         let mut levels = Vec::new();
         let mut index = 0;
         while index < self.trunk.len() {
-            let chain: Vec<(&ConvBlockLayer<B>, bool)> = self.trunk
-                [index..self.trunk.len() - self.levels.min(self.trunk.len() - index)]
-                .iter()
-                .enumerate()
-                .map_while(|(offset, layer)| match layer {
-                    TrunkLayer::ConvBlock(block) => Some((block, in_bf16(index + offset, block))),
-                    _ => None,
-                })
-                .take(MAX_CHAIN)
-                .collect();
-            if is_training
-                && chain.len() > 1
-                && let Some(output) = ConvBlockLayer::forward_chain(&chain, signal.clone())
-            {
-                signal = output;
-                index += chain.len();
-                continue;
+            if is_training && B::HAS_CONV_CHAINS {
+                let chain = self.chain_from(index, &in_bf16);
+                if chain.len() > 1
+                    && let Some(output) = ConvBlockLayer::forward_chain(&chain, signal.clone())
+                {
+                    signal = output;
+                    index += chain.len();
+                    continue;
+                }
             }
             let layer = &self.trunk[index];
             let in_bf16 = match layer {
@@ -194,6 +186,23 @@ impl<B: NetworkBackend> Network<B> {
         }
         let signal = cast(signal, DType::F32);
         if levels.is_empty() { signal.flatten(1, 2) } else { Tensor::cat(levels, 1) }
+    }
+
+    /// The convolution blocks from layer `first` on up to the next layer of another kind or whose output is needed,
+    /// each with whether it computes in bfloat16.
+    fn chain_from(
+        &self,
+        first: usize,
+        in_bf16: &dyn Fn(usize, &ConvBlockLayer<B>) -> bool,
+    ) -> Vec<(&ConvBlockLayer<B>, bool)> {
+        let layers = self.trunk.iter().enumerate().take(self.trunk.len().saturating_sub(self.levels)).skip(first);
+        layers
+            .map_while(|(index, layer)| match layer {
+                TrunkLayer::ConvBlock(block) => Some((block, in_bf16(index, block))),
+                _ => None,
+            })
+            .take(MAX_CHAIN)
+            .collect()
     }
 
     /// The output of the trunk's layer number `layers`, counted from 1: `[batch, filters, frames]`.

@@ -16,13 +16,17 @@ use burn::tensor::DType;
 use burn::tensor::Shape;
 use burn::tensor::TensorMetadata as _;
 use burn_cubecl::cubecl::calculate_cube_count_elemwise;
+use burn_cubecl::cubecl::ir::StorageType;
 use burn_cubecl::cubecl::prelude::{ArrayArg, CubeCount, CubeDim};
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
 use burn_cubecl::ops::permute;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime};
+use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
+use cubek::matmul::launch::{Strategy, launch_ref};
+use cubek::std::InputBinding;
 use device::UNITS;
+use std::sync::LazyLock;
 
 /// The source of [`device`], which compiled kernels depend on.
 const DEVICE_SOURCE: &[u8] = include_bytes!("device.rs");
@@ -121,8 +125,21 @@ fn elementwise<R: CubeRuntime>(like: &CubeTensor<R>, units: usize) -> (CubeCount
     (calculate_cube_count_elemwise(&like.client, units, dim), dim)
 }
 
+/// Whether products are computed in single precision instead of TF32, by the variable that NVIDIA's libraries read.
+fn is_exact() -> bool {
+    static IS_EXACT: LazyLock<bool> =
+        LazyLock::new(|| std::env::var_os("NVIDIA_TF32_OVERRIDE").is_some_and(|value| value == "0"));
+    *IS_EXACT
+}
+
 fn product<R: CubeRuntime>(lhs: CubeTensor<R>, rhs: CubeTensor<R>, output: &CubeTensor<R>) {
-    let done = matmul(lhs, rhs, Some(output.clone()), MatmulStrategy::default(), DType::F32);
+    // Auto takes tensor cores where there are any.
+    let strategy = if is_exact() { Strategy::SimpleUnit(Default::default()) } else { Strategy::Auto };
+    let dtype = StorageType::from(DType::F32);
+    let mut dtypes = MatmulElems::from_globals(&MatmulGlobalElems { lhs: dtype, rhs: dtype, out: dtype });
+    let input = |tensor: CubeTensor<R>| InputBinding::new(tensor.binding(), dtype);
+    let client = output.client.clone();
+    let done = launch_ref(&strategy, &client, input(lhs), input(rhs), output.clone().binding(), &mut dtypes);
     if let Err(error) = done {
         panic!("the device cannot multiply these matrices: {error:?}");
     }
