@@ -57,9 +57,10 @@ pub(crate) fn create(instance: &Instance) -> Option<EguiEditor<Editor>> {
 }
 
 impl NiceEguiApp for Editor {
+    #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "`egui` is used on X11"))]
     fn build(
         &mut self,
-        _egui: egui::Context,
+        egui: egui::Context,
         context: GuiContext,
         frame: &mut Frame,
     ) -> Result<(), baseview::HandlerError> {
@@ -67,6 +68,10 @@ impl NiceEguiApp for Editor {
         if cfg!(target_os = "linux") {
             // On other systems this is the host's main thread, which does not end with the window.
             self.instance.window_threads.count_current();
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(keyboard) = crate::window::X11Keyboard::connect(frame.baseview_window()) {
+            egui.add_plugin(keyboard);
         }
         // Each opening has a new egui context.
         self.ui.forget_textures();

@@ -1,11 +1,12 @@
-//! A plain X11 window as the parent of the plugin's editor, with screenshots and mouse input.
+//! A plain X11 window as the parent of the plugin's editor, with screenshots and input.
 
 use crate::session::Size;
 use x11rb::connection::Connection as _;
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
-    AtomEnum, BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ConfigureWindowAux, ConnectionExt as _, CreateWindowAux,
-    EventMask, ImageFormat, MOTION_NOTIFY_EVENT, PropMode, WindowClass,
+    AtomEnum, BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ChangeWindowAttributesAux, ConfigureWindowAux,
+    ConnectionExt as _, CreateWindowAux, EventMask, ImageFormat, InputFocus, KEY_PRESS_EVENT, KEY_RELEASE_EVENT,
+    MOTION_NOTIFY_EVENT, PropMode, WindowClass,
 };
 use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
@@ -129,6 +130,50 @@ impl Window {
         self.send_input(if is_down { BUTTON_PRESS_EVENT } else { BUTTON_RELEASE_EVENT }, 1, (0, 0))
     }
 
+    /// Presses or releases a key by its keycode.
+    ///
+    /// # Errors
+    /// A message if the display has no XTEST extension.
+    pub fn set_key(&self, keycode: u8, is_down: bool) -> Result<(), String> {
+        self.send_input(if is_down { KEY_PRESS_EVENT } else { KEY_RELEASE_EVENT }, keycode, (0, 0))
+    }
+
+    /// Gives the keyboard focus to this window.
+    ///
+    /// # Errors
+    /// A message if the window is not shown, or the display is gone.
+    pub fn focus(&self) -> Result<(), String> {
+        let focus = || -> Result<(), Box<dyn std::error::Error>> {
+            let focused = self.connection.set_input_focus(InputFocus::PARENT, self.id, x11rb::CURRENT_TIME)?;
+            Ok(focused.check()?)
+        };
+        focus().map_err(|error| format!("the window cannot have the focus: {error}"))
+    }
+
+    /// Listens to keys, as a host's window does for its shortcuts.
+    ///
+    /// # Errors
+    /// A message if the display is gone.
+    pub fn listen_to_keys(&self) -> Result<(), String> {
+        let events = EventMask::STRUCTURE_NOTIFY | EventMask::KEY_PRESS | EventMask::KEY_RELEASE;
+        let listen = || -> Result<(), Box<dyn std::error::Error>> {
+            let attributes = ChangeWindowAttributesAux::new().event_mask(events);
+            Ok(self.connection.change_window_attributes(self.id, &attributes)?.check()?)
+        };
+        listen().map_err(|error| format!("the window cannot listen to keys: {error}"))
+    }
+
+    /// The keycodes of the keys that were pressed since the last call; other pending events are dropped.
+    pub fn take_pressed_keys(&self) -> Vec<u8> {
+        let mut keys = Vec::new();
+        while let Ok(Some(event)) = self.connection.poll_for_event() {
+            if let Event::KeyPress(key) = event {
+                keys.push(key.detail);
+            }
+        }
+        keys
+    }
+
     fn send_input(&self, kind: u8, detail: u8, (x, y): (i16, i16)) -> Result<(), String> {
         let send = || -> Result<(), Box<dyn std::error::Error>> {
             let corner = self.connection.translate_coordinates(self.id, self.root, 0, 0)?.reply()?;
@@ -136,7 +181,7 @@ impl Window {
             self.connection.xtest_fake_input(kind, detail, 0, self.root, x, y, 0)?.check()?;
             Ok(())
         };
-        send().map_err(|error| format!("no mouse input can be sent: {error}"))
+        send().map_err(|error| format!("no input can be sent: {error}"))
     }
 }
 
