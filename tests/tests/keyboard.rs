@@ -122,7 +122,7 @@ fn keys_reach_the_host_unless_a_text_field_has_the_focus() {
         editor.press(R);
         // Escape leaves the field, so it is the field's.
         editor.press(ESCAPE);
-        assert_ne!(editor.settled_search_field(), empty, "{format}: the field has the letter");
+        assert!(editor.settled_search_field() != empty, "{format}: the field has no letter");
         editor.press(SPACE);
         assert_eq!(editor.wait_for_key(), [SPACE], "{format}: after a text field");
         editor.session.close_window();
@@ -151,7 +151,8 @@ fn shift_released_in_another_window_is_not_held() {
             editor.window.set_key(SHIFT, true).unwrap();
             editor.settle();
         });
-        assert_ne!(small, capital, "{format}: the pictures of r and R");
+        // Not `assert_eq`, which would print the pictures.
+        assert!(small != capital, "{format}: the pictures of r and R are equal");
 
         let leave = |editor: &mut OpenEditor, is_down_before: bool| {
             let other = Window::open("other").unwrap();
@@ -165,7 +166,13 @@ fn shift_released_in_another_window_is_not_held() {
             drop(other);
             editor.click(SEARCH);
         };
-        assert_eq!(typed(&|editor| leave(editor, true)), small, "{format}: Shift was released elsewhere");
-        assert_eq!(typed(&|editor| leave(editor, false)), capital, "{format}: Shift was pressed elsewhere");
+        assert!(
+            typed(&|editor| leave(editor, true)) == small,
+            "{format}: Shift is held though it was released elsewhere"
+        );
+        assert!(
+            typed(&|editor| leave(editor, false)) == capital,
+            "{format}: Shift that was pressed elsewhere is not held"
+        );
     }
 }

@@ -12,6 +12,7 @@ mod slow_checks;
 mod system;
 mod test;
 mod test_data;
+mod validators;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
@@ -52,26 +53,7 @@ enum Task {
         task: gpu::Gpu,
     },
     /// Run all checks: format, lints, documentation, unit tests, whole bundles in hosts
-    Test {
-        /// Instead, record and play back a slot's automation in Ardour and qtractor (4 minutes)
-        #[arg(long)]
-        hosts: bool,
-        /// Instead, call the plugin in random orders under AddressSanitizer (10 minutes to build)
-        #[arg(long)]
-        sanitizer: bool,
-        /// Instead, call both bundles in random orders for an hour
-        #[arg(long)]
-        soak: bool,
-        /// Instead, make models and audio files with PyTorch, TensorFlow, ffmpeg and sox, installed for it, and check them
-        #[arg(long)]
-        foreign: bool,
-        /// Instead, run coverage-guided fuzzing of each target for this many minutes
-        #[arg(long, value_name = "MINUTES")]
-        fuzz: Option<u32>,
-        /// Instead, test the trainer's kernels for graphics cards on Mesa's software Vulkan
-        #[arg(long)]
-        vulkan: bool,
-    },
+    Test(slow_checks::SlowChecks),
 }
 
 fn main() -> Result<()> {
@@ -87,26 +69,12 @@ fn main() -> Result<()> {
         Task::Play { arguments } => play(&current, arguments),
         Task::Bench { what } => bench::run(what),
         Task::Gpu { task } => gpu::run(task),
-        Task::Test { hosts: false, sanitizer: false, soak: false, foreign: false, fuzz: None, vulkan: false } => {
-            test::test()
-        }
-        Task::Test { hosts, sanitizer, soak, foreign, fuzz, vulkan } => {
-            if sanitizer {
-                slow_checks::sanitizer()?;
+        Task::Test(slow_checks) => {
+            if slow_checks.is_any() {
+                slow_checks.run()
+            } else {
+                test::test()
             }
-            if let Some(minutes) = fuzz {
-                slow_checks::fuzz(minutes)?;
-            }
-            if hosts {
-                slow_checks::hosts()?;
-            }
-            if vulkan {
-                slow_checks::vulkan()?;
-            }
-            if foreign {
-                slow_checks::foreign()?;
-            }
-            if soak { slow_checks::soak() } else { Ok(()) }
         }
     }
 }

@@ -1,11 +1,70 @@
 //! The slow checks, each behind a flag of `test`.
 
 use crate::paths::{CLIP, create_folder, root, target_folder};
-use crate::{bundle, python, run, system};
+use crate::{bundle, python, run, system, validators};
 use anyhow::{Context as _, Result, ensure};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+
+/// The slow checks. Each selected one runs instead of the other checks.
+#[derive(clap::Args, Default, PartialEq)]
+pub(crate) struct SlowChecks {
+    /// Instead, record and play back a slot's automation in Ardour and qtractor (4 minutes)
+    #[arg(long)]
+    hosts: bool,
+    /// Instead, call the plugin in random orders under AddressSanitizer (10 minutes to build)
+    #[arg(long)]
+    sanitizer: bool,
+    /// Instead, call both bundles in random orders for an hour
+    #[arg(long)]
+    soak: bool,
+    /// Instead, make models and audio files with PyTorch, TensorFlow, ffmpeg and sox, installed for it, and check them
+    #[arg(long)]
+    foreign: bool,
+    /// Instead, run coverage-guided fuzzing of each target for this many minutes
+    #[arg(long, value_name = "MINUTES")]
+    fuzz: Option<u32>,
+    /// Instead, test the trainer's kernels for graphics cards on Mesa's software Vulkan
+    #[arg(long)]
+    vulkan: bool,
+    /// Instead, build Steinberg's validator, pluginval and clap-validator from GitHub and run them (15 minutes)
+    #[arg(long)]
+    validators: bool,
+}
+
+impl SlowChecks {
+    /// Whether any is selected.
+    pub(crate) fn is_any(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// Runs the selected ones.
+    ///
+    /// # Errors
+    /// As each of them.
+    pub(crate) fn run(&self) -> Result<()> {
+        if self.sanitizer {
+            sanitizer()?;
+        }
+        if let Some(minutes) = self.fuzz {
+            fuzz(minutes)?;
+        }
+        if self.hosts {
+            hosts()?;
+        }
+        if self.validators {
+            validators::validate()?;
+        }
+        if self.vulkan {
+            vulkan()?;
+        }
+        if self.foreign {
+            foreign()?;
+        }
+        if self.soak { soak() } else { Ok(()) }
+    }
+}
 
 /// The programs that the checks in hosts need, and their Debian packages.
 const HOST_PROGRAMS: &[(&str, &str)] = &[
@@ -25,7 +84,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 ///
 /// # Errors
 /// If a host is missing and cannot be installed, or a check fails.
-pub(crate) fn hosts() -> Result<()> {
+fn hosts() -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "--hosts works on Linux only");
     install_missing(HOST_PROGRAMS)?;
     let (bundles, python) = (bundle::bundle()?, python::environment()?);
@@ -62,7 +121,7 @@ const AUDIO_PROGRAMS: &[(&str, &str)] = &[("ffmpeg", "ffmpeg"), ("sox", "sox"), 
 ///
 /// # Errors
 /// If a program cannot be installed or makes nothing, or a file differs.
-pub(crate) fn foreign() -> Result<()> {
+fn foreign() -> Result<()> {
     println!("== audio");
     install_missing(AUDIO_PROGRAMS)?;
     let folder = target_folder()?.join("foreign/audio");
@@ -90,7 +149,7 @@ pub(crate) fn foreign() -> Result<()> {
 ///
 /// # Errors
 /// If the toolchain has no sanitizer for this machine, or a test fails.
-pub(crate) fn sanitizer() -> Result<()> {
+fn sanitizer() -> Result<()> {
     ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "--sanitizer works on x86-64 Linux only");
     let folder = target_folder()?.join("sanitizer");
     let bundles = create_folder(folder.join("bundles"))?;
@@ -127,7 +186,7 @@ const FUZZ_TARGETS: &[(&str, u32, u32)] =
 ///
 /// # Errors
 /// If a target cannot be built, or an input makes it fail: libFuzzer prints the path of that input.
-pub(crate) fn fuzz(minutes: u32) -> Result<()> {
+fn fuzz(minutes: u32) -> Result<()> {
     ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "--fuzz works on x86-64 Linux only");
     let (fuzz, folder) = (root().join("tests/fuzz"), target_folder()?.join("fuzz"));
     let build = |workspace: &Path, arguments: &[&str]| {
@@ -168,7 +227,7 @@ const SOFTWARE_VULKAN: &str = "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json";
 ///
 /// # Errors
 /// If Mesa is missing and cannot be installed, or a test fails.
-pub(crate) fn vulkan() -> Result<()> {
+fn vulkan() -> Result<()> {
     ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "--vulkan works on x86-64 Linux only");
     if !Path::new(SOFTWARE_VULKAN).exists() {
         system::install(&["mesa-vulkan-drivers", "libvulkan1"])?;
@@ -184,7 +243,7 @@ pub(crate) fn vulkan() -> Result<()> {
 ///
 /// # Errors
 /// If the tests cannot be built, or one fails.
-pub(crate) fn soak() -> Result<()> {
+fn soak() -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "--soak works on Linux only");
     system::ensure_screen()?;
     run::cargo(&["build", "--release", "--workspace", "--all-targets"])?;
