@@ -15,7 +15,7 @@ static IS_FFMPEG_MENTIONED: AtomicBool = AtomicBool::new(false);
 /// # Errors
 /// [`TrainerError`], which names the file, where it cannot be decoded or its sample rate is not supported.
 pub(crate) fn decode_mono(path: &Path, rate: u32) -> Result<Vec<f32>> {
-    let mut stream = MonoStream::open(path, rate)?;
+    let mut stream = MonoStream::open(path, rate, Notices::Printed)?;
     let mut samples = Vec::new();
     while let Some(block) = stream.next_block() {
         samples.extend_from_slice(block);
@@ -23,9 +23,18 @@ pub(crate) fn decode_mono(path: &Path, rate: u32) -> Result<Vec<f32>> {
     Ok(samples)
 }
 
+/// Whether what was changed or left out of a file is printed at its end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Notices {
+    Printed,
+    /// For a second pass.
+    Silent,
+}
+
 /// A file that is decoded, mixed down as in the plug-in and resampled block by block, in bounded memory.
 pub(crate) struct MonoStream<'a> {
     path: &'a Path,
+    notices: Notices,
     mixed: MixedStream,
     /// `None` after the end.
     resampler: Option<RecordingResampler>,
@@ -37,27 +46,28 @@ impl<'a> MonoStream<'a> {
     ///
     /// # Errors
     /// [`TrainerError`], which names the file, where it cannot be decoded or its sample rate is not supported.
-    pub(crate) fn open(path: &'a Path, rate: u32) -> Result<Self> {
+    pub(crate) fn open(path: &'a Path, rate: u32, notices: Notices) -> Result<Self> {
         let mixed = MixedStream::open(path)?;
         if mixed.stream.is_by_ffmpeg() && !IS_FFMPEG_MENTIONED.swap(true, Ordering::Relaxed) {
             eprintln!("{}: ffmpeg decodes this file and others of its kind", path.display());
         }
         let resampler = Resampler::new(f64::from(mixed.sample_rate()), f64::from(rate))
             .map_err(|error| TrainerError::content(path, error.to_string()))?;
-        Ok(Self { path, mixed, resampler: Some(RecordingResampler::new(resampler)), block: Vec::new() })
+        Ok(Self { path, notices, mixed, resampler: Some(RecordingResampler::new(resampler)), block: Vec::new() })
     }
 
-    /// The next samples, nominally in -1..=1, all of them finite and at least one; `None` at the end, when what was
-    /// changed or left out is printed.
+    /// The next samples, nominally in -1..=1, all of them finite and at least one; `None` at the end.
     pub(crate) fn next_block(&mut self) -> Option<&[f32]> {
-        let Self { path, mixed, resampler, block } = self;
+        let Self { path, notices, mixed, resampler, block } = self;
         block.clear();
         while block.is_empty() {
             match mixed.next_block() {
                 Some(samples) => resampler.as_mut()?.push(samples, |samples| block.extend_from_slice(samples)),
                 None => {
                     resampler.take()?.finish(|samples| block.extend_from_slice(samples));
-                    mixed.notices().for_each(|notice| eprintln!("{}: {notice}", path.display()));
+                    if *notices == Notices::Printed {
+                        mixed.notices().for_each(|notice| eprintln!("{}: {notice}", path.display()));
+                    }
                 }
             }
         }

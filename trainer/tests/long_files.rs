@@ -2,16 +2,20 @@
 
 use burn::backend::Flex;
 use cap::Cap;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 use std::alloc::System;
 use std::fs::{File, OpenOptions};
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use tagvane_engine::{InferenceMode, Metadata, Model};
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::data::Source;
 use tagvane_trainer::export::to_onnx;
-use tagvane_trainer::network::Network;
+use tagvane_trainer::network::{Network, Precision};
 use tagvane_trainer::prepare::shard::Shard;
-use tagvane_trainer::prepare::{PrepareOptions, prepare_labelled_sources};
+use tagvane_trainer::prepare::teachers::PseudoLabeller;
+use tagvane_trainer::prepare::{PrepareOptions, prepare_labelled_sources, prepare_pseudo_labelled_sources};
 use tagvane_trainer::tagging::Tagger;
 
 /// Counts the allocated memory.
@@ -24,7 +28,8 @@ const SECONDS: u32 = 30 * 60;
 /// The memory that a long recording may need, in bytes.
 const LIMIT: usize = 64 << 20;
 
-/// Writes a stereo WAV file of half an hour of silence, which is a hole on most file systems.
+/// Writes a stereo WAV file of half an hour, a second of noise every minute and otherwise silence, which is a hole on most
+/// file systems.
 fn long_recording(path: &Path) {
     let spec = hound::WavSpec {
         channels: 2,
@@ -35,7 +40,15 @@ fn long_recording(path: &Path) {
     hound::WavWriter::create(path, spec).unwrap().finalize().unwrap();
     let header = std::fs::metadata(path).unwrap().len();
     // The size of zero in the header means "until the end of the file".
-    OpenOptions::new().write(true).open(path).unwrap().set_len(header + u64::from(SECONDS) * 44_100 * 4).unwrap();
+    let mut file = OpenOptions::new().write(true).open(path).unwrap();
+    file.set_len(header + u64::from(SECONDS) * 44_100 * 4).unwrap();
+    let mut random = StdRng::seed_from_u64(1);
+    for minute in 0..u64::from(SECONDS) / 60 {
+        let mut noise = vec![0; 44_100 * 4];
+        random.fill(&mut noise[..]);
+        file.seek(SeekFrom::Start(header + (minute * 60 + 30) * 44_100 * 4)).unwrap();
+        file.write_all(&noise).unwrap();
+    }
 }
 
 /// The most memory that was allocated at a time while `work` ran, beyond what was allocated before.
@@ -75,7 +88,26 @@ fn half_an_hour_needs_no_more_memory_than_a_few_blocks() {
         let summary = prepare_labelled_sources(&options, vec!["tag".into()], std::slice::from_ref(&source)).unwrap();
         assert_eq!(summary.tracks, 1, "{summary:?}");
     });
-    let audio = File::open(cache.join("part-00001-of-00001/audio.pcm")).unwrap();
-    assert_eq!(audio.metadata().unwrap().len(), u64::from(SECONDS) * 22_050 * 2);
-    assert!(tagging < LIMIT && preparing < LIMIT, "{} and {} MB", tagging >> 20, preparing >> 20);
+    let check_audio = |cache: &Path| {
+        let audio = File::open(cache.join("part-00001-of-00001/audio.pcm")).unwrap();
+        assert_eq!(audio.metadata().unwrap().len(), u64::from(SECONDS) * 22_050 * 2);
+    };
+    check_audio(&cache);
+
+    let teacher = folder.path().join("teacher.onnx");
+    let metadata = Metadata { sample_rate: Some(16_000), ..metadata };
+    std::fs::write(&teacher, to_onnx(&network, &architecture, &metadata)).unwrap();
+    let labeller = PseudoLabeller::open(&[teacher], 59_049, 600).unwrap();
+    let options = PrepareOptions { cache: folder.path().join("pseudo-labelled"), ..options };
+    let labelling = memory_of(|| {
+        let begin = |source: &Source, samples: usize| labeller.labelling(source, samples, 1, Precision::Single);
+        let summary =
+            prepare_pseudo_labelled_sources(&options, labeller.tags(), std::slice::from_ref(&source), begin).unwrap();
+        assert_eq!(summary.tracks, 1, "{summary:?}");
+        // One of three seconds has a second of noise, every minute.
+        assert!((30..90).contains(&summary.segments), "{summary:?}");
+    });
+    check_audio(&options.cache);
+    let megabytes = [tagging, preparing, labelling].map(|bytes| bytes >> 20);
+    assert!(megabytes.iter().all(|megabytes| *megabytes < LIMIT >> 20), "{megabytes:?} MB");
 }

@@ -4,19 +4,22 @@
 mod support;
 
 use burn::backend::Flex;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 use std::path::Path;
 use support::tone;
+use tagvane_engine::resample::Resampler;
 use tagvane_engine::{InferenceMode, Metadata, Model};
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::data::vocabularies;
 use tagvane_trainer::data::{Cache, Labels, Segment, Source, Split};
 use tagvane_trainer::evaluation::{MetricConfig, Unit, evaluate_onnx, evaluate_pseudo_labels};
 use tagvane_trainer::export::to_onnx;
-use tagvane_trainer::network::Network;
+use tagvane_trainer::network::{Network, Precision};
 use tagvane_trainer::prepare::augmented_copies::AugmentedCopies;
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::prepare::teachers::PseudoLabeller;
-use tagvane_trainer::prepare::{LabelOutcome, PrepareOptions, prepare_sources, prepare_sources_with};
+use tagvane_trainer::prepare::{LabelOutcome, PrepareOptions, prepare_sources_with};
 
 const WINDOW: usize = 6_561;
 const METRIC_CONFIG: MetricConfig = MetricConfig { threshold: 0.3, min_positives: 1 };
@@ -38,6 +41,14 @@ fn sources(folder: &Path) -> Vec<Source> {
         Source { name, path: Some(path), group, labels: None }
     };
     (0..8).map(source).collect()
+}
+
+/// The samples of a source at 22050 Hz.
+fn samples(source: &Source) -> Result<Vec<f32>, String> {
+    let reader = hound::WavReader::open(source.path.as_ref().unwrap()).unwrap();
+    let rate = f64::from(reader.spec().sample_rate);
+    let samples: Vec<f32> = reader.into_samples::<i16>().map(|sample| f32::from(sample.unwrap()) / 32_768.0).collect();
+    Ok(Resampler::new(rate, 22_050.0).unwrap().resample_all(&samples))
 }
 
 fn options(cache: &Path) -> PrepareOptions {
@@ -73,7 +84,7 @@ fn exported(network: &Network<Flex>, architecture: &Architecture, tags: Vec<Stri
 fn one_vocabulary_of_a_network_can_be_exported_and_evaluated() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
-    prepare_sources(&options(&cache), two_vocabularies(), &sources(folder.path()), labels(5)).unwrap();
+    prepare_sources_with(&options(&cache), two_vocabularies(), &sources(folder.path()), samples, labels(5)).unwrap();
     let split = Split::open(&cache, WINDOW, |_| true).unwrap();
     assert_eq!(split.examples.len(), 24);
 
@@ -121,13 +132,13 @@ fn pseudo_labels_of_one_cache_are_evaluated_against_the_labels_of_another() {
     let folder = tempfile::tempdir().unwrap();
     let (pseudo, truth) = (folder.path().join("pseudo"), folder.path().join("truth"));
     let sources = sources(folder.path());
-    prepare_sources(&options(&pseudo), two_vocabularies(), &sources, labels(5)).unwrap();
+    prepare_sources_with(&options(&pseudo), two_vocabularies(), &sources, samples, labels(5)).unwrap();
     // Recordings from number 4 on are jazz; none is rock or soul.
     let known = |source: &Source, _: &[f32]| {
         let jazz = f32::from(u8::from(source.name.as_str() >= "4"));
         Ok(LabelOutcome::Labelled(Labels::Clip(vec![0.0, jazz, 0.0])))
     };
-    prepare_sources(&options(&truth), tags(&["rock", "jazz", "soul"]), &sources[1..], known).unwrap();
+    prepare_sources_with(&options(&truth), tags(&["rock", "jazz", "soul"]), &sources[1..], samples, known).unwrap();
     let open = |path: &Path| Cache::open(path, |_| true).unwrap();
     let scores = evaluate_pseudo_labels(&open(&pseudo), &open(&truth), MetricConfig::default()).unwrap();
     assert_eq!(scores.clips(), 7);
@@ -165,6 +176,47 @@ fn teachers_for_another_sample_rate_and_empty_segments_are_refused() {
 }
 
 #[test]
+fn labels_do_not_depend_on_the_blocks_in_which_a_recording_arrives() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("teacher.onnx");
+    let (architecture, network) = network(2);
+    let metadata = Metadata { tags: tags(&["rock", "jazz"]), sample_rate: Some(16_000), ..Default::default() };
+    std::fs::write(&path, to_onnx(&network, &architecture, &metadata)).unwrap();
+    let source = Source { name: "noise".into(), path: None, group: "a".into(), labels: None };
+    for seed in 0..6 {
+        println!("seed {seed}");
+        let mut random = StdRng::seed_from_u64(seed);
+        // The teacher's window is longer than some segments and shorter than others.
+        let labeller = PseudoLabeller::open(std::slice::from_ref(&path), random.random_range(500..30_000), 9).unwrap();
+        let mut samples: Vec<f32> = (0..200_000).map(|_| random.random_range(-1.0..1.0)).collect();
+        samples[60_000..130_000].fill(0.0);
+        let whole = labeller.pseudo_label(&source, &samples, seed, Precision::Single).unwrap();
+        let LabelOutcome::Labelled(Labels::Segments(segments)) = &whole else { panic!("{whole:?}") };
+        assert!((2..9).contains(&segments.len()), "{} segments", segments.len());
+
+        let mut labelling = labeller.labelling(&source, samples.len(), seed, Precision::Single).unwrap();
+        let mut rest = &samples[..];
+        while !rest.is_empty() {
+            let (block, after) = rest.split_at(random.random_range(1..20_000).min(rest.len()));
+            labelling.push(block).unwrap();
+            rest = after;
+        }
+        assert_eq!(labelling.finish().unwrap(), whole);
+        // Each segment's label is that of the teacher's window around its middle.
+        let teacher = Model::open(&path, InferenceMode::FullWindows).unwrap();
+        let input = Resampler::new(22_050.0, 16_000.0).unwrap().resample_all(&samples);
+        for Segment { start, length, probabilities } in segments {
+            let middle = ((start + length / 2) as f64 / 22_050.0 * 16_000.0) as i64;
+            let first = middle - WINDOW as i64 / 2;
+            let window: Vec<f32> = (first..first + WINDOW as i64)
+                .map(|index| usize::try_from(index).ok().and_then(|index| input.get(index)).copied().unwrap_or(0.0))
+                .collect();
+            assert_eq!(teacher.predict(&window).unwrap(), *probabilities, "the segment at {start}");
+        }
+    }
+}
+
+#[test]
 fn augmented_copies_differ_from_each_other_and_are_reproducible() {
     let folder = tempfile::tempdir().unwrap();
     let originals = sources(folder.path());
@@ -183,7 +235,7 @@ fn augmented_copies_differ_from_each_other_and_are_reproducible() {
             .unwrap();
     assert_eq!((summary.tracks, summary.segments), (24, 72));
     // Copies are in the group of their original, and do not replace it.
-    let summary = prepare_sources(&options, two_vocabularies(), &originals, labels(5)).unwrap();
+    let summary = prepare_sources_with(&options, two_vocabularies(), &originals, samples, labels(5)).unwrap();
     assert_eq!((summary.tracks, summary.segments), (32, 96));
     assert_eq!(Cache::open(&cache, |group| group == "b").unwrap().len(), 16);
 }

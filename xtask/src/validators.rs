@@ -128,8 +128,10 @@ fn build_with_cmake(source: &Path, target: &str, options: &[&str]) -> Result<Pat
     let mut configure = Command::new("cmake");
     configure.arg("-S").arg(source).arg("-B").arg(&folder).arg("-DCMAKE_BUILD_TYPE=Release").args(options);
     run::command(&mut configure)?;
+    // Without a number, make starts all jobs at once.
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from).to_string();
     let mut build = Command::new("cmake");
-    build.arg("--build").arg(&folder).args(["--config", "Release", "--parallel", "--target", target]);
+    build.arg("--build").arg(&folder).args(["--config", "Release", "--parallel", &jobs, "--target", target]);
     run::command(&mut build)?;
     Ok(folder)
 }

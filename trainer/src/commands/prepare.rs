@@ -14,7 +14,7 @@ use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::prepare::teachers::{self, PseudoLabeller, SEGMENT_LENGTH};
 use tagvane_trainer::prepare::{
     LabelOutcome, PrepareOptions, PrepareSummary, magnatagatune, million_song, prepare_labelled_sources,
-    prepare_sources, prepare_sources_with,
+    prepare_pseudo_labelled_sources, prepare_sources_with,
 };
 use tagvane_trainer::render::pieces::Pieces;
 use tagvane_trainer::render::voices::Voices;
@@ -208,10 +208,11 @@ fn prepare_pseudo_labelled(arguments: &PseudoLabelledArguments) -> Result<Prepar
         sources.retain(|source| included.contains(&source.name));
     }
     let options = audio.cache.options(arguments.min_seconds, None)?;
-    let label = |source: &Source, samples: &[f32]| labeller.pseudo_label(source, samples, *seed, Precision::Single);
     let Some(count) = arguments.augmented_copies else {
-        return prepare_sources(&options, labeller.tags(), &sources, label);
+        let labelling = |source: &Source, samples: usize| labeller.labelling(source, samples, *seed, Precision::Single);
+        return prepare_pseudo_labelled_sources(&options, labeller.tags(), &sources, labelling);
     };
+    let label = |source: &Source, samples: &[f32]| labeller.pseudo_label(source, samples, *seed, Precision::Single);
     let voices = arguments.voices.then(Voices::find).transpose()?;
     let copies = AugmentedCopies::new(&options, &sources, voices.as_ref(), *seed);
     let samples = |source: &Source| copies.samples(source);

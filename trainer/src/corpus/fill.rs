@@ -8,7 +8,7 @@ use crate::files;
 use crate::network::Precision;
 use crate::prepare::augmented_copies::AugmentedCopies;
 use crate::prepare::teachers::{self, PseudoLabeller, SEGMENT_LENGTH};
-use crate::prepare::{PrepareOptions, PrepareSummary, prepare_sources, prepare_sources_with};
+use crate::prepare::{PrepareOptions, PrepareSummary, prepare_pseudo_labelled_sources, prepare_sources_with};
 use crate::render::pieces::Pieces;
 use crate::render::voices::Voices;
 use std::collections::HashSet;
@@ -31,11 +31,17 @@ pub fn fill_cache(
     let labeller = PseudoLabeller::open(teachers, SEGMENT_LENGTH, recipe.max_segments)?;
     let train_seed = recipe.train_seed.unwrap_or(recipe.seed);
     let train_precision = if recipe.bf16_labels { Precision::Bf16 } else { Precision::Single };
+    let settings = |source: &Source| match recipe.held_out.contains(&source.group) {
+        true => (recipe.seed, Precision::Single),
+        false => (train_seed, train_precision),
+    };
     let label = |source: &Source, samples: &[f32]| {
-        if recipe.held_out.contains(&source.group) {
-            return labeller.pseudo_label(source, samples, recipe.seed, Precision::Single);
-        }
-        labeller.pseudo_label(source, samples, train_seed, train_precision)
+        let (seed, precision) = settings(source);
+        labeller.pseudo_label(source, samples, seed, precision)
+    };
+    let labelling = |source: &Source, samples: usize| {
+        let (seed, precision) = settings(source);
+        labeller.labelling(source, samples, seed, precision)
     };
 
     println!("recordings");
@@ -46,7 +52,7 @@ pub fn fill_cache(
         .collect();
     let mut sources = teachers::sources(&folder.join(super::MUSIC), &[])?;
     sources.retain(|source| included.contains(source.name.as_str()));
-    let mut summary = prepare_sources(options, labeller.tags(), &sources, label)?;
+    let mut summary = prepare_pseudo_labelled_sources(options, labeller.tags(), &sources, labelling)?;
 
     if recipe.augmented_copies > 0 {
         println!("augmented copies");

@@ -12,7 +12,7 @@ pub mod shard;
 mod teacher;
 pub mod teachers;
 
-use crate::audio::MonoStream;
+use crate::audio::{MonoStream, Notices};
 use crate::data::cache::Entry;
 use crate::data::duplicates::{self, Duplicate};
 use crate::data::{Cache, CacheInfo, Labels, PartWriter, Source, TrackAudio};
@@ -25,6 +25,7 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tagvane_engine::SAMPLE_RATE;
+use teachers::SegmentLabelling;
 
 /// Options that all data sets share.
 #[derive(Debug, Clone)]
@@ -64,25 +65,43 @@ pub enum LabelOutcome {
     Skipped(String),
 }
 
-/// Decodes and labels sources into a cache. `label` takes a source and its samples at the sample rate of the cache.
+/// Decodes and labels sources into a cache, in bounded memory: each is decoded twice. `labelling` begins the labels of a
+/// source that has this many samples at the sample rate of the cache.
 ///
 /// # Errors
 /// [`TrainerError`] where the cache cannot be written or a teacher fails. A recording that cannot be used is skipped
 /// and listed in the summary.
-pub fn prepare_sources(
+pub fn prepare_pseudo_labelled_sources<'a>(
     options: &PrepareOptions,
     tags: Vec<String>,
     sources: &[Source],
-    label: impl Fn(&Source, &[f32]) -> Result<LabelOutcome> + Sync,
+    labelling: impl Fn(&Source, usize) -> Result<SegmentLabelling<'a>> + Sync,
 ) -> Result<PrepareSummary> {
-    prepare_sources_with(options, tags, sources, |source| decode_whole(options, source), label)
+    process(options, tags, sources, |source| {
+        let (mut audio, mut samples) = (TrackAudio::new(&options.cache), 0);
+        let decoded = decode(options, source, Notices::Printed, |block| {
+            samples += block.len();
+            audio.push(block).map_err(TrainerError::file(&options.cache))
+        })?;
+        if let Err(reason) = decoded {
+            return Ok(Prepared::Skipped(reason));
+        }
+        let mut labelling = labelling(source, samples)?;
+        if let Err(reason) = decode(options, source, Notices::Silent, |block| labelling.push(block))? {
+            return Ok(Prepared::Skipped(reason));
+        }
+        Ok(match labelling.finish()? {
+            LabelOutcome::Labelled(labels) => Prepared::Track(audio, labels),
+            LabelOutcome::Skipped(reason) => Prepared::Skipped(reason),
+        })
+    })
 }
 
-/// Like [`prepare_sources`], but takes the audio of a source from `samples`, mono at the sample rate of the cache,
-/// instead of decoding its file. An error of `samples` is the reason why the source is skipped.
+/// Adds sources to a cache whose audio, mono at the sample rate of the cache, is made by `samples`. `label` takes a source
+/// and its samples. An error of `samples` is the reason why the source is skipped.
 ///
 /// # Errors
-/// Those of [`prepare_sources`].
+/// Those of [`prepare_pseudo_labelled_sources`].
 pub fn prepare_sources_with(
     options: &PrepareOptions,
     tags: Vec<String>,
@@ -104,7 +123,7 @@ pub fn prepare_sources_with(
 /// Decodes sources whose labels the data set has into a cache, in bounded memory.
 ///
 /// # Errors
-/// Those of [`prepare_sources`].
+/// Those of [`prepare_pseudo_labelled_sources`].
 pub fn prepare_labelled_sources(
     options: &PrepareOptions,
     tags: Vec<String>,
@@ -115,8 +134,9 @@ pub fn prepare_labelled_sources(
             return Ok(Prepared::Skipped("the data set has no labels for it".into()));
         };
         let mut audio = TrackAudio::new(&options.cache);
-        let decoded =
-            decode(options, source, |samples| audio.push(samples).map_err(TrainerError::file(&options.cache)))?;
+        let decoded = decode(options, source, Notices::Printed, |samples| {
+            audio.push(samples).map_err(TrainerError::file(&options.cache))
+        })?;
         Ok(match decoded {
             Ok(()) => Prepared::Track(audio, Labels::Clip(labels)),
             Err(reason) => Prepared::Skipped(reason),
@@ -189,7 +209,7 @@ fn decode_whole(options: &PrepareOptions, source: &Source) -> std::result::Resul
         samples.extend_from_slice(block);
         Ok::<_, Infallible>(())
     };
-    let Ok(decoded) = decode(options, source, take);
+    let Ok(decoded) = decode(options, source, Notices::Printed, take);
     decoded.map(|()| samples)
 }
 
@@ -201,11 +221,12 @@ fn decode_whole(options: &PrepareOptions, source: &Source) -> std::result::Resul
 fn decode<E>(
     options: &PrepareOptions,
     source: &Source,
+    notices: Notices,
     mut take: impl FnMut(&[f32]) -> std::result::Result<(), E>,
 ) -> std::result::Result<std::result::Result<(), String>, E> {
     let PrepareOptions { min_seconds, max_seconds, .. } = options;
     let Some(path) = source.path.as_deref() else { return Ok(Err("it has no audio file".into())) };
-    let mut stream = match MonoStream::open(path, SAMPLE_RATE) {
+    let mut stream = match MonoStream::open(path, SAMPLE_RATE, notices) {
         Ok(stream) => stream,
         Err(error) => return Ok(Err(error.to_string())),
     };

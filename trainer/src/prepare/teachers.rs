@@ -9,8 +9,9 @@ use crate::files;
 use crate::network::Precision;
 use crate::reproducible;
 use rand::Rng as _;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use tagvane_engine::resample::Resampler;
+use tagvane_engine::resample::{RecordingResampler, Resampler};
 
 /// Usual length of a labelled segment, in samples at 22050 Hz: the window of the best network in the paper.
 pub const SEGMENT_LENGTH: usize = 59_049;
@@ -72,23 +73,40 @@ impl PseudoLabeller {
         seed: u64,
         precision: Precision,
     ) -> Result<LabelOutcome> {
-        let (rate, teacher_rate) = (f64::from(tagvane_engine::SAMPLE_RATE), f64::from(RATE));
-        let resampler = Resampler::new(rate, teacher_rate).map_err(|error| TrainerError::Request(error.to_string()))?;
-        let teacher_input = resampler.resample_all(samples);
-        let length = self.segment_length;
-        let mut segments = Vec::new();
-        for start in self.segment_starts(&source.name, samples.len(), seed) {
-            if samples[start..start + length].iter().all(|sample| sample.abs() <= SILENCE_PEAK) {
-                continue;
-            }
-            let middle = (start + length / 2) as f64 / rate * teacher_rate;
-            let probabilities = self.predict(&teacher_input, middle as usize, precision)?;
-            segments.push(Segment { start, length, probabilities });
-        }
-        if segments.is_empty() {
-            return Ok(LabelOutcome::Skipped("it is silent or shorter than a segment".into()));
-        }
-        Ok(LabelOutcome::Labelled(Labels::Segments(segments)))
+        let mut labelling = self.labelling(source, samples.len(), seed, precision)?;
+        labelling.push(samples)?;
+        labelling.finish()
+    }
+
+    /// Labels a track like [`pseudo_label`](Self::pseudo_label) as its samples arrive, of which there are `samples`.
+    ///
+    /// # Errors
+    /// [`TrainerError`] where the audio cannot be resampled.
+    pub fn labelling(
+        &self,
+        source: &Source,
+        samples: usize,
+        seed: u64,
+        precision: Precision,
+    ) -> Result<SegmentLabelling<'_>> {
+        let resampler = Resampler::new(f64::from(tagvane_engine::SAMPLE_RATE), f64::from(RATE))
+            .map_err(|error| TrainerError::Request(error.to_string()))?;
+        let starts = self.segment_starts(&source.name, samples, seed);
+        Ok(SegmentLabelling {
+            labeller: self,
+            precision,
+            resampler: Some(RecordingResampler::new(resampler)),
+            pending: starts.into_iter().map(|start| PendingSegment { start, is_silent: true }).collect(),
+            samples: 0,
+            input: Vec::new(),
+            input_start: 0,
+            segments: Vec::new(),
+        })
+    }
+
+    /// The longest window of a teacher, in samples at 16 kHz.
+    fn longest_window(&self) -> usize {
+        self.vocabularies.iter().flatten().map(Teacher::window).max().unwrap_or(0)
     }
 
     /// First samples of the segments of a track: the track is divided into equal parts, as many as segments fit without
@@ -102,13 +120,13 @@ impl PseudoLabeller {
 
     /// The mean prediction of each vocabulary's teachers for the window centred on sample `middle` of `waveform`, which
     /// is at 16 kHz and is padded with zeros at both ends.
-    fn predict(&self, waveform: &[f32], middle: usize, precision: Precision) -> Result<Vec<f32>> {
+    fn predict(&self, waveform: &[f32], middle: i64, precision: Precision) -> Result<Vec<f32>> {
         let mut probabilities: Vec<f32> = Vec::new();
         for group in &self.vocabularies {
             let first = probabilities.len();
             probabilities.resize(first + group[0].tags().len(), 0.0);
             for teacher in group {
-                let start = middle as i64 - teacher.window() as i64 / 2;
+                let start = middle - teacher.window() as i64 / 2;
                 let sample = |index: i64| {
                     usize::try_from(index).ok().and_then(|index| waveform.get(index)).copied().unwrap_or(0.0)
                 };
@@ -119,6 +137,100 @@ impl PseudoLabeller {
             }
         }
         Ok(probabilities)
+    }
+}
+
+/// The labelling of a track as its samples arrive; it holds the audio around the segments that are not complete.
+pub struct SegmentLabelling<'a> {
+    labeller: &'a PseudoLabeller,
+    precision: Precision,
+    /// To the teachers' rate; `None` after the end.
+    resampler: Option<RecordingResampler>,
+    /// Segments without labels, in their order.
+    pending: VecDeque<PendingSegment>,
+    /// Samples so far.
+    samples: usize,
+    /// The teachers' input from its sample `input_start` on.
+    input: Vec<f32>,
+    input_start: usize,
+    segments: Vec<Segment>,
+}
+
+/// A segment without labels.
+struct PendingSegment {
+    start: usize,
+    /// Whether all its samples so far are silent.
+    is_silent: bool,
+}
+
+impl SegmentLabelling<'_> {
+    /// Takes the next samples, mono at 22050 Hz.
+    ///
+    /// # Errors
+    /// [`TrainerError`] where inference fails.
+    pub fn push(&mut self, samples: &[f32]) -> Result<()> {
+        for samples in samples.chunks(self.labeller.segment_length) {
+            let end = self.samples + samples.len();
+            for segment in self.pending.iter_mut().take_while(|segment| segment.start < end) {
+                let from = segment.start.saturating_sub(self.samples).min(samples.len());
+                let to = (segment.start + self.labeller.segment_length).saturating_sub(self.samples).min(samples.len());
+                segment.is_silent &= samples[from..to].iter().all(|sample| sample.abs() <= SILENCE_PEAK);
+            }
+            self.samples = end;
+            if let Some(resampler) = &mut self.resampler {
+                resampler.push(samples, |block| self.input.extend_from_slice(block));
+            }
+            self.label()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the track.
+    ///
+    /// # Errors
+    /// [`TrainerError`] where inference fails.
+    pub fn finish(mut self) -> Result<LabelOutcome> {
+        if let Some(resampler) = self.resampler.take() {
+            resampler.finish(|block| self.input.extend_from_slice(block));
+        }
+        self.label()?;
+        if self.segments.is_empty() {
+            return Ok(LabelOutcome::Skipped("it is silent or shorter than a segment".into()));
+        }
+        Ok(LabelOutcome::Labelled(Labels::Segments(self.segments)))
+    }
+
+    /// Labels the segments whose audio is complete, and drops the teachers' input that no other segment needs.
+    fn label(&mut self) -> Result<()> {
+        let Self { labeller, pending, .. } = self;
+        let (length, reach) = (labeller.segment_length, labeller.longest_window().div_ceil(2));
+        let middle_of = |start: usize| {
+            let middle = (start + length / 2) as f64 / f64::from(tagvane_engine::SAMPLE_RATE) * f64::from(RATE);
+            middle as usize
+        };
+        let is_ended = self.resampler.is_none();
+        while let Some(&PendingSegment { start, is_silent }) = pending.front() {
+            let input_end = self.input_start + self.input.len();
+            let is_complete = start + length <= self.samples && middle_of(start) + reach <= input_end;
+            if !(is_complete || is_ended) {
+                break;
+            }
+            if !is_silent {
+                let middle = middle_of(start) as i64 - self.input_start as i64;
+                let probabilities = labeller.predict(&self.input, middle, self.precision)?;
+                self.segments.push(Segment { start, length, probabilities });
+            }
+            pending.pop_front();
+        }
+        let needed = pending.front().map(|segment| middle_of(segment.start).saturating_sub(reach));
+        let unused = needed.map_or(self.input.len(), |needed| needed.saturating_sub(self.input_start));
+        // Not for a few samples, which would move the rest each time.
+        if unused >= self.input.len() / 2 {
+            let unused = unused.min(self.input.len());
+            self.input.drain(..unused);
+            self.input_start += unused;
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Inference over the windows of recordings, and what it gives.
 
 use super::windows::WindowStream;
-use crate::audio::MonoStream;
+use crate::audio::{MonoStream, Notices};
 use crate::error::{Result, TrainerError};
 use crate::files;
 use serde::Serialize;
@@ -85,7 +85,7 @@ impl Tagger {
     /// # Errors
     /// [`TrainerError`], which names the file, where it cannot be decoded or inference fails.
     pub fn tag(&self, file: &Path, mut on_progress: impl FnMut(f64, Option<f64>)) -> Result<TaggedRecording> {
-        let mut stream = MonoStream::open(file, self.model.sample_rate())?;
+        let mut stream = MonoStream::open(file, self.model.sample_rate(), Notices::Printed)?;
         let (rate, window) = (f64::from(self.model.sample_rate()), self.model.window());
         let mut timeline = Vec::new();
         let mut predict = |start: u64, samples: &[f32]| -> Result<()> {
