@@ -8,6 +8,7 @@
 pub mod clap_host;
 pub mod player;
 mod session;
+mod song;
 pub mod testing;
 #[allow(unsafe_code)]
 pub mod vst3_host;
@@ -15,6 +16,7 @@ pub mod vst3_host;
 pub mod window;
 
 pub use session::{HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, Session, Setup, Size};
+pub use song::Song;
 
 use std::path::Path;
 

@@ -1,5 +1,6 @@
 //! What a host sees of a plugin, independent of the format.
 
+use crate::song::Song;
 use std::path::{Path, PathBuf};
 
 /// Why a bundle cannot be used.
@@ -99,7 +100,7 @@ pub enum HostEvent {
 pub struct HostRequestCounts {
     /// Times it marked the project as changed.
     pub dirty: u64,
-    /// Times it requested a restart.
+    /// Times it requested a restart, or reported another latency or tail.
     pub restarts: u64,
     /// Edits, and beginnings and ends of gestures.
     pub edits: u64,
@@ -132,8 +133,40 @@ pub trait Session {
     /// Sets a parameter at a frame of the next block.
     fn set_at(&mut self, id: u32, value: f64, frame: u32);
 
+    /// Moves a value of the controller, as a host does beside a change of the parameter: VST3's `setParamNormalized`.
+    /// Does nothing for a CLAP, which has no controller.
+    fn set_controller(&mut self, _id: u32, _value: f64) {}
+
+    /// The host's transport and clock.
+    fn song(&mut self) -> &mut Song;
+
     /// Starts or stops the transport, which is stopped at first.
-    fn set_playing(&mut self, is_playing: bool);
+    fn set_playing(&mut self, is_playing: bool) {
+        self.song().is_playing = is_playing;
+    }
+
+    /// Moves the song position to this many seconds, from where it advances with the audio while the transport plays.
+    /// Before the first call a CLAP gets no song position, and a VST3 the one of the clock.
+    fn seek(&mut self, seconds: f64) {
+        self.song().position = Some(seconds);
+    }
+
+    /// Gives blocks a transport, as at first, or none.
+    fn set_transport_given(&mut self, is_given: bool) {
+        self.song().has_transport = is_given;
+    }
+
+    /// Lets this many frames pass on the host's clock without a call, as in hosts that do not process a plugin that is
+    /// bypassed, or whose transport is stopped. The song position stays.
+    fn skip(&mut self, frames: u64) {
+        self.song().clock += frames;
+    }
+
+    /// The latency that the plugin reports, in frames.
+    fn latency(&mut self) -> u32;
+
+    /// The tail that the plugin reports, in frames; a CLAP has to be running.
+    fn tail(&mut self) -> u32;
 
     /// Switches between offline and real-time rendering while the plugin is active, as some
     /// hosts do although the formats ask for it earlier.

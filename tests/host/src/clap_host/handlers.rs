@@ -1,10 +1,12 @@
 //! What the host offers to a CLAP: it counts the plugin's requests.
 
 use clack_extensions::gui::{GuiSize, HostGui, HostGuiImpl};
+use clack_extensions::latency::{HostLatency, HostLatencyImpl};
 use clack_extensions::params::{
     HostParams, HostParamsImplMainThread, HostParamsImplShared, ParamClearFlags, ParamRescanFlags,
 };
 use clack_extensions::state::{HostState, HostStateImpl};
+use clack_extensions::tail::{HostTail, HostTailImpl};
 use clack_host::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -20,6 +22,7 @@ pub(super) struct HostRequests {
 
 pub(super) struct Shared(pub(super) Arc<HostRequests>);
 pub(super) struct MainThread(pub(super) Arc<HostRequests>);
+pub(super) struct AudioProcessor(pub(super) Arc<HostRequests>);
 
 impl SharedHandler<'_> for Shared {
     fn request_restart(&self) {
@@ -32,6 +35,7 @@ impl SharedHandler<'_> for Shared {
 }
 
 impl MainThreadHandler<'_> for MainThread {}
+impl AudioProcessorHandler<'_> for AudioProcessor {}
 
 impl HostParamsImplShared for Shared {
     fn request_flush(&self) {}
@@ -47,6 +51,18 @@ impl HostParamsImplMainThread for MainThread {
 impl HostStateImpl for MainThread {
     fn mark_dirty(&self) {
         self.0.dirty.fetch_add(1, Relaxed);
+    }
+}
+
+impl HostLatencyImpl for MainThread {
+    fn changed(&self) {
+        self.0.restarts.fetch_add(1, Relaxed);
+    }
+}
+
+impl HostTailImpl for AudioProcessor {
+    fn changed(&mut self) {
+        self.0.restarts.fetch_add(1, Relaxed);
     }
 }
 
@@ -69,9 +85,10 @@ pub(super) struct Handlers;
 impl HostHandlers for Handlers {
     type Shared<'a> = Shared;
     type MainThread<'a> = MainThread;
-    type AudioProcessor<'a> = ();
+    type AudioProcessor<'a> = AudioProcessor;
 
     fn declare_extensions(builder: &mut HostExtensions<'_, Self>, _shared: &Self::Shared<'_>) {
         builder.register::<HostParams>().register::<HostState>().register::<HostGui>();
+        builder.register::<HostLatency>().register::<HostTail>();
     }
 }

@@ -7,17 +7,20 @@ mod window;
 #[cfg(target_os = "linux")]
 use crate::session::Size;
 use crate::session::{HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, Session, Setup};
+use crate::song::{Song, TEMPO};
 use clack_extensions::audio_ports_config::{AudioPortsConfigBuffer, PluginAudioPortsConfig};
+use clack_extensions::latency::PluginLatency;
 use clack_extensions::params::{ParamInfoBuffer, ParamInfoFlags, PluginParams};
 use clack_extensions::render::{PluginRender, RenderMode};
 use clack_extensions::state::PluginState;
+use clack_extensions::tail::PluginTail;
 use clack_host::events::event_types::{
     MidiEvent, ParamGestureBeginEvent, ParamGestureEndEvent, ParamValueEvent, TransportEvent, TransportFlags,
 };
 use clack_host::events::{EventFlags, EventHeader};
 use clack_host::prelude::*;
 use clack_host::utils::{BeatTime, SecondsTime};
-use handlers::{Handlers, HostRequests, MainThread, Shared};
+use handlers::{AudioProcessor, Handlers, HostRequests, MainThread, Shared};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,8 +35,8 @@ pub struct ClapSession {
     bundle: PathBuf,
     requests: Arc<HostRequests>,
     pending_changes: Vec<(u32, f64, u32)>,
-    steady_time: u64,
-    is_playing: bool,
+    song: Song,
+    sample_rate: f64,
     events: Vec<HostEvent>,
     gestures: u64,
     process_hook: fn(bool),
@@ -67,8 +70,8 @@ impl ClapSession {
             bundle: bundle.to_owned(),
             requests,
             pending_changes: Vec::new(),
-            steady_time: 0,
-            is_playing: false,
+            song: Song::default(),
+            sample_rate: 48_000.0,
             events: Vec::new(),
             gestures: 0,
             process_hook: |_| (),
@@ -112,15 +115,17 @@ fn input_events(pending_changes: &mut Vec<(u32, f64, u32)>) -> EventBuffer {
     events
 }
 
-/// A transport event without position and tempo.
-fn transport(is_playing: bool) -> TransportEvent {
+/// A transport event: with a song position it has the tempo and bars of four quarter notes, too.
+fn transport(song: &Song) -> TransportEvent {
     let (beats, seconds) = (BeatTime::from_int(0), SecondsTime::from_int(0));
+    let playing = if song.is_playing { TransportFlags::IS_PLAYING } else { TransportFlags::empty() };
+    let timed = TransportFlags::HAS_TEMPO | TransportFlags::HAS_BEATS_TIMELINE | TransportFlags::HAS_SECONDS_TIMELINE;
     TransportEvent {
         header: EventHeader::new_core(0, EventFlags::empty()),
-        flags: if is_playing { TransportFlags::IS_PLAYING } else { TransportFlags::empty() },
-        song_pos_beats: beats,
-        song_pos_seconds: seconds,
-        tempo: 0.0,
+        flags: if song.position.is_some() { playing | timed } else { playing },
+        song_pos_beats: song.beats().map_or(beats, BeatTime::from_float),
+        song_pos_seconds: song.position.map_or(seconds, SecondsTime::from_float),
+        tempo: song.position.map_or(0.0, |_| TEMPO),
         tempo_inc: 0.0,
         loop_start_beats: beats,
         loop_end_beats: beats,
@@ -204,8 +209,19 @@ impl Session for ClapSession {
         self.pending_changes.push((id, value, frame));
     }
 
-    fn set_playing(&mut self, is_playing: bool) {
-        self.is_playing = is_playing;
+    fn song(&mut self) -> &mut Song {
+        &mut self.song
+    }
+
+    fn latency(&mut self) -> u32 {
+        let plugin = self.instance.plugin_handle();
+        plugin.get_extension::<PluginLatency>().map_or(0, |latency| latency.get(&plugin))
+    }
+
+    fn tail(&mut self) -> u32 {
+        let tail = self.instance.plugin_handle().get_extension::<PluginTail>();
+        let processor = self.processor.as_mut();
+        tail.zip(processor).map_or(0, |(tail, processor)| tail.get(&processor.plugin_handle()).to_raw())
     }
 
     fn set_offline(&mut self, offline: bool) {
@@ -229,8 +245,10 @@ impl Session for ClapSession {
             min_frames_count: 1,
             max_frames_count: setup.max_block_frames as u32,
         };
-        let stopped = self.instance.activate(|_, _| (), configuration);
+        let requests = Arc::clone(&self.requests);
+        let stopped = self.instance.activate(|_, _| AudioProcessor(requests), configuration);
         let stopped = stopped.map_err(|error| self.failed(error))?;
+        self.sample_rate = setup.sample_rate;
         self.processor = Some(stopped.start_processing().map_err(|error| self.failed(error))?);
         Ok(())
     }
@@ -255,7 +273,7 @@ impl Session for ClapSession {
             .as_mut()
             .ok_or_else(|| failed("the plugin is not running; start it before processing".into()))?;
         let events = input_events(&mut self.pending_changes);
-        let transport = transport(self.is_playing);
+        let transport = transport(&self.song);
         self.output_events.clear();
         // CLAP's input buffers are not const, so the plugin gets a copy.
         let mut scratch = input.to_vec();
@@ -276,12 +294,12 @@ impl Session for ClapSession {
             &mut output_ports,
             &events,
             &mut output_events,
-            Some(self.steady_time),
-            Some(&transport),
+            Some(self.song.clock),
+            Some(&transport).filter(|_| self.song.has_transport),
         );
         (self.process_hook)(false);
         result.map_err(|error| failed(error.to_string()))?;
-        self.steady_time += input.first().map_or(0, Vec::len) as u64;
+        self.song.advance(input.first().map_or(0, Vec::len), self.sample_rate);
         Ok(self.collect_output())
     }
 

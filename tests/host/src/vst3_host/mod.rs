@@ -4,6 +4,7 @@
 //! the pointers passed to it point to values that outlive the call, and this host calls
 //! everything from one thread.
 
+mod convert;
 mod module;
 mod objects;
 #[cfg(target_os = "linux")]
@@ -12,6 +13,8 @@ mod window;
 #[cfg(target_os = "linux")]
 use crate::session::Size;
 use crate::session::{HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, Session, Setup};
+use crate::song::Song;
+use convert::{arrangement, process_context, process_setup, utf16};
 pub use module::Module;
 use objects::{ComponentHandler, HostApplication, ParameterChanges, Stream};
 use std::collections::BTreeMap;
@@ -20,13 +23,12 @@ use std::ptr;
 use vst3::Steinberg::Vst::BusDirections_::{kInput, kOutput};
 use vst3::Steinberg::Vst::MediaTypes_::kAudio;
 use vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::{kCanAutomate, kIsHidden, kIsReadOnly};
-use vst3::Steinberg::Vst::ProcessContext_::StatesAndFlags_::kPlaying;
 use vst3::Steinberg::Vst::ProcessModes_::{kOffline, kRealtime};
 use vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
 use vst3::Steinberg::Vst::{
     AudioBusBuffers, AudioBusBuffers__type0, IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler,
     IComponentTrait, IEditController, IEditControllerTrait, IHostApplication, IParameterChanges, IUnitInfo,
-    IUnitInfoTrait, ParameterInfo, ProcessContext, ProcessData, ProcessSetup, SpeakerArr, UnitInfo, kRootUnitId,
+    IUnitInfoTrait, ParameterInfo, ProcessData, UnitInfo, kRootUnitId,
 };
 use vst3::Steinberg::{FUnknown, IBStream, IPluginBaseTrait, kResultOk};
 use vst3::{ComPtr, ComWrapper};
@@ -37,8 +39,7 @@ pub struct Vst3Session {
     active_setup: Option<Setup>,
     handler: ComWrapper<ComponentHandler>,
     pending_changes: Vec<(u32, f64, u32)>,
-    position: i64,
-    is_playing: bool,
+    song: Song,
     process_hook: fn(bool),
     output_changes: ComWrapper<ParameterChanges>,
     // The order of drops matters: the module is last.
@@ -89,8 +90,7 @@ impl Vst3Session {
                 active_setup: None,
                 handler,
                 pending_changes: Vec::new(),
-                position: 0,
-                is_playing: false,
+                song: Song::default(),
                 process_hook: |_| (),
                 output_changes: ComWrapper::new(ParameterChanges::default()),
                 #[cfg(target_os = "linux")]
@@ -180,8 +180,23 @@ impl Session for Vst3Session {
         self.pending_changes.push((id, value, frame));
     }
 
-    fn set_playing(&mut self, is_playing: bool) {
-        self.is_playing = is_playing;
+    fn song(&mut self) -> &mut Song {
+        &mut self.song
+    }
+
+    fn set_controller(&mut self, id: u32, value: f64) {
+        // SAFETY: as above.
+        unsafe { self.controller.setParamNormalized(id, value) };
+    }
+
+    fn latency(&mut self) -> u32 {
+        // SAFETY: as above.
+        unsafe { self.processor.getLatencySamples() }
+    }
+
+    fn tail(&mut self) -> u32 {
+        // SAFETY: as above.
+        unsafe { self.processor.getTailSamples() }
     }
 
     fn set_offline(&mut self, offline: bool) {
@@ -195,14 +210,7 @@ impl Session for Vst3Session {
 
     fn start(&mut self, setup: Setup) -> Result<(), HostError> {
         self.stop();
-        let arrangement = match setup.channels {
-            1 => SpeakerArr::kMono,
-            2 => SpeakerArr::kStereo,
-            channels => {
-                let what = format!("this host runs a VST3 with 1 or 2 channels only, not with {channels}");
-                return Err(HostError::new(&self.bundle, what));
-            }
-        };
+        let arrangement = arrangement(setup.channels);
         let mut process_setup = process_setup(setup);
         let (mut inputs, mut outputs) = ([arrangement], [arrangement]);
         // SAFETY: as above, in the order that VST3 prescribes.
@@ -212,7 +220,7 @@ impl Session for Vst3Session {
             let mut current = 0;
             self.processor.getBusArrangement(kInput as i32, 0, &mut current);
             if result != kResultOk && current != arrangement {
-                self.check(result, "support this number of channels")?;
+                self.check(result, &format!("support {} channels", setup.channels))?;
             }
             self.check(self.processor.setupProcessing(&mut process_setup), "support this sample rate and block size")?;
             self.component.activateBus(kAudio as i32, kInput as i32, 0, 1);
@@ -264,11 +272,7 @@ impl Session for Vst3Session {
         let pointer = |changes: &ComWrapper<ParameterChanges>| {
             changes.as_com_ref::<IParameterChanges>().map_or(ptr::null_mut(), |changes| changes.as_ptr())
         };
-        // SAFETY: a plain C struct, for which all zeros are valid.
-        let mut context: ProcessContext = unsafe { std::mem::zeroed() };
-        context.sampleRate = setup.sample_rate;
-        context.projectTimeSamples = self.position;
-        context.state = if self.is_playing { kPlaying } else { 0 };
+        let mut context = process_context(&self.song, setup.sample_rate);
         let mut data = ProcessData {
             processMode: (if setup.offline { kOffline } else { kRealtime }) as i32,
             symbolicSampleSize: kSample32 as i32,
@@ -281,7 +285,7 @@ impl Session for Vst3Session {
             outputParameterChanges: pointer(&self.output_changes),
             inputEvents: ptr::null_mut(),
             outputEvents: ptr::null_mut(),
-            processContext: &mut context,
+            processContext: if self.song.has_transport { &mut context } else { ptr::null_mut() },
         };
         // SAFETY: everything that `data` points to lives until the end of this function.
         let result = unsafe {
@@ -291,7 +295,7 @@ impl Session for Vst3Session {
             result
         };
         self.check(result, "process")?;
-        self.position += frames as i64;
+        self.song.advance(frames, setup.sample_rate);
         let changes = self.output_changes.take();
         for change in &changes {
             // VST3 requires the host to forward output values to the controller.
@@ -304,7 +308,8 @@ impl Session for Vst3Session {
 
     fn flush(&mut self) -> Result<Vec<ParameterChange>, HostError> {
         // In VST3 a block of 0 frames is a flush.
-        self.process(&[Vec::new(), Vec::new()], &mut [Vec::new(), Vec::new()])
+        let channels = self.active_setup.map_or(2, |setup| setup.channels);
+        self.process(&vec![Vec::new(); channels], &mut vec![Vec::new(); channels])
     }
 
     fn take_events(&mut self) -> Vec<HostEvent> {
@@ -388,20 +393,4 @@ impl Drop for Vst3Session {
             self.component.terminate();
         }
     }
-}
-
-/// The setup as VST3's struct.
-fn process_setup(setup: Setup) -> ProcessSetup {
-    ProcessSetup {
-        processMode: (if setup.offline { kOffline } else { kRealtime }) as i32,
-        symbolicSampleSize: kSample32 as i32,
-        maxSamplesPerBlock: setup.max_block_frames as i32,
-        sampleRate: setup.sample_rate,
-    }
-}
-
-/// Decodes a null-terminated UTF-16 string.
-fn utf16(text: &[u16]) -> String {
-    let end = text.iter().position(|unit| *unit == 0).unwrap_or(text.len());
-    String::from_utf16_lossy(&text[..end])
 }

@@ -160,7 +160,7 @@ impl IParamValueQueueTrait for ParameterQueue {
 
 /// The capacity of a block's changes, allocated beforehand: the plugin fills it on the audio thread,
 /// where the host must not allocate either.
-const MAX_QUEUES: usize = 128;
+const MAX_QUEUES: usize = 256;
 const POINTS_PER_QUEUE: usize = 16;
 
 /// The parameter changes of a block, as input or output.
