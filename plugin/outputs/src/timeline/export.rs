@@ -74,16 +74,18 @@ impl Timeline {
     /// position in it is known, otherwise of the clock. A discontinuity splits a region in two.
     pub fn regions(&self, threshold: f32) -> Vec<Region> {
         let has_positions = self.entries().any(|entry| entry.position.is_some());
-        let time_of = |entry: &TimelineEntry| {
+        let time_of = |entry: TimelineEntry<'_>| {
             if has_positions { entry.position.map(|position| position.seconds) } else { Some(entry.clock) }
         };
         let half = self.hop / 2.0;
-        let span = |entry: &TimelineEntry| {
+        let span = |entry: TimelineEntry<'_>| {
             let is_discontinuity = entry.is_discontinuity;
             time_of(entry).map(|time| PredictionSpan { start: time - half, end: time + half, is_discontinuity })
         };
         let spans: Vec<_> = self.entries().map(span).collect();
-        find_regions(self.tags.len(), &spans, |index, tag| self.entries[index].probability(tag) >= threshold)
+        find_regions(self.tags.len(), &spans, |index, tag| {
+            self.entries.get(index).is_some_and(|entry| entry.probability(tag) >= threshold)
+        })
     }
 
     /// The regions in the song: without the pre-roll before its start, which other programs cannot place.
@@ -110,7 +112,7 @@ impl Timeline {
 
     fn json_document(&self) -> String {
         let round = |value: f64| (value * 1e4).round() / 1e4;
-        let document_entry = |entry: &TimelineEntry| DocumentEntry {
+        let document_entry = |entry: TimelineEntry<'_>| DocumentEntry {
             clock: round(entry.clock),
             position: entry.position,
             is_discontinuity: entry.is_discontinuity,

@@ -1,16 +1,18 @@
 //! The predictions of a session with their positions in the host's song: for the editor's taggram and
 //! for export.
 
+mod entries;
 mod export;
 mod regions;
 mod transport;
 
+pub use entries::TimelineEntry;
 pub use export::ExportFormat;
 pub use regions::{PredictionSpan, Region, audacity_labels, find_regions};
 pub use transport::{Bar, Transport, TransportPosition};
 pub(crate) use transport::{TransportHistory, TransportSender, transport_channel};
 
-use std::collections::VecDeque;
+use entries::Entries;
 use std::time::Duration;
 use tagvane_engine::StreamTime;
 
@@ -27,7 +29,7 @@ pub struct Timeline {
     window: f64,
     /// Seconds between two predictions.
     hop: f64,
-    entries: VecDeque<TimelineEntry>,
+    entries: Entries,
     /// The number of the first entry that is kept.
     first: u64,
     /// The end of the last window.
@@ -35,31 +37,10 @@ pub struct Timeline {
     transport: TransportHistory,
 }
 
-/// The prediction for one window.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TimelineEntry {
-    /// Seconds of analysed audio: one hop for the first entry, and for each one the audio between its window
-    /// and the one before it, or a hop after a discontinuity.
-    pub clock: f64,
-    /// The song position in the middle of the window; `None` if the transport was stopped.
-    pub position: Option<TransportPosition>,
-    /// Whether it does not continue the entry before it: after a start, a seek or a loop.
-    pub is_discontinuity: bool,
-    /// In units of 1/65535.
-    probabilities: Box<[u16]>,
-}
-
-impl TimelineEntry {
-    /// The probability of a tag, 0..=1; zero if there is no such tag.
-    pub fn probability(&self, tag: usize) -> f32 {
-        self.probabilities.get(tag).map_or(0.0, |value| f32::from(*value) / f32::from(u16::MAX))
-    }
-}
-
 impl Timeline {
     /// An empty timeline without a model.
     pub(crate) fn new(transport: TransportHistory) -> Self {
-        Self { tags: Vec::new(), window: 0.0, hop: 0.0, entries: VecDeque::new(), first: 0, last: None, transport }
+        Self { tags: Vec::new(), window: 0.0, hop: 0.0, entries: Entries::new(0), first: 0, last: None, transport }
     }
 
     /// The tags, in the order of the probabilities.
@@ -73,7 +54,7 @@ impl Timeline {
     }
 
     /// The entries that are kept, the oldest first.
-    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &TimelineEntry> + ExactSizeIterator {
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = TimelineEntry<'_>> + ExactSizeIterator {
         self.entries.iter()
     }
 
@@ -83,7 +64,7 @@ impl Timeline {
     }
 
     /// The entry with a number; `None` if it is not kept.
-    pub fn entry(&self, number: u64) -> Option<&TimelineEntry> {
+    pub fn entry(&self, number: u64) -> Option<TimelineEntry<'_>> {
         self.entries.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
@@ -93,7 +74,7 @@ impl Timeline {
         if self.tags != tags {
             self.tags = tags.to_vec();
             self.first = self.numbers().end;
-            self.entries.clear();
+            self.entries = Entries::new(tags.len());
             self.last = None;
         }
     }
@@ -107,7 +88,7 @@ impl Timeline {
             Some(last) if last.segment == time.segment => Some((time.seconds - last.seconds).max(0.0)),
             _ => None,
         };
-        let before = self.entries.back();
+        let before = self.entries.iter().next_back();
         let clock = before.map_or(self.hop, |entry| entry.clock + elapsed.unwrap_or(self.hop));
         let is_discontinuity = match (before, elapsed) {
             (Some(entry), Some(elapsed)) => match (entry.position, position) {
@@ -116,13 +97,7 @@ impl Timeline {
             },
             _ => true,
         };
-        let quantized = |tag: usize| {
-            let probability = probabilities.get(tag).copied().unwrap_or(0.0);
-            // The cast saturates, and turns NaN into zero.
-            (probability * f32::from(u16::MAX)).round() as u16
-        };
-        let probabilities = (0..self.tags.len()).map(quantized).collect();
-        self.entries.push_back(TimelineEntry { clock, position, is_discontinuity, probabilities });
+        self.entries.push(clock, position, is_discontinuity, probabilities);
         self.last = Some(time);
         while self.entries.len() > (MAX_PROBABILITIES / self.tags.len().max(1)).max(1) {
             self.entries.pop_front();
@@ -160,7 +135,7 @@ pub(crate) mod tests {
         sender.send(at(1, 0.0), playing(30.0));
         timeline.record(at(1, 2.0), &[0.25, 1.0]);
         timeline.record(at(1, 2.1), &[f32::NAN]);
-        let entries: Vec<&TimelineEntry> = timeline.entries().collect();
+        let entries: Vec<TimelineEntry<'_>> = timeline.entries().collect();
         assert_eq!(entries[0].position.unwrap().seconds, 31.0);
         assert!((entries[1].position.unwrap().beats.unwrap() - 31.1).abs() < 1e-9);
         assert!((entries[1].clock - entries[0].clock - HOP).abs() < 1e-9);
@@ -191,6 +166,29 @@ pub(crate) mod tests {
         }
         // The middle of a window is at five seconds when its end is at six: entry 40.
         assert_eq!(discontinuities, [0, 40, 80]);
+    }
+
+    #[test]
+    fn an_hour_of_a_two_bar_loop_has_one_cut_for_each_loop() {
+        let (mut timeline, mut sender) = timeline();
+        let (loop_seconds, blocks) = (4.0, 3_600 * 100);
+        for block in 0..blocks {
+            // Blocks of 10 ms, and a prediction with each tenth.
+            let seconds = f64::from(block) / 100.0;
+            sender.send(at(1, seconds), playing(seconds % loop_seconds));
+            if block % 10 == 0 {
+                timeline.record(at(1, seconds), &[0.5, 0.5]);
+            }
+        }
+        let cuts: Vec<f64> =
+            timeline.entries().filter(|entry| entry.is_discontinuity).map(|entry| entry.clock).collect();
+        // The first entry is one, too. The middle of a window is a second before its end.
+        assert_eq!(cuts.len(), 900, "{:?}", &cuts[..5]);
+        for (number, pair) in cuts.windows(2).enumerate().skip(1) {
+            assert!((pair[1] - pair[0] - loop_seconds).abs() < 1e-6, "cut {number} is at {}", pair[0]);
+        }
+        let positions = timeline.entries().filter_map(|entry| entry.position);
+        assert!(positions.skip(20).all(|position| (0.0..loop_seconds).contains(&position.seconds)));
     }
 
     #[test]

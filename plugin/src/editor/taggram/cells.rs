@@ -27,14 +27,14 @@ impl TaggramCells {
         let mut cells = Self { rows: rows.len(), values, ..Self::default() };
         let (left, half_hop) = (right - seconds, timeline.hop() / 2.0);
         let column = |clock: f64| ((clock - left) / seconds * columns as f64).floor();
-        let mut later: Option<&TimelineEntry> = None;
+        let mut later: Option<TimelineEntry<'_>> = None;
         for entry in timeline.entries().rev() {
             if entry.clock + half_hop < left {
                 break;
             }
             let next = later.replace(entry).filter(|later| later.clock - entry.clock < 3.0 * half_hop);
             if let Some(next) = next.filter(|next| !next.is_discontinuity) {
-                cells.add_beats(entry, next);
+                cells.add_beats(&entry, &next);
             }
             if entry.clock - half_hop > right {
                 continue;
@@ -67,7 +67,7 @@ impl TaggramCells {
     }
 
     /// Adds the beats between two entries that follow each other.
-    fn add_beats(&mut self, from: &TimelineEntry, to: &TimelineEntry) {
+    fn add_beats(&mut self, from: &TimelineEntry<'_>, to: &TimelineEntry<'_>) {
         let beats = |position: Option<TransportPosition>| position.and_then(|position| position.beats);
         let (Some(first), Some(last)) = (beats(from.position), beats(to.position)) else { return };
         if !(first < last && last - first < MAX_BEATS_BETWEEN) {

@@ -1,0 +1,140 @@
+//! The entries of a timeline, in blocks of memory that are large enough to be returned to the system. An allocation for
+//! each entry, between those of a host's audio, once kept a hundred times its size from being used again.
+
+use super::transport::TransportPosition;
+use std::collections::VecDeque;
+
+/// Probabilities in a block: 128 KB.
+const BLOCK: usize = 1 << 16;
+
+/// The prediction for one window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimelineEntry<'a> {
+    /// Seconds of analysed audio: one hop for the first entry, and for each one the audio between its window
+    /// and the one before it, or a hop after a discontinuity.
+    pub clock: f64,
+    /// The song position in the middle of the window; `None` if the transport was stopped.
+    pub position: Option<TransportPosition>,
+    /// Whether it does not continue the entry before it: after a start, a seek or a loop.
+    pub is_discontinuity: bool,
+    /// In units of 1/65535.
+    probabilities: &'a [u16],
+}
+
+impl TimelineEntry<'_> {
+    /// The probability of a tag, 0..=1; zero if there is no such tag.
+    pub fn probability(&self, tag: usize) -> f32 {
+        self.probabilities.get(tag).map_or(0.0, |value| f32::from(*value) / f32::from(u16::MAX))
+    }
+}
+
+/// An entry without its probabilities.
+struct EntryHead {
+    clock: f64,
+    position: Option<TransportPosition>,
+    is_discontinuity: bool,
+}
+
+/// Entries with the same number of tags, the oldest first.
+pub(super) struct Entries {
+    tags: usize,
+    heads: VecDeque<EntryHead>,
+    /// The probabilities of `per_block` entries each.
+    blocks: VecDeque<Vec<u16>>,
+    per_block: usize,
+    /// The entries of the first block that are no longer kept.
+    dropped: usize,
+}
+
+impl Entries {
+    /// No entries, of this number of tags.
+    pub(super) fn new(tags: usize) -> Self {
+        let per_block = (BLOCK / tags.max(1)).max(1);
+        Self { tags, heads: VecDeque::new(), blocks: VecDeque::new(), per_block, dropped: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Appends an entry. Missing probabilities are zero, as are those that are not numbers.
+    pub(super) fn push(
+        &mut self,
+        clock: f64,
+        position: Option<TransportPosition>,
+        is_discontinuity: bool,
+        probabilities: &[f32],
+    ) {
+        let place = (self.dropped + self.heads.len()) % self.per_block;
+        if place == 0 {
+            self.blocks.push_back(Vec::with_capacity(self.per_block * self.tags));
+        }
+        self.heads.push_back(EntryHead { clock, position, is_discontinuity });
+        if let Some(block) = self.blocks.back_mut() {
+            let quantized = |tag: usize| {
+                let probability = probabilities.get(tag).copied().unwrap_or(0.0);
+                // The cast saturates, and turns NaN into zero.
+                (probability * f32::from(u16::MAX)).round() as u16
+            };
+            block.extend((0..self.tags).map(quantized));
+        }
+    }
+
+    /// Drops the oldest entry.
+    pub(super) fn pop_front(&mut self) {
+        if self.heads.pop_front().is_some() {
+            self.dropped += 1;
+        }
+        if self.dropped == self.per_block {
+            self.blocks.pop_front();
+            self.dropped = 0;
+        }
+    }
+
+    /// The entry at an index, from the oldest that is kept.
+    pub(super) fn get(&self, index: usize) -> Option<TimelineEntry<'_>> {
+        self.heads.get(index).map(|head| self.entry(index, head))
+    }
+
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = TimelineEntry<'_>> + ExactSizeIterator {
+        self.heads.iter().enumerate().map(|(index, head)| self.entry(index, head))
+    }
+
+    fn entry<'a>(&'a self, index: usize, head: &EntryHead) -> TimelineEntry<'a> {
+        let place = self.dropped + index;
+        let start = place % self.per_block * self.tags;
+        let block = self.blocks.get(place / self.per_block);
+        let probabilities = block.and_then(|block| block.get(start..start + self.tags)).unwrap_or_default();
+        let EntryHead { clock, position, is_discontinuity } = *head;
+        TimelineEntry { clock, position, is_discontinuity, probabilities }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_keep_their_probabilities_while_the_oldest_are_dropped() {
+        for tags in [0, 1, 3, 50, BLOCK / 2 + 1, 2 * BLOCK] {
+            let mut entries = Entries::new(tags);
+            let (mut first, kept) = (0, (3 * BLOCK / (2 * tags.max(64))).max(3));
+            for number in 0..4 * kept {
+                let probabilities = vec![number as f32 / (4 * kept) as f32; tags];
+                entries.push(number as f64, None, false, &probabilities);
+                if entries.len() > kept {
+                    entries.pop_front();
+                    first += 1;
+                }
+                for index in [0, entries.len() / 2, entries.len() - 1] {
+                    let entry = entries.get(index).unwrap();
+                    assert_eq!(entry.clock, (first + index) as f64, "{tags} tags");
+                    let expected = if tags > 0 { (first + index) as f32 / (4 * kept) as f32 } else { 0.0 };
+                    assert!((entry.probability(tags.saturating_sub(1)) - expected).abs() < 1e-4, "{tags} tags");
+                }
+            }
+            assert_eq!(entries.iter().len(), kept);
+            assert!(entries.blocks.len() <= kept / entries.per_block + 2, "{tags} tags: blocks are left over");
+        }
+    }
+}
