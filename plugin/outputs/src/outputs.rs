@@ -61,6 +61,8 @@ struct ConfigAndTags {
     config: OutputConfig,
     /// The names of the model's tags.
     tags: Vec<String>,
+    /// What the host calls the tags and the slots.
+    names: Vec<String>,
 }
 
 impl Outputs {
@@ -171,7 +173,7 @@ impl Outputs {
         self.is_active.load(Relaxed)
     }
 
-    /// A number that changes whenever [`published_name`] or [`slot_name`] may change.
+    /// A number that changes whenever a [`published_name`] or a [`slot_name`] changes.
     ///
     /// [`published_name`]: Self::published_name
     /// [`slot_name`]: Self::slot_name
@@ -181,7 +183,7 @@ impl Outputs {
 
     /// The name of the tag at a published index. Takes a lock.
     pub fn published_name(&self, index: usize) -> Option<String> {
-        let ConfigAndTags { config, tags } = &*self.lock_config();
+        let ConfigAndTags { config, tags, .. } = &*self.lock_config();
         let tag = published_tags(&config.routing, tags).nth(index)?;
         tags.get(tag).cloned()
     }
@@ -189,10 +191,8 @@ impl Outputs {
     /// The name of a slot: its number, from 1, and its source. Takes a lock.
     pub fn slot_name(&self, slot: usize) -> String {
         let number = slot + 1;
-        match self.lock_config().config.routing.sources.get(slot).and_then(SlotSource::name) {
-            Some(source) => format!("Slot {number}: {source}"),
-            None => format!("Slot {number}"),
-        }
+        let source = self.lock_config().config.routing.sources.get(slot).and_then(SlotSource::name);
+        source.map_or_else(|| format!("Slot {number}"), |source| format!("Slot {number}: {source}"))
     }
 
     /// The configuration. Takes a lock.
@@ -207,7 +207,7 @@ impl Outputs {
             self.osc().restart(&config.osc);
         }
         current.config = config;
-        self.apply_routing(&current);
+        self.apply_routing(&mut current);
     }
 
     /// The state of the OSC output. Takes a lock.
@@ -216,11 +216,18 @@ impl Outputs {
     }
 
     /// Hands the routing or the tags, after a change, to everything that uses them.
-    fn apply_routing(&self, ConfigAndTags { config, tags }: &ConfigAndTags) {
+    fn apply_routing(&self, ConfigAndTags { config, tags, names }: &mut ConfigAndTags) {
         self.resolved_routing.resolve(&config.routing, tags);
         let published = published_tags(&config.routing, tags).filter_map(|tag| tags.get(tag)).cloned();
-        self.osc().set_names(published.collect());
-        self.names_version.fetch_add(1, Release);
+        let published: Vec<String> = published.collect();
+        self.osc().set_names(published.clone());
+        let slots = config.routing.sources.iter().map(|source| source.name().unwrap_or_default());
+        let new_names: Vec<String> = slots.chain(published).collect();
+        // A host reads all parameters again when names change.
+        if *names != new_names {
+            *names = new_names;
+            self.names_version.fetch_add(1, Release);
+        }
     }
 
     pub(crate) fn set_tag_value(&self, tag: usize, value: f32) {
@@ -280,7 +287,7 @@ impl EngineObserver for Outputs {
         if current.tags != tags {
             current.tags = tags.to_vec();
             self.resolved_routing.set_tag_count(current.tags.len());
-            self.apply_routing(&current);
+            self.apply_routing(&mut current);
         }
         lock(&self.timeline).set_model(tags, window, hop);
     }
