@@ -25,6 +25,8 @@ pub(crate) struct Instance {
     pub(crate) is_processing: Arc<AtomicBool>,
     /// Whether the host asks for a reset, in contrast to a start of processing, which keeps the window.
     pub(crate) is_reset_requested: Arc<AtomicBool>,
+    /// Whether the host's clock went on without a block since the last one.
+    pub(crate) has_skipped_audio: Arc<AtomicBool>,
     /// The highest absolute input sample since the last [`take_peak`](Self::take_peak), as the bits of
     /// an `f32`.
     peak: Arc<AtomicU32>,
@@ -73,8 +75,8 @@ impl Instance {
         let params = Arc::new(TagvaneParams::new(Arc::clone(&engine), Arc::clone(&outputs), library));
         let processor = OutputProcessor::new(Arc::clone(&outputs)).expect("new outputs have no processor yet");
         let processor = Arc::new(Mutex::new(processor));
-        let (is_dirty, is_processing, is_reset_requested, channels, peak, project_notice) = Default::default();
-        let (window_size, window_threads) = Default::default();
+        let (is_dirty, is_processing, is_reset_requested, has_skipped_audio) = Default::default();
+        let (channels, peak, project_notice, window_size, window_threads) = Default::default();
         Self {
             engine,
             outputs,
@@ -84,6 +86,7 @@ impl Instance {
             channels,
             is_processing,
             is_reset_requested,
+            has_skipped_audio,
             peak,
             project_notice,
             repaint,

@@ -99,15 +99,16 @@ impl Tagvane {
         }
     }
 
-    /// Whether the song goes on elsewhere after processing was stopped and started. Some hosts do that around every
-    /// block, so that alone is no discontinuity.
+    /// Whether the song goes on elsewhere after the host left audio out, or stopped and started processing. Neither is
+    /// a discontinuity alone: some hosts restart around every block, and the song moves in a loop, too.
     fn has_moved(&mut self, frames: usize, transport: &Transport) -> bool {
-        let has_restarted = std::mem::take(&mut self.has_restarted);
+        let has_skipped = self.instance.has_skipped_audio.swap(false, Ordering::Relaxed);
+        let is_interrupted = std::mem::take(&mut self.has_restarted) | has_skipped;
         let start = transport.position.map(|position| position.seconds);
         let length = frames as f64 / self.rate;
         let end = std::mem::replace(&mut self.song_end, start.map(|start| start + length));
         let is_elsewhere = |start: f64, end: f64| (start - end).abs() > MAX_SONG_GAP;
-        has_restarted && end.zip(start).is_some_and(|(end, start)| is_elsewhere(start, end))
+        is_interrupted && end.zip(start).is_some_and(|(end, start)| is_elsewhere(start, end))
     }
 
     /// Pushes these frames of a block into the engine, and runs the engine if it renders offline.
@@ -250,10 +251,9 @@ impl Plugin for Tagvane {
             self.has_panicked = true;
         }
         // The host must not put the instance to sleep on silence while tags are above zero: they fall only
-        // after a silent window. Any tail keeps the instance awake; a tail of one frame does not lengthen
-        // a bounce.
+        // after a silent window. The tail that the shell reports stays zero, so a bounce is not longer.
         let is_at_rest = self.instance.engine.board().is_clear() && !self.instance.outputs.is_active();
-        if is_at_rest { ProcessStatus::Normal } else { ProcessStatus::Tail(1) }
+        if is_at_rest { ProcessStatus::Normal } else { ProcessStatus::KeepAlive }
     }
 
     fn deactivate(&mut self) {

@@ -4,7 +4,7 @@
 //! a block and does not crash the process.
 
 use super::host_events::HostEvents;
-use super::object::Shell;
+use super::object::{Shell, UNKNOWN_TIME};
 use clap_sys::audio_buffer::clap_audio_buffer;
 use clap_sys::events::{clap_input_events, clap_output_events};
 use clap_sys::process::{CLAP_PROCESS_ERROR, clap_process, clap_process_status};
@@ -62,19 +62,36 @@ impl Shell {
         if !has_channels {
             return CLAP_PROCESS_ERROR;
         }
+        self.advance_clock(block);
+        let transport = if self.is_vst3 && !self.vst3_block.has_transport.load(Ordering::Relaxed) {
+            ptr::null()
+        } else {
+            block.transport
+        };
         // SAFETY: the queue is null or the host's, valid for the length of this call.
         let events = unsafe { HostEvents::new(block.in_events, block.frames_count) };
-        self.apply_host_events(&events, !block.transport.is_null());
+        self.apply_host_events(&events, !transport.is_null());
         let queue = events.as_queue();
         // SAFETY: the queue is null or the host's, by the contract.
         let out_events = unsafe { writable_queue(block.out_events) };
-        let block = clap_process { in_events: &raw const queue, out_events, ..*block };
+        let block = clap_process { transport, in_events: &raw const queue, out_events, ..*block };
         // SAFETY: the call comes on the thread that the host called us on, and both queues outlive it.
         let status =
             self.inner_plugin().process.map_or(CLAP_PROCESS_ERROR, |process| unsafe { process(self.inner, &block) });
         // SAFETY: the queue is null or the host's.
         unsafe { self.push_events(block.out_events, block.frames_count) };
         status
+    }
+
+    /// Notes whether the host's clock went on without a block. A song position that moves while it did not is a loop.
+    fn advance_clock(&self, block: &clap_process) {
+        // clap-wrapper passes the song position instead.
+        let clock = if self.is_vst3 { self.vst3_block.clock.load(Ordering::Relaxed) } else { block.steady_time };
+        let end = if clock < 0 { UNKNOWN_TIME } else { clock.saturating_add(block.frames_count.into()) };
+        let last_end = self.clock_end.swap(end, Ordering::Relaxed);
+        if last_end != UNKNOWN_TIME && clock > last_end {
+            self.instance.has_skipped_audio.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Exchanges parameter values without audio.

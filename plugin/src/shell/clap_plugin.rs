@@ -1,8 +1,9 @@
 //! The functions of the `clap_plugin`, and how an instance is made.
 
-use super::object::{Shell, ShellPlugin, catch_panic, shell_of};
+use super::object::{LAST_VST3, Shell, ShellPlugin, UNKNOWN_TIME, Vst3Block, catch_panic, shell_of};
 use super::{clap_params, clap_state, extensions};
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_plugin_gui};
+use clap_sys::ext::latency::CLAP_EXT_LATENCY;
 use clap_sys::ext::note_ports::CLAP_EXT_NOTE_PORTS;
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_plugin_params};
 use clap_sys::ext::remote_controls::{
@@ -10,6 +11,7 @@ use clap_sys::ext::remote_controls::{
 };
 use clap_sys::ext::render::CLAP_EXT_RENDER;
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_plugin_state};
+use clap_sys::ext::tail::CLAP_EXT_TAIL;
 use clap_sys::host::clap_host;
 use clap_sys::plugin::clap_plugin;
 use clap_sys::process::{CLAP_PROCESS_ERROR, clap_process, clap_process_status};
@@ -17,7 +19,7 @@ use nice_plug::wrapper::clap::Wrapper;
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::channel;
 
 impl Shell {
@@ -82,9 +84,15 @@ impl Shell {
             is_vst3: instance.params.host_quirks().is_vst3,
             instance,
             needs_flush: AtomicBool::new(false),
+            clock_end: AtomicI64::new(UNKNOWN_TIME),
+            vst3_block: Vst3Block::default(),
         });
         shell.set_editor_open(false);
-        ptr::from_ref(&Box::leak(shell).clap)
+        let shell = Box::leak(shell);
+        if shell.is_vst3 {
+            LAST_VST3.set(&raw const shell.clap);
+        }
+        &raw const shell.clap
     }
 }
 
@@ -103,6 +111,7 @@ unsafe extern "C" fn activate(plugin: *const clap_plugin, rate: f64, min_frames:
     // SAFETY: by the contract; the arguments are passed on unchanged.
     catch_panic(false, || unsafe {
         let shell = shell_of(plugin);
+        shell.clock_end.store(UNKNOWN_TIME, Ordering::Relaxed);
         // On Linux clap-wrapper calls `on_main_thread` only while the editor is open.
         shell.report_changes();
         shell.inner_plugin().activate.is_some_and(|activate| activate(shell.inner, rate, min_frames, max_frames))
@@ -211,6 +220,10 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
             name if name == CLAP_EXT_RENDER => ptr::from_ref(&extensions::RENDER).cast(),
             name if name == CLAP_EXT_STATE => ptr::from_ref(&clap_state::STATE).cast(),
             name if name == CLAP_EXT_GUI => ptr::from_ref(&shell.gui).cast(),
+            // clap-wrapper reports a changed latency at activation if the host has asked for it before.
+            name if name == CLAP_EXT_LATENCY && shell.is_vst3 => ptr::null(),
+            name if name == CLAP_EXT_LATENCY => ptr::from_ref(&extensions::LATENCY).cast(),
+            name if name == CLAP_EXT_TAIL => ptr::from_ref(&extensions::TAIL).cast(),
             // clap-wrapper sends no MIDI from a VST3, so a port would be a false promise.
             name if name == CLAP_EXT_NOTE_PORTS && shell.is_vst3 => ptr::null(),
             _ => shell.inner_plugin().get_extension.map_or(ptr::null(), |get_extension| get_extension(shell.inner, id)),

@@ -1,13 +1,16 @@
-//! The other extensions that the shell replaces: `clap.gui`, `clap.remote-controls` and `clap.render`.
+//! The other extensions that the shell replaces: `clap.gui`, `clap.latency`, `clap.remote-controls`, `clap.render` and
+//! `clap.tail`.
 
 use super::clap_params::write_text;
 use super::object::{Shell, catch_panic, shell_of};
 use super::shell_params::FIRST_SLOT_ID;
 use clap_sys::ext::gui::clap_plugin_gui;
+use clap_sys::ext::latency::clap_plugin_latency;
 use clap_sys::ext::remote_controls::{
     CLAP_REMOTE_CONTROLS_COUNT, clap_plugin_remote_controls, clap_remote_controls_page,
 };
 use clap_sys::ext::render::{CLAP_RENDER_OFFLINE, clap_plugin_render, clap_plugin_render_mode};
+use clap_sys::ext::tail::clap_plugin_tail;
 use clap_sys::id::clap_id;
 use clap_sys::plugin::clap_plugin;
 use std::ffi::c_char;
@@ -161,4 +164,15 @@ unsafe extern "C" fn set(plugin: *const clap_plugin, mode: clap_plugin_render_mo
         unsafe { shell_of(plugin) }.instance.engine.set_render_mode(render_mode);
         true
     })
+}
+
+/// The table of `clap.latency`: each frame of the output is the frame of the input at the same place.
+pub(super) static LATENCY: clap_plugin_latency = clap_plugin_latency { get: Some(zero_frames) };
+
+/// The table of `clap.tail`: the output ends with the input. What keeps a host from putting the instance to sleep is the
+/// status of a block. nice-plug would change the tail with that status.
+pub(super) static TAIL: clap_plugin_tail = clap_plugin_tail { get: Some(zero_frames) };
+
+unsafe extern "C" fn zero_frames(_: *const clap_plugin) -> u32 {
+    0
 }

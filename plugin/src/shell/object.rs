@@ -8,9 +8,11 @@ use clap_sys::ext::state::{CLAP_EXT_STATE, clap_host_state, clap_plugin_state};
 use clap_sys::host::clap_host;
 use clap_sys::plugin::clap_plugin;
 use nice_plug::wrapper::clap::ClapPlugin;
+use std::cell::Cell;
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 
 /// A nice-plug plugin that the shell can wrap.
@@ -49,6 +51,32 @@ pub(super) struct Shell {
     /// Whether to ask the host for a flush, because the end of a gesture waits and the host does not
     /// process.
     pub(super) needs_flush: AtomicBool,
+    /// The host's clock at the end of the last block, in frames, or [`UNKNOWN_TIME`].
+    pub(super) clock_end: AtomicI64,
+    /// What clap-wrapper does not tell of the next block.
+    pub(super) vst3_block: Vst3Block,
+}
+
+/// A time that the host does not tell, as in CLAP's `steady_time`.
+pub(super) const UNKNOWN_TIME: i64 = -1;
+
+/// What a VST3 host tells of a block and clap-wrapper does not pass on.
+pub(super) struct Vst3Block {
+    /// Whether there is a transport.
+    pub(super) has_transport: AtomicBool,
+    /// The host's clock at the beginning of the block, in frames, or [`UNKNOWN_TIME`].
+    pub(super) clock: AtomicI64,
+}
+
+impl Default for Vst3Block {
+    fn default() -> Self {
+        Self { has_transport: AtomicBool::new(true), clock: AtomicI64::new(UNKNOWN_TIME) }
+    }
+}
+
+thread_local! {
+    /// The instance that clap-wrapper created last on this thread, until the VST3 takes it.
+    pub(super) static LAST_VST3: Cell<*const clap_plugin> = const { Cell::new(ptr::null()) };
 }
 
 /// Calls `work`; returns `fallback` if it panics, because a panic must not reach the host.

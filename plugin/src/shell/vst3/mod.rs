@@ -5,12 +5,16 @@
 //! pointers if a host calls it before `initialize`, after `terminate`, or with parameters that do not exist.
 //! Scanners, preset tools and validators do such things, and the process crashes. So the factory returns a
 //! [`Vst3Instance`] that filters the calls, and that sets a [`StandInHandler`](handler::StandInHandler)
-//! while the host has set no handler.
+//! while the host has set no handler. It also does what clap-wrapper leaves out: other layouts than stereo, blocks whose
+//! buses do not fit, blocks without a transport, and a controller that has the values of a loaded state on any thread.
 //!
 //! The unsafe code rests on the VST3 contract in addition to the one of [`shell`](super): pointers that a
 //! host passes are null or valid for the length of the call, and objects live until their last reference is
 //! released.
 
+mod block;
+mod buses;
+mod clap;
 mod handler;
 mod interfaces;
 mod wrapper;

@@ -1,6 +1,9 @@
 //! A VST3 instance: component, processor and controller in one object, as clap-wrapper makes them. Its calls
 //! pass on to clap-wrapper only what that can take.
 
+use super::block;
+use super::buses::Buses;
+use super::clap::{InnerClap, NormalizedValue};
 use super::handler::{StandInHandler, retain};
 use crate::shell::shell_params::{CURRENT_VALUE, INFERENCE_ID};
 use std::ptr;
@@ -25,6 +28,8 @@ pub(super) struct Vst3Instance {
     pub(super) component: ComPtr<IComponent>,
     processor: ComPtr<IAudioProcessor>,
     controller: ComPtr<IEditController>,
+    clap: InnerClap,
+    buses: Buses,
     stand_in: ComWrapper<StandInHandler>,
     /// The host's handler, if it has set one. Locked on the main thread only.
     handler: Mutex<Option<ComPtr<IComponentHandler>>>,
@@ -42,6 +47,8 @@ impl Vst3Instance {
             component,
             processor,
             controller,
+            clap: InnerClap::default(),
+            buses: Buses::default(),
             stand_in: ComWrapper::new(StandInHandler::default()),
             handler: Mutex::new(None),
             is_initialized: AtomicBool::new(false),
@@ -80,6 +87,21 @@ impl Vst3Instance {
         }
     }
 
+    /// Gives clap-wrapper's controller the values of a loaded state. It reads them by itself only on the thread that
+    /// created the instance; elsewhere a host would read the values from before, and set them again.
+    fn update_controller(&self) {
+        // SAFETY: this is a call of the host, by the contract.
+        let Some(shell) = (unsafe { self.clap.shell() }) else { return };
+        for NormalizedValue { id, value } in shell.normalized_values() {
+            // SAFETY: the controller is initialized, and the parameter exists.
+            unsafe {
+                if self.controller.getParamNormalized(id) != value {
+                    self.controller.setParamNormalized(id, value);
+                }
+            }
+        }
+    }
+
     fn is_initialized(&self) -> bool {
         self.is_initialized.load(Ordering::Acquire)
     }
@@ -110,6 +132,7 @@ impl IPluginBaseTrait for Vst3Instance {
         unsafe {
             let context = if context.is_null() { self.stand_in_pointer().cast() } else { context };
             let result = self.component.initialize(context);
+            self.clap.take_created();
             if result == kResultOk {
                 self.is_initialized.store(true, Ordering::Release);
                 self.set_handler(self.handler());
@@ -120,6 +143,8 @@ impl IPluginBaseTrait for Vst3Instance {
 
     unsafe fn terminate(&self) -> tresult {
         self.is_initialized.store(false, Ordering::Release);
+        self.clap.forget();
+        self.buses.forget();
         // SAFETY: by the contract.
         let result = unsafe { self.component.terminate() };
         // clap-wrapper has released its handler.
@@ -181,7 +206,9 @@ impl IComponentTrait for Vst3Instance {
     }
 
     unsafe fn setState(&self, state: *mut IBStream) -> tresult {
-        forward!(self.component.setState(state), not null: [state], else tresult::from)
+        let result = forward!(self.component.setState(state), not null: [state], else tresult::from);
+        self.update_controller();
+        result
     }
 
     unsafe fn getState(&self, state: *mut IBStream) -> tresult {
@@ -201,11 +228,16 @@ impl IAudioProcessorTrait for Vst3Instance {
         if input_count > 0 && inputs.is_null() || output_count > 0 && outputs.is_null() {
             return kInvalidArgument;
         }
-        forward!(
-            self.processor.setBusArrangements(inputs, input_count, outputs, output_count),
-            not null: [],
-            else tresult::from
-        )
+        if !self.is_initialized() {
+            return kNotInitialized;
+        }
+        // SAFETY: both have an arrangement, by the contract, and hosts call this on the main thread.
+        match unsafe { self.clap.shell() } {
+            Some(shell) if (input_count, output_count) == (1, 1) => unsafe {
+                self.buses.set(&self.processor, shell, *inputs, *outputs)
+            },
+            _ => kResultFalse,
+        }
     }
 
     unsafe fn getBusArrangement(
@@ -214,11 +246,16 @@ impl IAudioProcessorTrait for Vst3Instance {
         index: int32,
         arrangement: *mut SpeakerArrangement,
     ) -> tresult {
-        forward!(
+        let result = forward!(
             self.processor.getBusArrangement(direction, index, arrangement),
             not null: [arrangement],
             else tresult::from
-        )
+        );
+        if let Some(set) = self.buses.arrangement().filter(|_| result == kResultOk) {
+            // SAFETY: the pointer is not null, so it may be written, by the contract.
+            unsafe { arrangement.write(set) };
+        }
+        result
     }
 
     unsafe fn canProcessSampleSize(&self, size: int32) -> tresult {
@@ -238,7 +275,15 @@ impl IAudioProcessorTrait for Vst3Instance {
     }
 
     unsafe fn process(&self, data: *mut ProcessData) -> tresult {
-        forward!(self.processor.process(data), not null: [data], else tresult::from)
+        // SAFETY: the block is null or the host's, by the contract.
+        match unsafe { (self.clap.shell(), data.as_mut()) } {
+            // SAFETY: the instance is initialized.
+            (Some(shell), Some(data)) if self.is_initialized() => unsafe {
+                block::process(&self.processor, shell, data)
+            },
+            (_, None) if self.is_initialized() => kInvalidArgument,
+            _ => kNotInitialized,
+        }
     }
 
     unsafe fn getTailSamples(&self) -> uint32 {
@@ -251,7 +296,9 @@ impl IEditControllerTrait for Vst3Instance {
     unsafe fn setComponentState(&self, state: *mut IBStream) -> tresult {
         // SAFETY: hosts call this on the main thread, by the contract.
         unsafe { self.report_changes() };
-        forward!(self.controller.setComponentState(state), not null: [state], else tresult::from)
+        let result = forward!(self.controller.setComponentState(state), not null: [state], else tresult::from);
+        self.update_controller();
+        result
     }
 
     unsafe fn setState(&self, state: *mut IBStream) -> tresult {

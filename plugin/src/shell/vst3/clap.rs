@@ -1,0 +1,109 @@
+//! The CLAP inside of a VST3: what clap-wrapper does not ask of it, or not in every case.
+
+use crate::shell::clap_params::PARAMS;
+use crate::shell::object::{LAST_VST3, Shell, UNKNOWN_TIME, shell_of};
+use clap_sys::ext::audio_ports_config::{
+    CLAP_EXT_AUDIO_PORTS_CONFIG, clap_audio_ports_config, clap_plugin_audio_ports_config,
+};
+use clap_sys::ext::params::{CLAP_PARAM_IS_STEPPED, clap_param_info};
+use clap_sys::plugin::clap_plugin;
+use std::mem;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use vst3::Steinberg::Vst::ProcessContext;
+use vst3::Steinberg::Vst::ProcessContext_::StatesAndFlags_::kContTimeValid;
+
+/// The instance of the CLAP that clap-wrapper holds, from `initialize` until `terminate`.
+#[derive(Default)]
+pub(super) struct InnerClap(AtomicPtr<clap_plugin>);
+
+/// A value of a parameter as VST3 counts it.
+pub(super) struct NormalizedValue {
+    pub(super) id: u32,
+    pub(super) value: f64,
+}
+
+impl InnerClap {
+    /// Takes the instance that clap-wrapper has created on this thread, if it has created one.
+    pub(super) fn take_created(&self) {
+        let created = LAST_VST3.replace(ptr::null());
+        if !created.is_null() {
+            self.0.store(created.cast_mut(), Ordering::Release);
+        }
+    }
+
+    /// Forgets the instance, which clap-wrapper is about to destroy.
+    pub(super) fn forget(&self) {
+        self.0.store(ptr::null_mut(), Ordering::Release);
+    }
+
+    /// The instance; `None` before `initialize` and after `terminate`.
+    ///
+    /// # Safety
+    /// The reference is used only in a call of the host, by the contract of VST3 none of which runs at the same time as
+    /// `terminate`.
+    pub(super) unsafe fn shell(&self) -> Option<&Shell> {
+        let plugin = self.0.load(Ordering::Acquire);
+        // SAFETY: `Shell::create` made the pointer, and clap-wrapper destroys the instance in `terminate` only.
+        (!plugin.is_null()).then(|| unsafe { shell_of(plugin) })
+    }
+}
+
+impl Shell {
+    /// Tells the next block what clap-wrapper does not pass on: that there is no transport, and the host's clock.
+    pub(super) fn announce_block(&self, context: Option<&ProcessContext>) {
+        let clock = context.filter(|context| context.state & kContTimeValid != 0);
+        let clock = clock.map_or(UNKNOWN_TIME, |context| context.continousTimeSamples);
+        self.vst3_block.has_transport.store(context.is_some(), Ordering::Relaxed);
+        self.vst3_block.clock.store(clock, Ordering::Relaxed);
+    }
+
+    /// The number of channels of an active instance, otherwise 0.
+    pub(super) fn active_channels(&self) -> usize {
+        self.instance.channels.load(Ordering::Acquire) as usize
+    }
+
+    /// Selects the layout with this number of channels in and out. Returns whether there is one, and the instance is
+    /// inactive, so that it may be selected.
+    pub(super) fn select_layout(&self, channels: u32) -> bool {
+        let Some(get_extension) = self.inner_plugin().get_extension.filter(|_| self.active_channels() == 0) else {
+            return false;
+        };
+        // SAFETY: the table is nice-plug's, of the type that belongs to the id, and the calls come on the main thread.
+        // All zeros are a valid value of the plain C struct that it writes to.
+        unsafe {
+            let table: *const clap_plugin_audio_ports_config =
+                get_extension(self.inner, CLAP_EXT_AUDIO_PORTS_CONFIG.as_ptr()).cast();
+            let Some(table) = table.as_ref() else { return false };
+            let (Some(count), Some(get), Some(select)) = (table.count, table.get, table.select) else { return false };
+            (0..count(self.inner)).any(|index| {
+                let mut layout: clap_audio_ports_config = mem::zeroed();
+                get(self.inner, index, &mut layout)
+                    && [layout.main_input_channel_count, layout.main_output_channel_count] == [channels; 2]
+                    && select(self.inner, layout.id)
+            })
+        }
+    }
+
+    /// The current values of all parameters.
+    pub(super) fn normalized_values(&self) -> Vec<NormalizedValue> {
+        let plugin = &raw const self.clap;
+        let (Some(count), Some(get_info), Some(get_value)) = (PARAMS.count, PARAMS.get_info, PARAMS.get_value) else {
+            return Vec::new();
+        };
+        // SAFETY: the functions are the shell's own, for its own pointer, on the main thread. All zeros are a valid
+        // value of the plain C struct.
+        let value = |index| unsafe {
+            let mut info: clap_param_info = mem::zeroed();
+            let mut plain = 0.0;
+            let is_known = get_info(plugin, index, &mut info) && get_value(plugin, info.id, &mut plain);
+            let steps = info.max_value - info.min_value;
+            let from_minimum = plain - info.min_value;
+            let is_stepped = info.flags & CLAP_PARAM_IS_STEPPED != 0;
+            let value = if is_stepped { from_minimum.round() } else { from_minimum } / steps;
+            is_known.then_some(NormalizedValue { id: info.id, value })
+        };
+        // SAFETY: as above.
+        (0..unsafe { count(plugin) }).filter_map(value).collect()
+    }
+}
