@@ -13,7 +13,7 @@ pub use tagvane_host::testing::{FIRST_SLOT, FIRST_TAG, WRITE, bundle, is_slot};
 use std::path::PathBuf;
 use tagvane_audio::{AudioStream, Recording};
 use tagvane_host::testing::edit_state;
-use tagvane_host::{HostError, ParameterChange, Session, Setup};
+use tagvane_host::{HostError, HostEvent, HostRequestCounts, ParameterChange, Session, Setup};
 
 /// Both formats of the finished plugin.
 pub const FORMATS: [&str; 2] = ["clap", "vst3"];
@@ -143,6 +143,25 @@ pub fn set_by_name(session: &mut dyn Session, name: &str, value: f64) {
     let parameters = session.parameters();
     let parameter = parameters.iter().find(|parameter| parameter.name == name);
     session.set(parameter.unwrap_or_else(|| panic!("there is no parameter {name}")).id, value);
+}
+
+/// Asserts that the plugin has sent nothing but values of tags since the events were last taken, and has never marked
+/// the project as changed, requested a restart or edited a parameter.
+///
+/// # Panics
+/// If it has.
+pub fn assert_nothing_recorded(session: &mut dyn Session, what: &str) {
+    for event in session.take_events() {
+        let is_tag = matches!(event, HostEvent::Value(change) if (FIRST_TAG..FIRST_TAG + 64).contains(&change.id));
+        assert!(is_tag, "{what}: the plugin sent {event:?}");
+    }
+    let HostRequestCounts { dirty, restarts, edits, .. } = session.request_counts();
+    assert_eq!((dirty, restarts, edits), (0, 0, 0), "{what}: changes of the project, restarts and edits");
+}
+
+/// The values of all tags.
+pub fn tag_values(session: &mut dyn Session) -> Vec<f64> {
+    (FIRST_TAG..FIRST_TAG + 64).filter_map(|id| session.value(id)).collect()
 }
 
 /// Uniform noise with the peak `level`, the same in each call.

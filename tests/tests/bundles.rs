@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use tagvane_host::player::{Playback, Summary, TagSnapshot, active_tags, is_bit_exact, play};
 use tagvane_host::{HostRequestCounts, Session, Setup};
 use tagvane_tests::{
-    CLIPS, FIRST_TAG, FORMATS, bounce_setup, clip, clip_stream, noise, open, send_noise, shipped_model,
-    state_with_field,
+    CLIPS, FIRST_TAG, FORMATS, assert_nothing_recorded, bounce_setup, clip, clip_stream, noise, open, send_noise,
+    shipped_model, state_with_field, tag_values,
 };
 use tagvane_trainer::data::vocabularies::MAGNATAGATUNE;
 
@@ -56,13 +56,10 @@ fn audio_passes_bit_exactly() {
         let mut session = open(format);
         for rate in [44_100.0, 48_000.0, 96_000.0] {
             for block in [Some(1), Some(64), Some(512), Some(4_096), None] {
-                for channels in [1, 2] {
+                for channels in [1, 2, 6] {
                     let setup =
                         Setup { sample_rate: rate, max_block_frames: block.unwrap_or(4_096), channels, offline: false };
-                    if session.start(setup).is_err() && channels == 1 && format == "vst3" {
-                        // A VST3 by clap-wrapper has the main layout only.
-                        continue;
-                    }
+                    session.start(setup).unwrap();
                     let mut random = StdRng::seed_from_u64(seed);
                     for _ in 0..if block == Some(1) { 300 } else { 24 } {
                         let frames = block.unwrap_or_else(|| random.random_range(1..=4_096));
@@ -82,10 +79,11 @@ fn audio_passes_bit_exactly() {
     }
 }
 
+/// Mono tracks, quadraphonic, 5.1 and 7.1 buses.
 #[test]
 fn all_layouts_give_the_same_tags() {
-    let last_values = |channels| {
-        let mut session = open("clap");
+    let last_values = |format, channels| {
+        let mut session = open(format);
         session.start(Setup { channels, ..bounce_setup(44_100.0, 512) }).unwrap();
         let music = clip("rock").mono();
         let mut last = BTreeMap::new();
@@ -94,16 +92,55 @@ fn all_layouts_give_the_same_tags() {
             let changes = session.process(&input, &mut vec![vec![0.0; 512]; channels]).unwrap();
             last.extend(changes.iter().map(|change| (change.id, (change.value * 1_000.0).round() as i32)));
         }
+        assert_nothing_recorded(session.as_mut(), format);
         last
     };
-    let stereo = last_values(2);
-    assert!(stereo.values().any(|value| *value > 100));
-    for channels in [1, 4, 6, 8] {
-        assert_eq!(last_values(channels), stereo, "{channels} channels");
+    for format in FORMATS {
+        let stereo = last_values(format, 2);
+        assert!(stereo.values().any(|value| *value > 100));
+        for channels in [1, 4, 6, 8] {
+            assert_eq!(last_values(format, channels), stereo, "{format}, {channels} channels");
+        }
     }
-    // The VST3 supports stereo only, and the error says so.
-    let error = open("vst3").start(Setup { channels: 1, ..bounce_setup(44_100.0, 512) }).unwrap_err().to_string();
-    assert!(error.contains("channels"), "{error}");
+}
+
+/// A host with a bus of 64 channels is refused, and then uses what the plugin has: it keeps the layout before.
+#[test]
+fn a_layout_that_the_plugin_does_not_have_is_refused_and_changes_nothing() {
+    for format in FORMATS {
+        let mut session = open(format);
+        for channels in [64, 3, 16, 32] {
+            let error = session.start(Setup { channels, ..bounce_setup(44_100.0, 512) }).unwrap_err().to_string();
+            assert!(error.contains(&format!("{channels} channels")), "{format}: {error}");
+            session.start(bounce_setup(44_100.0, 512)).unwrap();
+            let changes = send_noise(session.as_mut(), 0.3, 512, 300).unwrap();
+            assert!(changes.iter().any(|change| change.value > 0.0), "{format} after {channels} channels");
+            session.stop();
+            assert_nothing_recorded(session.as_mut(), format);
+        }
+    }
+}
+
+/// Silence with the noise of a filter that has decayed is silence.
+#[test]
+fn denormal_silence_has_no_tags() {
+    for format in FORMATS {
+        let mut session = open(format);
+        session.start(bounce_setup(44_100.0, 512)).unwrap();
+        let noise = noise(512, 1e-39);
+        assert!(noise.iter().all(|sample| sample.is_subnormal() || *sample == 0.0));
+        let input = vec![noise; 2];
+        let mut output = vec![vec![0.5; 512]; 2];
+        for _ in 0..10 * 86 {
+            assert_eq!(session.process(&input, &mut output).unwrap(), [], "{format}");
+            assert!(is_bit_exact(&input, &output), "{format}");
+        }
+        assert!(tag_values(session.as_mut()).iter().all(|value| *value == 0.0), "{format}");
+        // Music after it has tags as if nothing had been before.
+        let changes = send_noise(session.as_mut(), 0.3, 512, 300).unwrap();
+        assert!(changes.iter().any(|change| change.value > 0.0), "{format}");
+        assert_nothing_recorded(session.as_mut(), format);
+    }
 }
 
 /// Stereo with one side inverted once became silence, because its mean is zero.

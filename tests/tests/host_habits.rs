@@ -1,7 +1,10 @@
 //! What hosts do in the wild, with both finished bundles in Tagvane's own host.
 
 use tagvane_host::{HostEvent, Session};
-use tagvane_tests::{FORMATS, WRITE, bounce_setup, clip, open_with_routing, routing};
+use tagvane_tests::{
+    FIRST_SLOT, FORMATS, WRITE, assert_nothing_recorded, bounce_setup, clip, open, open_with_routing, routing,
+    set_by_name,
+};
 
 const RATE: f64 = 44_100.0;
 
@@ -41,5 +44,51 @@ fn processing_that_restarts_around_every_block_gives_the_same_events() {
             session.idle();
         });
         assert_eq!(idled, expected, "{format}");
+    }
+}
+
+/// Some hosts exchange parameters a thousand times a second, also while they process.
+#[test]
+fn flushes_at_1_khz_leave_the_events_as_they_are() {
+    for format in FORMATS {
+        let expected = bounce(format, |_| ());
+        // Twelve times in a block of 512 frames, with values that change nothing.
+        let flushed = bounce(format, |session| {
+            for number in 0..12 {
+                if number % 4 == 0 {
+                    set_by_name(session, "Slot 7 Threshold", 0.0);
+                    session.set(FIRST_SLOT + 6, 0.0);
+                }
+                assert_eq!(session.flush().unwrap(), [], "a flush sent something");
+            }
+        });
+        assert_eq!(flushed, expected, "{format}");
+    }
+}
+
+/// Three minutes of flushes, inactive and active; a VST3 host cannot flush an inactive plugin.
+#[test]
+fn flushes_at_1_khz_without_audio_send_nothing() {
+    for format in FORMATS {
+        let mut session = open(format);
+        for is_active in [false, true] {
+            if is_active {
+                session.start(bounce_setup(RATE, 512)).unwrap();
+            } else if format == "vst3" {
+                continue;
+            }
+            for number in 0..180_000 {
+                let value = f64::from(number % 101) / 100.0;
+                session.set(FIRST_SLOT, value);
+                assert_eq!(session.flush().unwrap(), [], "{format}");
+                if number % 1_000 == 0 {
+                    session.idle();
+                    let expected = if format == "clap" { value } else { 0.0 };
+                    assert!((session.value(FIRST_SLOT).unwrap() - expected).abs() < 1e-6, "{format}");
+                }
+            }
+            session.stop();
+        }
+        assert_nothing_recorded(session.as_mut(), format);
     }
 }
