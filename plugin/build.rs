@@ -1,6 +1,8 @@
 //! Linking on Linux. Adds the folder of the static libstdc++ to the search path, so that the plugin also loads on
 //! systems with an older libstdc++ than that of the build machine; `.cargo/config.toml` links it. Has clap-wrapper call
-//! `shell/quiet.rs` instead of `fprintf`.
+//! `shell/quiet.rs` instead of `fprintf`. Keeps the library in memory once it is loaded, because Rust's standard library
+//! calls it at the end of each thread that it asked for its id: a host that had closed the plugin on that thread crashed.
+//! Binds the library's names to itself, so that a second version of it is its own where a host loads both globally.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,5 +17,6 @@ fn main() {
             println!("cargo:rustc-link-search=native={}", folder.display());
         }
         println!("cargo:rustc-cdylib-link-arg=-Wl,--wrap=fprintf,--wrap=__fprintf_chk");
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete,-Bsymbolic");
     }
 }
