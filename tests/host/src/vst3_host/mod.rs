@@ -16,6 +16,7 @@ use crate::session::{HostError, HostEvent, HostRequestCounts, Parameter, Paramet
 use crate::song::Song;
 use convert::{arrangement, process_context, process_setup, utf16};
 pub use module::Module;
+pub use objects::stream;
 use objects::{ComponentHandler, HostApplication, ParameterChanges, Stream};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

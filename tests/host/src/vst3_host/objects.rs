@@ -15,7 +15,7 @@ use vst3::Steinberg::{
     FIDString, IBStream, IBStreamTrait, TBool, TUID, int32, int64, kInvalidArgument, kNotImplemented, kResultOk,
     tresult,
 };
-use vst3::{Class, ComWrapper};
+use vst3::{Class, ComPtr, ComWrapper};
 
 /// The host context: the host's name.
 pub(super) struct HostApplication;
@@ -245,6 +245,14 @@ impl IParameterChangesTrait for ParameterChanges {
 pub(super) struct Stream {
     bytes: RefCell<Vec<u8>>,
     position: Cell<usize>,
+}
+
+/// A stream over these bytes.
+///
+/// # Panics
+/// Never: the object has this interface.
+pub fn stream(bytes: &[u8]) -> ComPtr<IBStream> {
+    ComWrapper::new(Stream::from_bytes(bytes)).to_com_ptr().expect("a stream is an IBStream")
 }
 
 impl Stream {
