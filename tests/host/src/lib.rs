@@ -7,6 +7,7 @@
 #[allow(unsafe_code)]
 pub mod clap_host;
 pub mod player;
+mod scan;
 mod session;
 mod song;
 pub mod testing;
@@ -15,6 +16,7 @@ pub mod vst3_host;
 #[cfg(target_os = "linux")]
 pub mod window;
 
+pub use scan::{PluginDescription, scan};
 pub use session::{HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, Session, Setup, Size};
 pub use song::Song;
 

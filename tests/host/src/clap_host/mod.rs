@@ -4,6 +4,7 @@ mod handlers;
 #[cfg(target_os = "linux")]
 mod window;
 
+use crate::scan::PluginDescription;
 #[cfg(target_os = "linux")]
 use crate::session::Size;
 use crate::session::{HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, Session, Setup};
@@ -21,6 +22,7 @@ use clack_host::events::{EventFlags, EventHeader};
 use clack_host::prelude::*;
 use clack_host::utils::{BeatTime, SecondsTime};
 use handlers::{AudioProcessor, Handlers, HostRequests, MainThread, Shared};
+use std::ffi::CStr;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,6 +44,21 @@ pub struct ClapSession {
     process_hook: fn(bool),
     output_events: EventBuffer,
     has_window: bool,
+}
+
+/// The plugins of a bundle, which is loaded and unloaded.
+pub(crate) fn scan(bundle: &Path) -> Result<Vec<PluginDescription>, HostError> {
+    // SAFETY: loading runs the library's code; the caller trusts it, as in any host.
+    let entry = unsafe { PluginEntry::load(bundle) }.map_err(|error| HostError::new(bundle, error.to_string()))?;
+    let factory = entry.get_plugin_factory().ok_or_else(|| HostError::new(bundle, "the library has no factory"))?;
+    let text = |text: Option<&CStr>| text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
+    let describe = |plugin: &clack_host::plugin::PluginDescriptor| PluginDescription {
+        id: text(plugin.id()),
+        name: text(plugin.name()),
+        vendor: text(plugin.vendor()),
+        version: text(plugin.version()),
+    };
+    Ok(factory.plugin_descriptors().map(describe).collect())
 }
 
 impl ClapSession {

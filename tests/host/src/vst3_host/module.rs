@@ -1,12 +1,16 @@
 //! Loads the library of a VST3 bundle, and calls its entry and exit functions.
 
+use crate::scan::PluginDescription;
 use crate::session::HostError;
 use libloading::Library;
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use vst3::Steinberg::Vst::IComponent;
-use vst3::Steinberg::{IPluginFactory, IPluginFactoryTrait, PClassInfo, kResultOk};
+use vst3::Steinberg::{
+    IPluginFactory, IPluginFactory2, IPluginFactory2Trait, IPluginFactoryTrait, PClassInfo, PClassInfo2, char8,
+    kResultOk,
+};
 use vst3::{ComPtr, Interface};
 
 /// A loaded library; dropping it calls the exit function and unloads the library.
@@ -64,6 +68,27 @@ impl Module {
         }
     }
 
+    /// The classes of the library, as its factory describes them.
+    pub fn descriptions(&self) -> Vec<PluginDescription> {
+        let Some(factory) = self.factory.as_ref().and_then(|factory| factory.cast::<IPluginFactory2>()) else {
+            return Vec::new();
+        };
+        // SAFETY: the factory is alive, and `info` is a plain C struct that it writes.
+        unsafe {
+            (0..factory.countClasses())
+                .filter_map(|index| {
+                    let mut info: PClassInfo2 = std::mem::zeroed();
+                    (factory.getClassInfo2(index, &mut info) == kResultOk).then(|| PluginDescription {
+                        id: info.cid.iter().map(|byte| format!("{:02X}", *byte as u8)).collect(),
+                        name: text(&info.name),
+                        vendor: text(&info.vendor),
+                        version: text(&info.version),
+                    })
+                })
+                .collect()
+        }
+    }
+
     /// Creates an instance of the first audio effect, not initialised yet; `None` if there is none.
     pub fn create_component(&self) -> Option<ComPtr<IComponent>> {
         let factory = self.factory.as_ref()?;
@@ -100,8 +125,13 @@ impl Drop for Module {
 }
 
 fn is_audio_effect(info: &PClassInfo) -> bool {
-    let category: Vec<u8> = info.category.iter().map(|c| *c as u8).take_while(|c| *c != 0).collect();
-    category == b"Audio Module Class"
+    text(&info.category) == "Audio Module Class"
+}
+
+/// Decodes a null-terminated text.
+fn text(bytes: &[char8]) -> String {
+    let bytes: Vec<u8> = bytes.iter().map(|byte| *byte as u8).take_while(|byte| *byte != 0).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Loads a library, and returns it with the argument of its entry function: on Linux the
