@@ -1,7 +1,9 @@
-//! Calls both formats in random orders that a host may use: starts and stops at any sample rate,
-//! blocks of any length and content, floods of parameter changes, states saved and loaded while
-//! playing, bounces, windows, component handlers that are set late, never set or removed, and
-//! destruction at any time. The audio must pass bit-exactly, and each call must return.
+//! Calls both formats in random orders that a host may use: starts and stops at any sample rate and in
+//! any layout, blocks of any length and content, floods of parameter changes and flushes, states saved
+//! and loaded while playing, in the order of Live, and into other instances, bounces, songs that jump
+//! and clocks that go on without calls, windows, component handlers that are set late, never set or
+//! removed, and destruction at any time. The audio must pass bit-exactly, each call must return, and
+//! nothing marks the project as changed or asks for a restart.
 //! (`tests/host/tests/lifecycle` calls the CLAP on both threads at once, and violates its contract.)
 //!
 //! TAGVANE_SEED=seed runs one seed alone. TAGVANE_MINUTES runs new seeds for that long;
@@ -107,6 +109,8 @@ fn walk(format: &str, seed: u64, start: Instant) {
         session.stop();
     }
     session.close_window();
+    let counts = session.request_counts();
+    assert_eq!((counts.dirty, counts.restarts), (0, 0), "changes of the project and restarts");
 }
 
 /// Makes a random call.
@@ -118,15 +122,19 @@ fn call(
     window: &mut Option<Window>,
     random: &mut StdRng,
 ) {
-    match random.random_range(0..26) {
+    match random.random_range(0..36) {
         0 | 1 => {
             let rates = [8_000.0, 11_025.0, 22_050.0, 44_100.0, 44_100.5, 47_999.99, 96_000.0, 192_000.0, 768_000.0];
             let setup = Setup {
                 sample_rate: *rates.choose(random).unwrap(),
                 max_block_frames: *[1, 16, 441, 512, 4_096, 16_384].choose(random).unwrap(),
-                channels: 2,
+                channels: *[2, 2, 2, 1, 4, 6, 8].choose(random).unwrap(),
                 offline: random.random_bool(0.2),
             };
+            if random.random_bool(0.1) {
+                let channels = *[3, 5, 64].choose(random).unwrap();
+                assert!(session.start(Setup { channels, ..setup }).is_err(), "a layout of {channels} channels");
+            }
             session.start(setup).unwrap();
             *running = Some(setup);
         }
@@ -187,6 +195,28 @@ fn call(
         // A VST3 host may set its component handler late, and remove it.
         17 => session.set_component_handler(random.random()),
         16 if running.is_some() => drop(session.flush().unwrap()),
+        // A host that flushes a thousand times a second.
+        18 if running.is_some() => {
+            for _ in 0..random.random_range(1..200) {
+                if random.random_bool(0.2) {
+                    session.set(*ids.choose(random).unwrap(), random.random());
+                }
+                session.flush().unwrap();
+            }
+        }
+        19 => session.restart_processing(),
+        20 => session.seek(*[0.0, -2.0, 8.0, 3_600.0, random.random_range(0.0..600.0)].choose(random).unwrap()),
+        21 => session.skip(random.random_range(0..10_000_000)),
+        22 => session.set_transport_given(random.random_bool(0.8)),
+        23 => assert_eq!((session.latency(), session.tail()), (0, 0)),
+        24 => load_as_in_live(session, ids, random),
+        25 => {
+            // Into another instance, while this one goes on.
+            let saved = session.save().unwrap();
+            let mut other = open(*FORMATS.choose(random).unwrap());
+            assert!(other.load(&saved) && other.load(&saved));
+            assert!(other.save().is_some());
+        }
         _ => {
             if let Some(setup) = running {
                 for _ in 0..random.random_range(1..12) {
@@ -194,6 +224,20 @@ fn call(
                 }
             }
         }
+    }
+}
+
+/// Loads the component's state and the controller's, then sends the values of all parameters, as Live does.
+fn load_as_in_live(session: &mut dyn Session, ids: &[u32], random: &mut StdRng) {
+    let saved = session.save().unwrap();
+    assert!(session.load(&saved));
+    if random.random() {
+        assert!(session.load(&saved));
+    }
+    for id in ids {
+        let value = session.value(*id).expect("the parameter has a value");
+        session.set_controller(*id, value);
+        session.set(*id, value);
     }
 }
 
