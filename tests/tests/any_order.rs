@@ -213,7 +213,7 @@ fn call(
         25 => {
             // Into another instance, while this one goes on.
             let saved = session.save().unwrap();
-            let mut other = open(*FORMATS.choose(random).unwrap());
+            let mut other = open(FORMATS.choose(random).unwrap());
             assert!(other.load(&saved) && other.load(&saved));
             assert!(other.save().is_some());
         }

@@ -4,8 +4,11 @@
 use tagvane_host::vst3_host::Module;
 use tagvane_tests::{FORMATS, bounce_setup, bundle, open, open_without_handler, send_noise, subprocess};
 
-/// What a thread does between loading the library and unloading it.
-const USES: [(&str, fn(&str)); 4] = [
+/// What a thread does, in words and with a format.
+type Use = (&'static str, fn(&str));
+
+/// What threads do between loading the library and unloading it.
+const USES: [Use; 4] = [
     ("describes it", |format| {
         if format == "vst3" {
             drop(Module::load(&bundle(format)).unwrap());

@@ -7,7 +7,6 @@
 #[allow(unsafe_code)]
 pub mod clap_host;
 pub mod player;
-mod scan;
 mod session;
 mod song;
 pub mod testing;
@@ -16,8 +15,9 @@ pub mod vst3_host;
 #[cfg(target_os = "linux")]
 pub mod window;
 
-pub use scan::{PluginDescription, scan};
-pub use session::{HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, Session, Setup, Size};
+pub use session::{
+    HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, PluginDescription, Session, Setup, Size,
+};
 pub use song::Song;
 
 use std::path::Path;
@@ -41,6 +41,18 @@ pub fn open(path: &Path) -> Result<Box<dyn Session>, HostError> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("clap") => Ok(Box::new(clap_host::ClapSession::open(path)?)),
         Some("vst3") => Ok(Box::new(vst3_host::Vst3Session::open(path)?)),
+        _ => Err(HostError::new(path, "this is neither a .clap nor a .vst3; name a bundle of one of these formats")),
+    }
+}
+
+/// Loads a bundle as a scanner does: asks for the plugins in it, without an instance, and unloads it.
+///
+/// # Errors
+/// The same as [`open`].
+pub fn scan(path: &Path) -> Result<Vec<PluginDescription>, HostError> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("clap") => clap_host::scan(path),
+        Some("vst3") => vst3_host::Module::load(path).map(|module| module.descriptions()),
         _ => Err(HostError::new(path, "this is neither a .clap nor a .vst3; name a bundle of one of these formats")),
     }
 }

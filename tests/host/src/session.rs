@@ -33,6 +33,19 @@ pub struct Setup {
     pub offline: bool,
 }
 
+/// A plugin as its library describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginDescription {
+    /// Its id: CLAP's, or VST3's class id in hexadecimal digits.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its vendor.
+    pub vendor: String,
+    /// Its version.
+    pub version: String,
+}
+
 /// A parameter as the plugin lists it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {

@@ -1,32 +1,31 @@
 //! A session with a CLAP plugin, based on clack-host.
 
 mod handlers;
+mod transport;
 #[cfg(target_os = "linux")]
 mod window;
 
-use crate::scan::PluginDescription;
 #[cfg(target_os = "linux")]
 use crate::session::Size;
-use crate::session::{HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, Session, Setup};
-use crate::song::{Song, TEMPO};
+use crate::session::{
+    HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, PluginDescription, Session, Setup,
+};
+use crate::song::Song;
 use clack_extensions::audio_ports_config::{AudioPortsConfigBuffer, PluginAudioPortsConfig};
 use clack_extensions::latency::PluginLatency;
 use clack_extensions::params::{ParamInfoBuffer, ParamInfoFlags, PluginParams};
 use clack_extensions::render::{PluginRender, RenderMode};
 use clack_extensions::state::PluginState;
 use clack_extensions::tail::PluginTail;
-use clack_host::events::event_types::{
-    MidiEvent, ParamGestureBeginEvent, ParamGestureEndEvent, ParamValueEvent, TransportEvent, TransportFlags,
-};
-use clack_host::events::{EventFlags, EventHeader};
+use clack_host::events::event_types::{MidiEvent, ParamGestureBeginEvent, ParamGestureEndEvent, ParamValueEvent};
 use clack_host::prelude::*;
-use clack_host::utils::{BeatTime, SecondsTime};
 use handlers::{AudioProcessor, Handlers, HostRequests, MainThread, Shared};
 use std::ffi::CStr;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use transport::transport;
 
 /// A CLAP plugin.
 pub struct ClapSession {
@@ -130,29 +129,6 @@ fn input_events(pending_changes: &mut Vec<(u32, f64, u32)>) -> EventBuffer {
         events.push(&ParamValueEvent::new(frame, ClapId::new(id), Pckn::match_all(), value));
     }
     events
-}
-
-/// A transport event: with a song position it has the tempo and bars of four quarter notes, too.
-fn transport(song: &Song) -> TransportEvent {
-    let (beats, seconds) = (BeatTime::from_int(0), SecondsTime::from_int(0));
-    let playing = if song.is_playing { TransportFlags::IS_PLAYING } else { TransportFlags::empty() };
-    let timed = TransportFlags::HAS_TEMPO | TransportFlags::HAS_BEATS_TIMELINE | TransportFlags::HAS_SECONDS_TIMELINE;
-    TransportEvent {
-        header: EventHeader::new_core(0, EventFlags::empty()),
-        flags: if song.position.is_some() { playing | timed } else { playing },
-        song_pos_beats: song.beats().map_or(beats, BeatTime::from_float),
-        song_pos_seconds: song.position.map_or(seconds, SecondsTime::from_float),
-        tempo: song.position.map_or(0.0, |_| TEMPO),
-        tempo_inc: 0.0,
-        loop_start_beats: beats,
-        loop_end_beats: beats,
-        loop_start_seconds: seconds,
-        loop_end_seconds: seconds,
-        bar_start: beats,
-        bar_number: 0,
-        time_signature_numerator: 0,
-        time_signature_denominator: 0,
-    }
 }
 
 impl ClapSession {

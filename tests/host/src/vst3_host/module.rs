@@ -1,7 +1,6 @@
 //! Loads the library of a VST3 bundle, and calls its entry and exit functions.
 
-use crate::scan::PluginDescription;
-use crate::session::HostError;
+use crate::session::{HostError, PluginDescription};
 use libloading::Library;
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
