@@ -96,7 +96,7 @@ fn main() {
     let params = OutputParams {
         attack: 100.0,
         release: 300.0,
-        midi: Some(MidiSettings { channel: 0, first_controller: 20, sends_tags: true }),
+        midi: Some(MidiSettings { sends_tags: true, ..MidiSettings::default() }),
         ..OutputParams::default()
     };
     // A prediction for each block, up and down: ten times as many as the plug-in makes.

@@ -41,6 +41,29 @@ pub enum Event {
         /// The value, 0..=127.
         value: u8,
     },
+    /// A MIDI note begins.
+    NoteOn {
+        /// The channel, 0..=15.
+        channel: u8,
+        /// The key, 0..=127.
+        key: u8,
+        /// The velocity, 1..=127.
+        velocity: u8,
+    },
+    /// A MIDI note ends.
+    NoteOff {
+        /// The channel, 0..=15.
+        channel: u8,
+        /// The key, 0..=127.
+        key: u8,
+    },
+}
+
+impl Event {
+    /// Whether this is a MIDI message.
+    pub fn is_midi(&self) -> bool {
+        matches!(self, Self::ControlChange { .. } | Self::NoteOn { .. } | Self::NoteOff { .. })
+    }
 }
 
 /// An event with its position in the host's block.

@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 /// Events that can wait without an allocation.
 const CAPACITY: usize = 4_096;
 
-/// The most events of one tick: two for each tag, five for each slot, and Write.
-const MAX_EVENTS_A_TICK: usize = 2 * MAX_PUBLISHED_TAGS + 5 * SLOTS + 1;
+/// The most events of one tick: for each tag its value and two control changes; for each slot a gesture with two
+/// values, two control changes, and two notes that end and one that begins; and Write.
+const MAX_EVENTS_A_TICK: usize = 3 * MAX_PUBLISHED_TAGS + 9 * SLOTS + 1;
 
 /// Events for the host, in order, with the position in its block.
 pub(crate) struct EventQueue {

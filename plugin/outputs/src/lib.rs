@@ -25,6 +25,7 @@ mod event;
 mod event_queue;
 mod midi;
 mod names;
+mod notes;
 mod osc;
 mod outputs;
 mod params;
@@ -44,7 +45,7 @@ pub use event::{Event, TimedEvent};
 pub use names::to_ascii;
 pub use osc::{OscMessageKind, OscSettings, OscStatus};
 pub use outputs::Outputs;
-pub use params::{MidiSettings, OutputParams, SlotShape};
+pub use params::{MidiSettings, NoteSettings, OutputParams, SlotShape};
 pub use processor::{Block, OutputProcessor};
 pub use routing::{Combine, MAX_SOURCE_TAGS, Routing, SlotSource};
 pub use timeline::{

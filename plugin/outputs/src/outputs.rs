@@ -24,7 +24,7 @@ pub struct Outputs {
     armed: AtomicBool,
     /// Whether a value is above zero or still moving.
     is_active: AtomicBool,
-    control_changes: AtomicU64,
+    midi_messages: AtomicU64,
     gesture_mode: AtomicU8,
     pub(crate) resolved_routing: ResolvedRouting,
     names_version: AtomicU64,
@@ -81,7 +81,7 @@ impl Outputs {
             },
             armed: AtomicBool::new(false),
             is_active: AtomicBool::new(false),
-            control_changes: AtomicU64::new(0),
+            midi_messages: AtomicU64::new(0),
             gesture_mode: AtomicU8::new(GestureMode::Held as u8),
             resolved_routing: ResolvedRouting::new(),
             names_version: AtomicU64::new(0),
@@ -146,13 +146,13 @@ impl Outputs {
         self.armed.store(armed, Relaxed);
     }
 
-    /// The number of MIDI control changes that the host has taken.
-    pub fn control_changes(&self) -> u64 {
-        self.control_changes.load(Relaxed)
+    /// The number of MIDI messages that the host has taken.
+    pub fn midi_messages(&self) -> u64 {
+        self.midi_messages.load(Relaxed)
     }
 
-    pub(crate) fn count_control_change(&self) {
-        self.control_changes.fetch_add(1, Relaxed);
+    pub(crate) fn count_midi_message(&self) {
+        self.midi_messages.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn gesture_mode(&self) -> GestureMode {

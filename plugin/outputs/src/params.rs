@@ -14,7 +14,7 @@ pub struct OutputParams {
     pub release: f32,
     /// The shapes of the slots.
     pub slots: [SlotShape; SLOTS],
-    /// Where MIDI is sent; `None` for no MIDI.
+    /// What is sent as MIDI; `None` for no MIDI.
     pub midi: Option<MidiSettings>,
     /// Whether MIDI and OSC follow the live values of the slots rather than the automation that the
     /// host plays back.
@@ -42,6 +42,14 @@ pub struct SlotShape {
     pub high: f32,
 }
 
+impl SlotShape {
+    /// Whether a value of the slot is that of an open gate: nearer to `high` than to `low`. A slot that is no gate has
+    /// none.
+    pub(crate) fn is_gate_open(&self, value: f32) -> bool {
+        self.is_gate && (value - self.high).abs() < (value - self.low).abs()
+    }
+}
+
 impl Default for SlotShape {
     fn default() -> Self {
         Self {
@@ -57,7 +65,7 @@ impl Default for SlotShape {
     }
 }
 
-/// Where MIDI is sent.
+/// What is sent as MIDI, and where.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MidiSettings {
     /// The channel of the slots, 0..=15; the tags use the next one, after 15 channel 0.
@@ -65,8 +73,34 @@ pub struct MidiSettings {
     /// The controller of the first slot and of the first tag, 0..=119. The others follow it; those beyond 119
     /// are not sent.
     pub first_controller: u8,
+    /// Whether a value has 14 bits: the upper seven on a controller below 32, the lower seven on the one 32 above it.
+    /// Controllers from 32 on have no partner then and are not sent.
+    pub is_14_bit: bool,
     /// Whether the published tags are sent too.
     pub sends_tags: bool,
+    /// The notes of the slots in gate mode; `None` for no notes.
+    pub notes: Option<NoteSettings>,
+}
+
+/// The notes of the slots in gate mode.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NoteSettings {
+    /// The key of the first slot, 0..=127. The others follow it; those beyond 127 send no note.
+    pub first_key: u8,
+    /// The velocity of all notes, 1..=127.
+    pub velocity: u8,
+}
+
+impl Default for MidiSettings {
+    fn default() -> Self {
+        Self { channel: 0, first_controller: 20, is_14_bit: false, sends_tags: false, notes: None }
+    }
+}
+
+impl Default for NoteSettings {
+    fn default() -> Self {
+        Self { first_key: 36, velocity: 100 }
+    }
 }
 
 impl Default for OutputParams {

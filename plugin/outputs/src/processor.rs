@@ -5,6 +5,7 @@ use crate::constants::{PREDICTION_DELAY, SLOTS, TICK_RATE};
 use crate::event::{Event, TimedEvent};
 use crate::event_queue::EventQueue;
 use crate::midi::MidiSender;
+use crate::notes::{NoteEnd, NoteSender};
 use crate::osc::{OscThrottle, Snapshot};
 use crate::outputs::Outputs;
 use crate::outputs::ProcessorQueues;
@@ -32,7 +33,7 @@ pub struct Block {
     pub end: StreamPosition,
     /// Whether the host's transport plays.
     pub is_playing: bool,
-    /// Whether the plug-in is bypassed, so that no automation is written.
+    /// Whether the plug-in is bypassed, so that no automation is written and no note sounds.
     pub is_bypassed: bool,
     /// Whether this is a bounce, which may wait and allocate.
     pub is_offline: bool,
@@ -55,6 +56,7 @@ pub struct OutputProcessor {
     /// The values that the host set in this block, in order.
     slot_changes: VecDeque<SlotChange>,
     midi: MidiSender,
+    notes: NoteSender,
     osc: OscThrottle,
     events: EventQueue,
     is_activated: bool,
@@ -69,6 +71,8 @@ struct SlotOutput {
     writer: AutomationWriter,
     /// The value that MIDI and OSC send; `None` if the slot is not used.
     value: Option<f32>,
+    /// Whether the slot had a source at the last tick.
+    had_source: bool,
 }
 
 /// The host sets a slot at a frame of its block.
@@ -95,6 +99,7 @@ impl OutputProcessor {
             slots: Default::default(),
             slot_changes: VecDeque::with_capacity(MAX_SLOT_CHANGES),
             midi: MidiSender::new(),
+            notes: NoteSender::default(),
             osc: OscThrottle::new(osc),
             events: EventQueue::new(),
             is_activated: false,
@@ -114,7 +119,7 @@ impl OutputProcessor {
     }
 
     /// Stops processing: gestures end and all tags go to zero. The events for that wait for
-    /// [`flush`](Self::flush) or the next block.
+    /// [`flush`](Self::flush) or the next block. Notes end with the next block, or by [`end_notes`](Self::end_notes).
     pub fn deactivate(&mut self) {
         self.end_gestures();
         self.start_segment(self.segment);
@@ -131,6 +136,22 @@ impl OutputProcessor {
                 outputs.set_slot_value(slot, value);
             }
         }
+    }
+
+    /// Sends the ends of all notes without a block, to a host that does not process. Because it may ignore them there,
+    /// the next block begins with them again.
+    pub fn end_notes(&mut self) {
+        let Self { notes, events, .. } = self;
+        let frame = events.frame();
+        notes.request_end(NoteEnd::Restart);
+        if events.has_room() {
+            notes.copy_ends(|event| events.push(frame, event));
+        }
+    }
+
+    /// Whether a note sounds.
+    pub fn has_sounding_notes(&self) -> bool {
+        self.notes.is_sounding()
     }
 
     /// Whether the host does not know yet that every gesture has ended.
@@ -175,6 +196,8 @@ impl OutputProcessor {
         }
         self.midi.set(params.midi);
         self.events.announce_armed(self.outputs.is_armed());
+        self.notes.begin_block(block.is_playing && self.has_transport, block.is_bypassed);
+        self.end_notes_if_due(self.events.frame());
         let begin = end.saturating_sub(u64::from(block.frames));
         let mut tick = (begin as f64 * f64::from(TICK_RATE) / self.rate) as u64;
         loop {
@@ -184,18 +207,26 @@ impl OutputProcessor {
             }
             if position >= begin {
                 let frame = self.events.frame() + (position - begin) as u32;
-                self.apply_slot_changes(frame, params.sends_live_values);
+                self.apply_slot_changes(frame, params, true);
                 self.tick(tick, position, frame, block, params);
             }
             tick += 1;
         }
         self.events.advance(block.frames);
-        self.apply_slot_changes(self.events.frame().saturating_sub(1), params.sends_live_values);
+        self.apply_slot_changes(self.events.frame().saturating_sub(1), params, true);
+    }
+
+    /// Ends the notes if that was requested; without room for the events a later tick does so.
+    fn end_notes_if_due(&mut self, frame: u32) {
+        let Self { notes, events, .. } = self;
+        if events.has_room() {
+            notes.end_if_due(|event| events.push(frame, event));
+        }
     }
 
     /// Takes what the host set and announces what is pending, without audio.
     pub fn flush(&mut self, params: &OutputParams) {
-        self.apply_slot_changes(u32::MAX, params.sends_live_values);
+        self.apply_slot_changes(u32::MAX, params, false);
         self.events.announce_armed(self.outputs.is_armed());
         if !self.is_activated && self.announcer.is_pending() && params.announce_rate.is_some() {
             self.announce_tags(0);
@@ -208,8 +239,8 @@ impl OutputProcessor {
         let Self { events, outputs, .. } = self;
         events.drain(|timed| {
             let is_taken = push(timed);
-            if is_taken && matches!(timed.event, Event::ControlChange { .. }) {
-                outputs.count_control_change();
+            if is_taken && timed.event.is_midi() {
+                outputs.count_midi_message();
             }
             is_taken
         });
@@ -218,6 +249,7 @@ impl OutputProcessor {
     /// Resets everything that depends on the audio.
     fn start_segment(&mut self, segment: u32) {
         self.segment = segment;
+        self.notes.request_end(NoteEnd::Restart);
         self.tags.start_segment(&self.outputs);
         self.mark_tags_changed();
         for (slot, output) in self.slots.iter_mut().enumerate() {
@@ -232,8 +264,9 @@ impl OutputProcessor {
         self.osc.mark_changed();
     }
 
-    /// Applies the changes by the host up to `frame`.
-    fn apply_slot_changes(&mut self, frame: u32, sends_live_values: bool) {
+    /// Applies the changes by the host up to `frame`. Notes begin and end in blocks only: a host may ignore them
+    /// elsewhere.
+    fn apply_slot_changes(&mut self, frame: u32, params: &OutputParams, is_in_block: bool) {
         while let Some(change) = self.slot_changes.pop_front_if(|change| change.frame <= frame) {
             let SlotChange { frame, slot, value } = change;
             let output = &mut self.slots[slot];
@@ -241,16 +274,26 @@ impl OutputProcessor {
                 continue;
             }
             self.outputs.set_slot_value(slot, value);
-            if !sends_live_values {
+            if !params.sends_live_values {
                 output.value = Some(value);
                 self.osc.mark_changed();
-                let events = &mut self.events;
                 // Without room a later tick sends it.
-                if events.has_room() {
+                if self.events.has_room() {
+                    let events = &mut self.events;
                     self.midi.send_slot(slot, value, |event| events.push(frame, event));
+                    if is_in_block {
+                        self.step_note(slot, frame, params);
+                    }
                 }
             }
         }
+    }
+
+    /// Updates the note of a slot with the value that is sent.
+    fn step_note(&mut self, slot: usize, frame: u32, params: &OutputParams) {
+        let Self { notes, events, slots, .. } = self;
+        let push = |event| events.push(frame, event);
+        notes.step(slot, slots[slot].value, &params.slots[slot], params.midi.as_ref(), push);
     }
 
     /// Updates all outputs at a tick, which is at `position` in the segment and at `frame` in the host's
@@ -259,6 +302,7 @@ impl OutputProcessor {
         if self.take_predictions(position) | self.smooth_tags(params) {
             self.mark_tags_changed();
         }
+        self.end_notes_if_due(frame);
         // The queue must not allocate if the host takes no events.
         let has_room = block.is_offline || self.events.has_room();
         // A host without a transport is taken to play.
@@ -290,7 +334,7 @@ impl OutputProcessor {
 
     /// Updates one slot; `has_room` if events may be queued. Returns whether the slot is active.
     fn tick_slot(&mut self, slot: usize, frame: u32, is_armed: bool, has_room: bool, params: &OutputParams) -> bool {
-        let Self { outputs, tags, slots, midi, osc, events, .. } = self;
+        let Self { outputs, tags, slots, midi, notes, osc, events, .. } = self;
         let output = &mut slots[slot];
         let source = outputs.resolved_routing.source_value(slot, tags.targets());
         let source_value = source.unwrap_or(0.0);
@@ -303,6 +347,10 @@ impl OutputProcessor {
         let is_recording = is_armed && source.is_some();
         if let Some(value) = output.writer.step(slot, is_recording, live, outputs.gesture_mode(), &mut push) {
             outputs.set_slot_value(slot, value);
+        }
+        if std::mem::replace(&mut output.had_source, source.is_some()) && source.is_none() {
+            // The parameter may rest where the source left it.
+            notes.hold(slot, &mut push);
         }
         let parameter = outputs.slot_value(slot);
         let value = match source {
@@ -319,7 +367,9 @@ impl OutputProcessor {
         if let Some(value) = value {
             midi.send_slot(slot, value, push);
         }
-        output.writer.has_open_gesture() || !output.shaper.is_at_rest()
+        let is_active = output.writer.has_open_gesture() || !output.shaper.is_at_rest();
+        self.step_note(slot, frame, params);
+        is_active || self.notes.is_sounding()
     }
 
     /// Takes the predictions that are due at `position` in the segment. Returns whether the tags changed.
@@ -328,6 +378,7 @@ impl OutputProcessor {
         let mut has_changed = tags_version != self.tags.tags_version();
         if has_changed {
             self.tags.set_tags_version(tags_version, &self.outputs);
+            self.notes.request_end(NoteEnd::Hold);
         }
         while let Some(header) = self.predictions.peek() {
             let is_current = header.time.segment == self.segment && header.tags_version == tags_version;

@@ -1,140 +1,21 @@
 //! The processor without a host: predictions in, events out.
 
-use std::sync::Arc;
-use std::time::Duration;
-use tagvane_engine::{EngineObserver, InferenceMode, MAX_TAGS, Status, StreamPosition, StreamTime};
+mod support;
+
+use support::{Bench, HOP, RATE, probabilities, status, three_slots};
+use tagvane_engine::{EngineObserver as _, MAX_TAGS, Status};
 use tagvane_outputs::{
-    Block, Event, GestureMode, MAX_PUBLISHED_TAGS, MidiSettings, OutputConfig, OutputParams, OutputProcessor, Outputs,
-    PREDICTION_DELAY, Routing, SLOTS, SlotShape, SlotSource,
+    Event, GestureMode, MAX_PUBLISHED_TAGS, MidiSettings, NoteSettings, OutputConfig, OutputParams, OutputProcessor,
+    PREDICTION_DELAY, SLOTS, SlotShape,
 };
-
-const RATE: f64 = 48_000.0;
-
-/// Seconds between two predictions.
-const HOP: f64 = 2_187.0 / 22_050.0;
-
-fn status(tags: usize) -> Status {
-    Status::Ready {
-        tags: (0..tags).map(|tag| format!("tag {tag}")).collect(),
-        weak: vec![false; tags],
-        name: "a model".into(),
-        window: Duration::from_secs(3),
-        hop: Duration::from_secs_f64(HOP),
-        inference: InferenceMode::Sliding,
-        sample_rate: 22_050,
-        is_sample_rate_assumed: false,
-        is_window_assumed: false,
-    }
-}
-
-/// A routing of tags 0 to 2 to the first three slots.
-fn three_slots() -> Routing {
-    let mut routing = Routing::default();
-    for (slot, source) in routing.sources.iter_mut().take(3).enumerate() {
-        *source = SlotSource { tags: vec![format!("tag {slot}")], ..SlotSource::default() };
-    }
-    routing
-}
-
-/// A processor with a host that keeps its events.
-struct Bench {
-    outputs: Arc<Outputs>,
-    processor: OutputProcessor,
-    params: OutputParams,
-    is_playing: bool,
-    is_bypassed: bool,
-    segment: u32,
-    /// Frames since the start of the segment.
-    segment_frames: u64,
-    /// Frames in all.
-    frames: u64,
-    /// The events so far, each with its frame among all.
-    events: Vec<(u64, Event)>,
-}
-
-impl Bench {
-    fn new(tags: usize) -> Self {
-        let outputs = Arc::new(Outputs::new());
-        outputs.on_status(&status(tags));
-        outputs.set_config(OutputConfig { routing: three_slots(), ..OutputConfig::default() });
-        let mut processor = OutputProcessor::new(Arc::clone(&outputs)).expect("new outputs have no processor");
-        processor.activate(RATE);
-        let params = OutputParams { attack: 80.0, release: 200.0, ..OutputParams::default() };
-        Self {
-            outputs,
-            processor,
-            params,
-            is_playing: true,
-            is_bypassed: false,
-            segment: 1,
-            segment_frames: 0,
-            frames: 0,
-            events: Vec::new(),
-        }
-    }
-
-    fn predict(&self, seconds: f64, probabilities: &[f32]) {
-        self.outputs.on_prediction(StreamTime { segment: self.segment, seconds }, probabilities);
-    }
-
-    /// Makes the predictions of the first hops.
-    fn predict_hops(&self, hops: std::ops::Range<u64>) {
-        hops.for_each(|hop| self.predict(hop as f64 * HOP, &probabilities(hop, 50)));
-    }
-
-    /// The next block.
-    fn block(&mut self, frames: u32) -> Block {
-        self.segment_frames += u64::from(frames);
-        Block {
-            frames,
-            end: StreamPosition { segment: self.segment, frames: self.segment_frames },
-            is_playing: self.is_playing,
-            is_bypassed: self.is_bypassed,
-            is_offline: false,
-        }
-    }
-
-    fn process(&mut self, frames: u32) {
-        self.processor.begin_block(true);
-        let block = self.block(frames);
-        self.processor.process(&block, &self.params);
-        self.drain(frames);
-    }
-
-    /// Takes the events of a block.
-    fn drain(&mut self, frames: u32) {
-        let Self { processor, events, frames: before, .. } = self;
-        processor.drain_events(|timed| {
-            assert!(timed.frame <= frames.saturating_sub(1), "{timed:?} in a block of {frames}");
-            events.push((*before + u64::from(timed.frame), timed.event));
-            true
-        });
-        self.frames += u64::from(frames);
-    }
-
-    fn process_seconds(&mut self, seconds: f64) {
-        (0..(seconds * RATE) as u64 / 480).for_each(|_| self.process(480));
-    }
-
-    /// How many gestures began and ended.
-    fn gestures(&self) -> (usize, usize) {
-        let count = |is: fn(&Event) -> bool| self.events.iter().filter(|(_, event)| is(event)).count();
-        let begun = count(|event| matches!(event, Event::BeginGesture { .. }));
-        (begun, count(|event| matches!(event, Event::EndGesture { .. })))
-    }
-}
-
-/// The prediction for the window that ends with hop `hop`.
-fn probabilities(hop: u64, tags: usize) -> Vec<f32> {
-    let wave = |tag: u64| 0.5 + 0.45 * ((hop * (tag + 3)) as f32 * 0.11).sin();
-    (0..tags as u64).map(wave).collect()
-}
 
 /// The events of twelve seconds in blocks of `frames`, with each prediction `late` seconds after its
 /// window.
 fn play(frames: u32, late: f64) -> Vec<(u64, Event)> {
     let mut bench = Bench::new(50);
-    bench.params.midi = Some(MidiSettings { channel: 0, first_controller: 20, sends_tags: true });
+    bench.params.midi =
+        Some(MidiSettings { sends_tags: true, notes: Some(NoteSettings::default()), ..MidiSettings::default() });
+    bench.params.slots[1] = SlotShape { is_gate: true, threshold: 0.5, ..SlotShape::default() };
     bench.outputs.set_armed(true);
     let (mut hop, total) = (1, (12.0 * RATE) as u64);
     while bench.frames < total {
@@ -153,6 +34,8 @@ fn play(frames: u32, late: f64) -> Vec<(u64, Event)> {
 fn events_depend_neither_on_the_block_size_nor_on_late_predictions() {
     let reference = play(512, 0.0);
     assert!(reference.len() > 5_000, "{} events", reference.len());
+    let notes = reference.iter().filter(|(_, event)| matches!(event, Event::NoteOn { .. })).count();
+    assert!(notes > 3, "{notes} notes");
     for (frames, late) in [(512, 0.03), (64, 0.09), (1, 0.05), (441, 0.0), (4_096, 0.01), (16_384, 0.0)] {
         assert!(play(frames, late) == reference, "blocks of {frames}, {late} s late");
     }
@@ -211,7 +94,8 @@ fn events_that_the_host_refuses_come_again_in_order() {
 #[test]
 fn the_queue_is_bounded_while_the_host_takes_no_events() {
     let mut bench = Bench::new(50);
-    bench.params.midi = Some(MidiSettings { channel: 0, first_controller: 0, sends_tags: true });
+    bench.params.midi =
+        Some(MidiSettings { first_controller: 0, is_14_bit: true, sends_tags: true, ..MidiSettings::default() });
     bench.outputs.set_armed(true);
     for hop in 1..600 {
         bench.predict(hop as f64 * HOP, &probabilities(hop, 50));
@@ -287,7 +171,7 @@ fn every_way_to_stop_ends_the_gestures() {
 #[test]
 fn midi_follows_automation_at_the_same_frame() {
     let mut bench = Bench::new(50);
-    bench.params.midi = Some(MidiSettings { channel: 2, first_controller: 20, sends_tags: false });
+    bench.params.midi = Some(MidiSettings { channel: 2, ..MidiSettings::default() });
     bench.process_seconds(0.5);
     bench.events.clear();
     bench.processor.begin_block(true);

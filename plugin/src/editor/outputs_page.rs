@@ -111,19 +111,36 @@ fn published_list(ui: &mut Ui, instance: &Instance, names: &[String], routing: &
 
 fn midi(ui: &mut Ui, instance: &Instance, setter: &ParamSetter<'_>, light: &mut ActivityLight) {
     let params = &instance.params.midi;
-    widgets::heading(ui, "MIDI control changes");
-    if instance.params.host_quirks().is_vst3 {
-        faint(ui, "The VST3 sends no MIDI, because clap-wrapper forwards none; use the CLAP.");
-        return;
-    }
+    widgets::heading(ui, "MIDI");
     ui.horizontal(|ui| {
-        light.show(ui, instance.outputs.control_changes());
-        widgets::checkbox(ui, setter, "Send the slots", &params.is_on);
+        light.show(ui, instance.outputs.midi_messages());
+        widgets::checkbox(ui, setter, "Send the slots as controllers", &params.is_on);
     });
     ui.add_enabled_ui(params.is_on.value(), |ui| {
-        widgets::line(ui, "Channel", |ui| widgets::number(ui, setter, &params.channel));
-        widgets::line(ui, "First controller", |ui| widgets::number(ui, setter, &params.first_controller));
-        widgets::checkbox(ui, setter, "The tags too, on the next channel", &params.sends_tags);
+        widgets::line(ui, "Channel", |ui| {
+            widgets::number(ui, setter, &params.channel);
+            ui.add_space(10.0);
+            widgets::checkbox(ui, setter, "The tags too, on the next channel", &params.sends_tags);
+        });
+        widgets::line(ui, "First controller", |ui| {
+            widgets::number(ui, setter, &params.first_controller);
+            ui.add_space(10.0);
+            widgets::checkbox(ui, setter, "14 bits, with the controllers 32 above", &params.is_14_bit);
+        });
+        if params.is_14_bit.value()
+            && let Some(why) = unsent_pairs(params.first_controller.value())
+        {
+            ui.label(RichText::new(why).size(12.0).color(theme::palette(ui).warning));
+        }
+        widgets::checkbox(ui, setter, "Slots in gate mode send notes too", &params.sends_notes);
+        ui.add_enabled_ui(params.sends_notes.value(), |ui| {
+            widgets::line(ui, "First note", |ui| {
+                widgets::number(ui, setter, &params.first_key);
+                ui.add_space(10.0);
+                ui.label("Velocity");
+                widgets::number(ui, setter, &params.velocity);
+            });
+        });
     });
     widgets::checkbox(
         ui,
@@ -131,6 +148,17 @@ fn midi(ui: &mut Ui, instance: &Instance, setter: &ParamSetter<'_>, light: &mut 
         "MIDI and OSC send the slots' live values even while Write is off",
         &params.sends_live_values,
     );
+}
+
+/// Which slots have no controller for 14 bits, in a sentence.
+fn unsent_pairs(first_controller: i32) -> Option<String> {
+    let sent = (32 - first_controller).clamp(0, SLOTS as i32);
+    let slots = match SLOTS as i32 - sent {
+        0 => return None,
+        1 => format!("Slot {SLOTS} is"),
+        _ => format!("Slots {} to {SLOTS} are", sent + 1),
+    };
+    Some(format!("{slots} not sent: 14 bits need a controller below 32. Set the first one to 24 or lower."))
 }
 
 fn osc(
@@ -203,4 +231,19 @@ fn osc(
 fn faint(ui: &mut Ui, text: &str) {
     let faint = theme::palette(ui).faint;
     ui.label(RichText::new(text).size(12.0).color(faint));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_without_a_controller_for_14_bits_are_named() {
+        let start = |first| unsent_pairs(first).map(|why| why.split(" not").next().unwrap().to_owned());
+        assert_eq!([20, 24].map(start), [None, None]);
+        assert_eq!(
+            [25, 30, 32, 119].map(|first| start(first).unwrap()),
+            ["Slot 8 is", "Slots 3 to 8 are", "Slots 1 to 8 are", "Slots 1 to 8 are"]
+        );
+    }
 }

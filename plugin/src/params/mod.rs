@@ -20,8 +20,8 @@ use outputs::{SavedConfig, SavedSlots};
 use slot::SlotParams;
 use std::sync::{Arc, OnceLock};
 use tagvane_engine::{Engine, ModelLibrary};
-use tagvane_outputs::{MidiSettings, OutputParams, Outputs, SLOTS};
-use units::milliseconds;
+use tagvane_outputs::{MidiSettings, NoteSettings, OutputParams, Outputs, SLOTS};
+use units::{milliseconds, whole_number};
 use view::SavedView;
 
 /// The parameters and the saved state of an instance.
@@ -77,7 +77,7 @@ pub(crate) struct TagParams {
     pub(crate) release: FloatParam,
 }
 
-/// What is sent as MIDI control changes.
+/// What is sent as MIDI.
 #[derive(Params)]
 pub(crate) struct MidiParams {
     #[id = "midi"]
@@ -86,8 +86,16 @@ pub(crate) struct MidiParams {
     pub(crate) channel: IntParam,
     #[id = "midi_first"]
     pub(crate) first_controller: IntParam,
+    #[id = "midi_14_bit"]
+    pub(crate) is_14_bit: BoolParam,
     #[id = "midi_tags"]
     pub(crate) sends_tags: BoolParam,
+    #[id = "midi_notes"]
+    pub(crate) sends_notes: BoolParam,
+    #[id = "midi_key"]
+    pub(crate) first_key: IntParam,
+    #[id = "midi_velocity"]
+    pub(crate) velocity: IntParam,
     #[id = "live"]
     pub(crate) sends_live_values: BoolParam,
 }
@@ -96,6 +104,7 @@ impl TagvaneParams {
     /// The parameters with their default values, for the engine and the outputs of an instance, and the library of the
     /// user.
     pub(crate) fn new(engine: Arc<Engine>, outputs: Arc<Outputs>, library: Option<ModelLibrary>) -> Self {
+        let (midi, notes) = (MidiSettings::default(), NoteSettings::default());
         Self {
             bypass: BoolParam::new("Bypass", false).make_bypass(),
             tags: TagParams {
@@ -105,10 +114,13 @@ impl TagvaneParams {
             },
             midi: MidiParams {
                 is_on: BoolParam::new("MIDI out", false).non_automatable(),
-                channel: IntParam::new("MIDI channel", 1, IntRange::Linear { min: 1, max: 16 }).non_automatable(),
-                first_controller: IntParam::new("MIDI first controller", 20, IntRange::Linear { min: 0, max: 119 })
-                    .non_automatable(),
+                channel: whole_number("MIDI channel", midi.channel + 1, 1..=16),
+                first_controller: whole_number("MIDI first controller", midi.first_controller, 0..=119),
+                is_14_bit: BoolParam::new("MIDI 14 bits", false).non_automatable(),
                 sends_tags: BoolParam::new("MIDI tags", false).non_automatable(),
+                sends_notes: BoolParam::new("MIDI notes", false).non_automatable(),
+                first_key: whole_number("MIDI first note", notes.first_key, 0..=127),
+                velocity: whole_number("MIDI velocity", notes.velocity, 1..=127),
                 sends_live_values: BoolParam::new("Send live", false).non_automatable(),
             },
             slots: std::array::from_fn(SlotParams::new),
@@ -133,10 +145,14 @@ impl TagvaneParams {
     /// The current values of the outputs' parameters. Only reads atomics, so that the audio thread may call
     /// it.
     pub(crate) fn output_params(&self) -> OutputParams {
+        let notes =
+            NoteSettings { first_key: self.midi.first_key.value() as u8, velocity: self.midi.velocity.value() as u8 };
         let midi = MidiSettings {
             channel: (self.midi.channel.value() - 1) as u8,
             first_controller: self.midi.first_controller.value() as u8,
+            is_14_bit: self.midi.is_14_bit.value(),
             sends_tags: self.midi.sends_tags.value(),
+            notes: self.midi.sends_notes.value().then_some(notes),
         };
         OutputParams {
             announce_rate: match self.tags.announce_rate.value() {
@@ -180,6 +196,12 @@ impl TagvaneParams {
                 page.add_param(&self.midi.first_controller);
                 page.add_param(&self.midi.sends_tags);
                 page.add_param(&self.midi.sends_live_values);
+            });
+            section.add_page("MIDI", |page| {
+                page.add_param(&self.midi.is_14_bit);
+                page.add_param(&self.midi.sends_notes);
+                page.add_param(&self.midi.first_key);
+                page.add_param(&self.midi.velocity);
             });
         });
     }

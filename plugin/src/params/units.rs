@@ -1,6 +1,7 @@
-//! Float parameters with a unit.
+//! Parameters with a unit or a range.
 
 use nice_plug::prelude::*;
+use std::ops::RangeInclusive;
 
 /// A time constant from 0 to 5000 ms that cannot be automated; 0 means no smoothing.
 pub(super) fn milliseconds(name: &str, default: f32) -> FloatParam {
@@ -14,4 +15,10 @@ pub(super) fn percent(name: &str, default: f32) -> FloatParam {
         .with_unit(" %")
         .with_value_to_string(formatters::v2s_f32_percentage(0))
         .with_string_to_value(formatters::s2v_f32_percentage())
+}
+
+/// A whole number that cannot be automated.
+pub(super) fn whole_number(name: &str, default: u8, range: RangeInclusive<u8>) -> IntParam {
+    let range = IntRange::Linear { min: (*range.start()).into(), max: (*range.end()).into() };
+    IntParam::new(name, default.into(), range).non_automatable()
 }

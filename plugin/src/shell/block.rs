@@ -115,6 +115,10 @@ impl Shell {
             if let Ok(mut processor) = self.instance.processor.try_lock() {
                 if !self.instance.is_processing.load(Ordering::Acquire) {
                     processor.end_gestures();
+                    // Outside of a block clap-wrapper takes notes and drops them; the next block has the ends.
+                    if !self.is_vst3 {
+                        processor.end_notes();
+                    }
                 }
                 processor.flush(&self.instance.params.output_params());
             }

@@ -4,7 +4,6 @@ use super::object::{LAST_VST3, Shell, ShellPlugin, UNKNOWN_TIME, Vst3Block, catc
 use super::{clap_params, clap_state, extensions};
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_plugin_gui};
 use clap_sys::ext::latency::CLAP_EXT_LATENCY;
-use clap_sys::ext::note_ports::CLAP_EXT_NOTE_PORTS;
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_plugin_params};
 use clap_sys::ext::remote_controls::{
     CLAP_EXT_REMOTE_CONTROLS, CLAP_EXT_REMOTE_CONTROLS_COMPAT, clap_plugin_remote_controls,
@@ -21,6 +20,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::channel;
+use tagvane_outputs::OutputProcessor;
 
 impl Shell {
     /// Makes an instance; returns null if nice-plug makes none or lacks an extension.
@@ -141,7 +141,8 @@ unsafe extern "C" fn start_processing(plugin: *const clap_plugin) -> bool {
     })
 }
 
-/// Gestures do not end here but with the next flush or deactivation: some hosts stop and start around every block.
+/// Gestures and notes do not end here but with the next flush or deactivation: some hosts stop and start around every
+/// block.
 unsafe extern "C" fn stop_processing(plugin: *const clap_plugin) {
     // SAFETY: by the contract; `request_callback` may be called on any thread.
     catch_panic((), || unsafe {
@@ -150,7 +151,8 @@ unsafe extern "C" fn stop_processing(plugin: *const clap_plugin) {
         if let Some(stop_processing) = shell.inner_plugin().stop_processing {
             stop_processing(shell.inner);
         }
-        if shell.instance.processor.try_lock().is_ok_and(|processor| processor.has_open_gestures())
+        let has_ends = |processor: &OutputProcessor| processor.has_open_gestures() || processor.has_sounding_notes();
+        if shell.instance.processor.try_lock().is_ok_and(|processor| has_ends(&processor))
             && let Some(request_callback) = (*shell.host).request_callback
         {
             shell.needs_flush.store(true, Ordering::Release);
@@ -224,8 +226,6 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
             name if name == CLAP_EXT_LATENCY && shell.is_vst3 => ptr::null(),
             name if name == CLAP_EXT_LATENCY => ptr::from_ref(&extensions::LATENCY).cast(),
             name if name == CLAP_EXT_TAIL => ptr::from_ref(&extensions::TAIL).cast(),
-            // clap-wrapper sends no MIDI from a VST3, so a port would be a false promise.
-            name if name == CLAP_EXT_NOTE_PORTS && shell.is_vst3 => ptr::null(),
             _ => shell.inner_plugin().get_extension.map_or(ptr::null(), |get_extension| get_extension(shell.inner, id)),
         }
     })

@@ -1,12 +1,14 @@
 //! Exchanges events with the host: its changes of the shell's parameters, and the events of the outputs.
+//!
+//! MIDI goes out only: a note or a controller that a host routes back to Tagvane stops at [`HostEvents`].
 
 use super::host_events::HostEvents;
 use super::object::Shell;
 use super::shell_params::{FIRST_SLOT_ID, FIRST_TAG_ID, ShellParam, WRITE_ID};
 use clap_sys::events::{
-    CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_MIDI, CLAP_EVENT_PARAM_GESTURE_BEGIN, CLAP_EVENT_PARAM_GESTURE_END,
-    CLAP_EVENT_PARAM_VALUE, clap_event_header, clap_event_midi, clap_event_param_gesture, clap_event_param_value,
-    clap_output_events,
+    CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_MIDI, CLAP_EVENT_NOTE_OFF, CLAP_EVENT_NOTE_ON, CLAP_EVENT_PARAM_GESTURE_BEGIN,
+    CLAP_EVENT_PARAM_GESTURE_END, CLAP_EVENT_PARAM_VALUE, clap_event_header, clap_event_midi, clap_event_note,
+    clap_event_param_gesture, clap_event_param_value, clap_output_events,
 };
 use clap_sys::id::clap_id;
 use std::ptr;
@@ -67,6 +69,14 @@ impl Shell {
                 header: header(size_of::<clap_event_param_gesture>(), type_),
                 param_id: FIRST_SLOT_ID + slot as u32,
             };
+            let note = |type_, channel: u8, key: u8, velocity: u8| clap_event_note {
+                header: header(size_of::<clap_event_note>(), type_),
+                note_id: -1,
+                port_index: 0,
+                channel: channel.into(),
+                key: key.into(),
+                velocity: f64::from(velocity) / 127.0,
+            };
             // SAFETY: the queue is valid, and it copies the event before it returns.
             let push = |header: &clap_event_header| unsafe { push(queue, header) };
             match event {
@@ -77,8 +87,11 @@ impl Shell {
                 Event::Write { armed } => push(&value(WRITE_ID, f64::from(u8::from(armed))).header),
                 Event::BeginGesture { slot } => push(&gesture(slot, CLAP_EVENT_PARAM_GESTURE_BEGIN).header),
                 Event::EndGesture { slot } => push(&gesture(slot, CLAP_EVENT_PARAM_GESTURE_END).header),
-                // A VST3 has no MIDI port.
-                Event::ControlChange { .. } if self.is_vst3 => true,
+                // clap-wrapper drops control changes.
+                Event::ControlChange { channel, controller, value } if self.is_vst3 => {
+                    self.vst3_block.output_events.push_control_change(frame.min(last), channel, controller, value);
+                    true
+                }
                 Event::ControlChange { channel, controller, value } => {
                     let event = clap_event_midi {
                         header: header(size_of::<clap_event_midi>(), CLAP_EVENT_MIDI),
@@ -87,6 +100,10 @@ impl Shell {
                     };
                     push(&event.header)
                 }
+                Event::NoteOn { channel, key, velocity } => {
+                    push(&note(CLAP_EVENT_NOTE_ON, channel, key, velocity).header)
+                }
+                Event::NoteOff { channel, key } => push(&note(CLAP_EVENT_NOTE_OFF, channel, key, 0).header),
             }
         });
     }

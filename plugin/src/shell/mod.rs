@@ -14,7 +14,8 @@
 //!
 //! From the bottom to the top:
 //!
-//! * `shell_params` names the parameters that the shell adds, with their ids.
+//! * `shell_params` names the parameters that the shell adds, with their ids. `vst3_midi` sends the control changes of a
+//!   VST3.
 //! * `object` is the memory behind the `clap_plugin`.
 //! * `host_events` validates the events of a host, `events` exchanges events with the host, `block` is one
 //!   call on the audio thread.
@@ -39,6 +40,7 @@ mod shell_params;
 #[cfg(test)]
 mod test_host;
 mod vst3;
+mod vst3_midi;
 
 pub(crate) use entry::{entry, export_plugin};
 pub(crate) use object::ShellPlugin;

@@ -1,5 +1,6 @@
 //! The memory behind the `clap_plugin` that the host gets.
 
+use super::vst3_midi::OutputEvents;
 use crate::instance::Instance;
 use clap_sys::ext::gui::clap_plugin_gui;
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, CLAP_PARAM_RESCAN_INFO, clap_host_params, clap_plugin_params};
@@ -48,8 +49,8 @@ pub(super) struct Shell {
     pub(super) known_names_version: AtomicU64,
     /// Whether a block or a flush is being processed.
     pub(super) is_in_call: AtomicBool,
-    /// Whether to ask the host for a flush, because the end of a gesture waits and the host does not
-    /// process.
+    /// Whether to ask the host for a flush, because the end of a gesture or of a note waits and the host does
+    /// not process.
     pub(super) needs_flush: AtomicBool,
     /// The host's clock at the end of the last block, in frames, or [`UNKNOWN_TIME`].
     pub(super) clock_end: AtomicI64,
@@ -66,11 +67,17 @@ pub(super) struct Vst3Block {
     pub(super) has_transport: AtomicBool,
     /// The host's clock at the beginning of the block, in frames, or [`UNKNOWN_TIME`].
     pub(super) clock: AtomicI64,
+    /// The host's list for control changes.
+    pub(super) output_events: OutputEvents,
 }
 
 impl Default for Vst3Block {
     fn default() -> Self {
-        Self { has_transport: AtomicBool::new(true), clock: AtomicI64::new(UNKNOWN_TIME) }
+        Self {
+            has_transport: AtomicBool::new(true),
+            clock: AtomicI64::new(UNKNOWN_TIME),
+            output_events: OutputEvents::default(),
+        }
     }
 }
 

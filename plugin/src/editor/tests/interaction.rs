@@ -357,3 +357,23 @@ fn an_idle_window_requests_no_frames() {
     harness.run_steps(2);
     assert!(delay(&harness) < std::time::Duration::from_millis(20));
 }
+
+#[test]
+fn notes_and_pairs_are_switched_on_in_the_window() {
+    let mut harness = new_window();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Num4);
+    harness.run_steps(3);
+    for label in [
+        "Send the slots as controllers",
+        "14 bits, with the controllers 32 above",
+        "Slots in gate mode send notes too",
+        "The tags too, on the next channel",
+    ] {
+        harness.get_by_label(label).click();
+        harness.run_steps(3);
+    }
+    let midi = harness.state().instance.params.output_params().midi.expect("MIDI is on");
+    let notes = Some(tagvane_outputs::NoteSettings::default());
+    let expected = tagvane_outputs::MidiSettings { is_14_bit: true, sends_tags: true, notes, ..Default::default() };
+    assert_eq!(midi, expected);
+}

@@ -24,17 +24,21 @@ pub(super) unsafe fn process(processor: &ComPtr<IAudioProcessor>, shell: &Shell,
         let (inputs, outputs) =
             (main_channels(data.inputs, data.numInputs), main_channels(data.outputs, data.numOutputs));
         let channels = shell.active_channels();
+        let pass_on = |data: &mut ProcessData| {
+            let events = data.outputEvents;
+            shell.vst3_block.output_events.while_processing(events, || processor.process(data))
+        };
         let fits = |bus: &Option<&[*mut f32]>| {
             bus.is_some_and(|bus| bus.len() == channels && bus.iter().all(|channel| !channel.is_null()))
         };
         if data.numSamples <= 0 || channels == 0 || fits(&inputs) && fits(&outputs) {
-            return processor.process(data);
+            return pass_on(data);
         }
         pass_through(inputs.unwrap_or_default(), outputs.unwrap_or_default(), data.numSamples as usize);
         // The parameters are exchanged all the same.
         let mut flush = *data;
         flush.numSamples = 0;
-        processor.process(&mut flush)
+        pass_on(&mut flush)
     }
 }
 

@@ -111,7 +111,7 @@ fn remote_control_pages_are_the_slots_and_their_controls() {
     let names: Vec<String> = pages.iter().map(|page| text(&page.page_name)).collect();
     assert_eq!(names[0], "All slots");
     assert_eq!(names[1..9], std::array::from_fn::<_, 8, _>(|slot| format!("Slot {}", slot + 1)));
-    assert_eq!(names[9..], ["Outputs"]);
+    assert_eq!(names[9..], ["Outputs", "MIDI"]);
     for page in &pages {
         let used: Vec<u32> = page.param_ids.into_iter().filter(|id| *id != u32::MAX).collect();
         assert!(!used.is_empty() && used.iter().all(|id| ids.contains(id) && *id != WRITE), "{:?}", page.param_ids);

@@ -70,6 +70,10 @@ pub(crate) fn transport(time: u32, is_playing: bool) -> clap_event_transport {
 pub(crate) struct ReceivedEvents {
     /// The parameters with an open gesture.
     pub(crate) open_gestures: BTreeSet<u32>,
+    /// The channels and keys of the notes that sound.
+    pub(crate) notes: BTreeSet<(i16, i16)>,
+    /// The number of notes that began.
+    pub(crate) begun_notes: u64,
     /// The number of accepted events.
     pub(crate) accepted: u64,
     /// Refuses every n-th event; 0 refuses none.
@@ -119,6 +123,19 @@ impl ReceivedEvents {
                     let data = (*pointer.cast::<clap_event_midi>()).data;
                     let is_control_change = data[0] & 0xf0 == 0xb0 && data[1] < 128 && data[2] < 128;
                     assert!(is_control_change, "not a control change: {data:?}");
+                }
+                CLAP_EVENT_NOTE_ON => {
+                    let note = &*pointer.cast::<clap_event_note>();
+                    let is_valid = (0..16).contains(&note.channel) && (0..128).contains(&note.key);
+                    assert!(is_valid && note.velocity > 0.0 && note.velocity <= 1.0, "{note:?}");
+                    assert!(self.frames > 0, "a note began outside of a block: {note:?}");
+                    assert!(self.notes.insert((note.channel, note.key)), "a note began twice: {note:?}");
+                    self.begun_notes += 1;
+                }
+                CLAP_EVENT_NOTE_OFF => {
+                    // An end may come twice: by a flush, and in the next block.
+                    let note = &*pointer.cast::<clap_event_note>();
+                    self.notes.remove(&(note.channel, note.key));
                 }
                 other => panic!("an unexpected event of type {other}"),
             }
