@@ -11,6 +11,7 @@ pub mod subprocess;
 pub use tagvane_host::testing::{FIRST_SLOT, FIRST_TAG, WRITE, bundle, is_slot};
 
 use std::path::PathBuf;
+use std::time::Duration;
 use tagvane_audio::{AudioStream, Recording};
 use tagvane_host::testing::edit_state;
 use tagvane_host::{HostError, HostEvent, HostRequestCounts, ParameterChange, Session, Setup};
@@ -162,6 +163,53 @@ pub fn assert_nothing_recorded(session: &mut dyn Session, what: &str) {
 /// The values of all tags.
 pub fn tag_values(session: &mut dyn Session) -> Vec<f64> {
     (FIRST_TAG..FIRST_TAG + 64).filter_map(|id| session.value(id)).collect()
+}
+
+/// Stereo music at 44.1 kHz with changing tags: the three clips in turn, five seconds each, `seconds` in total.
+///
+/// # Panics
+/// If a clip cannot be decoded.
+pub fn changing_music(seconds: usize) -> Vec<Vec<f32>> {
+    let clips = ["rock", "orchestral", "electronic"].map(clip);
+    (0..2)
+        .map(|channel| {
+            let parts = (0..seconds.div_ceil(5)).flat_map(|part| {
+                let clip = &clips[part % 3];
+                clip.channels[channel].iter().cycle().skip(part * 50_000).take(5 * 44_100).copied()
+            });
+            parts.take(seconds * 44_100).collect()
+        })
+        .collect()
+}
+
+/// Processes music in blocks of `block` frames with a pause after each. Returns the plugin's events
+/// with their frame in the whole music, and 0 as their frame in the block.
+///
+/// # Panics
+/// If the plugin fails.
+pub fn collect_events(
+    session: &mut dyn Session,
+    music: &[Vec<f32>],
+    block: usize,
+    pause: Duration,
+) -> Vec<(u64, HostEvent)> {
+    let (mut events, frames) = (Vec::new(), music[0].len());
+    for start in (0..frames).step_by(block) {
+        let end = frames.min(start + block);
+        let input: Vec<Vec<f32>> = music.iter().map(|channel| channel[start..end].to_vec()).collect();
+        session.process(&input, &mut vec![vec![0.0; end - start]; 2]).unwrap();
+        session.idle();
+        for mut event in session.take_events() {
+            let frame = match &mut event {
+                HostEvent::Value(change) => std::mem::take(&mut change.frame),
+                HostEvent::Midi { frame, .. } | HostEvent::Note { frame, .. } => std::mem::take(frame),
+                _ => 0,
+            };
+            events.push((start as u64 + u64::from(frame), event));
+        }
+        std::thread::sleep(pause);
+    }
+    events
 }
 
 /// Uniform noise with the peak `level`, the same in each call.

@@ -98,12 +98,25 @@ pub enum HostEvent {
         /// The parameter's id.
         id: u32,
     },
-    /// A MIDI message (CLAP).
+    /// A MIDI message other than a note; from a VST3 a control change.
     Midi {
         /// The frame within the block.
         frame: u32,
         /// Its three bytes.
         data: [u8; 3],
+    },
+    /// A note begins or ends.
+    Note {
+        /// The frame within the block.
+        frame: u32,
+        /// Whether it begins.
+        is_on: bool,
+        /// The channel, 0..=15.
+        channel: u8,
+        /// The key, 0..=127.
+        key: u8,
+        /// The velocity, in 0..=1.
+        velocity: f64,
     },
 }
 
@@ -152,6 +165,10 @@ pub trait Session {
 
     /// The host's transport and clock.
     fn song(&mut self) -> &mut Song;
+
+    /// Sends a [`HostEvent::Midi`] or a [`HostEvent::Note`] to the plugin with the next block; any other event is
+    /// ignored.
+    fn send_midi(&mut self, event: HostEvent);
 
     /// Starts or stops the transport, which is stopped at first.
     fn set_playing(&mut self, is_playing: bool) {

@@ -100,7 +100,9 @@ fn play(format: &str, clip: &Path) {
             .expect("the plugin starts");
         session.set(WRITE, 1.0);
         set_by_name(session.as_mut(), "MIDI out", 1.0);
-        set_by_name(session.as_mut(), "MIDI tags", 1.0);
+        for name in ["MIDI tags", "MIDI notes", "MIDI 14 bits", "Slot 1 Mode", "Send live"] {
+            set_by_name(session.as_mut(), name, 1.0);
+        }
         for (index, start) in (0..recording.frames() - block).step_by(block).take(BLOCKS).enumerate() {
             if index == MODEL_CHANGE.min(recording.frames() / block / 2) {
                 assert!(session.load(&model), "the plugin loads a state while it plays");

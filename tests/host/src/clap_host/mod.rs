@@ -17,7 +17,10 @@ use clack_extensions::params::{ParamInfoBuffer, ParamInfoFlags, PluginParams};
 use clack_extensions::render::{PluginRender, RenderMode};
 use clack_extensions::state::PluginState;
 use clack_extensions::tail::PluginTail;
-use clack_host::events::event_types::{MidiEvent, ParamGestureBeginEvent, ParamGestureEndEvent, ParamValueEvent};
+use clack_host::events::Match;
+use clack_host::events::event_types::{
+    MidiEvent, NoteOffEvent, NoteOnEvent, ParamGestureBeginEvent, ParamGestureEndEvent, ParamValueEvent,
+};
 use clack_host::prelude::*;
 use handlers::{AudioProcessor, Handlers, HostRequests, MainThread, Shared};
 use std::ffi::CStr;
@@ -36,6 +39,7 @@ pub struct ClapSession {
     bundle: PathBuf,
     requests: Arc<HostRequests>,
     pending_changes: Vec<(u32, f64, u32)>,
+    pending_midi: Vec<HostEvent>,
     song: Song,
     sample_rate: f64,
     events: Vec<HostEvent>,
@@ -86,6 +90,7 @@ impl ClapSession {
             bundle: bundle.to_owned(),
             requests,
             pending_changes: Vec::new(),
+            pending_midi: Vec::new(),
             song: Song::default(),
             sample_rate: 48_000.0,
             events: Vec::new(),
@@ -131,6 +136,30 @@ fn input_events(pending_changes: &mut Vec<(u32, f64, u32)>) -> EventBuffer {
     events
 }
 
+/// Appends the MIDI that waits to a buffer of input events.
+fn push_midi(events: &mut EventBuffer, pending: &mut Vec<HostEvent>) {
+    for event in pending.drain(..) {
+        match event {
+            HostEvent::Midi { frame, data } => events.push(&MidiEvent::new(frame, 0, data)),
+            HostEvent::Note { frame, is_on, channel, key, velocity } => {
+                let pckn = Pckn::new(0_u16, channel, key, Match::All);
+                if is_on {
+                    events.push(&NoteOnEvent::new(frame, pckn, velocity));
+                } else {
+                    events.push(&NoteOffEvent::new(frame, pckn, velocity));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A note of the plugin; `None` if it has no channel or no key.
+fn convert_note(frame: u32, is_on: bool, pckn: &Pckn, velocity: f64) -> Option<HostEvent> {
+    let [channel, key] = [pckn.channel, pckn.key].map(|part| part.into_specific().map(|part| part as u8));
+    Some(HostEvent::Note { frame, is_on, channel: channel?, key: key?, velocity })
+}
+
 impl ClapSession {
     /// Appends the events of the last call to `events`, and returns the parameter values among them.
     fn collect_output(&mut self) -> Vec<ParameterChange> {
@@ -145,6 +174,12 @@ impl ClapSession {
             }
             if let Some(end) = event.as_event::<ParamGestureEndEvent>() {
                 return Some(HostEvent::GestureEnd { id: end.param_id()?.get() });
+            }
+            if let Some(note) = event.as_event::<NoteOnEvent>() {
+                return convert_note(frame, true, &note.pckn(), note.velocity());
+            }
+            if let Some(note) = event.as_event::<NoteOffEvent>() {
+                return convert_note(frame, false, &note.pckn(), note.velocity());
             }
             event.as_event::<MidiEvent>().map(|midi| HostEvent::Midi { frame, data: midi.data() })
         };
@@ -217,6 +252,10 @@ impl Session for ClapSession {
         tail.zip(processor).map_or(0, |(tail, processor)| tail.get(&processor.plugin_handle()).to_raw())
     }
 
+    fn send_midi(&mut self, event: HostEvent) {
+        self.pending_midi.push(event);
+    }
+
     fn set_offline(&mut self, offline: bool) {
         let plugin = self.instance.plugin_handle();
         if let Some(render) = plugin.get_extension::<PluginRender>() {
@@ -265,7 +304,8 @@ impl Session for ClapSession {
             .processor
             .as_mut()
             .ok_or_else(|| failed("the plugin is not running; start it before processing".into()))?;
-        let events = input_events(&mut self.pending_changes);
+        let mut events = input_events(&mut self.pending_changes);
+        push_midi(&mut events, &mut self.pending_midi);
         let transport = transport(&self.song);
         self.output_events.clear();
         // CLAP's input buffers are not const, so the plugin gets a copy.

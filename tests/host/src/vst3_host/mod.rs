@@ -5,6 +5,7 @@
 //! everything from one thread.
 
 mod convert;
+mod event_list;
 mod module;
 mod objects;
 #[cfg(target_os = "linux")]
@@ -15,6 +16,7 @@ use crate::session::Size;
 use crate::session::{HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, Session, Setup};
 use crate::song::Song;
 use convert::{arrangement, process_context, process_setup, utf16};
+use event_list::EventList;
 pub use module::Module;
 pub use objects::stream;
 use objects::{ComponentHandler, HostApplication, ParameterChanges, Stream};
@@ -22,13 +24,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use vst3::Steinberg::Vst::BusDirections_::{kInput, kOutput};
-use vst3::Steinberg::Vst::MediaTypes_::kAudio;
+use vst3::Steinberg::Vst::MediaTypes_::{kAudio, kEvent};
 use vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::{kCanAutomate, kIsHidden, kIsReadOnly};
 use vst3::Steinberg::Vst::ProcessModes_::{kOffline, kRealtime};
 use vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
 use vst3::Steinberg::Vst::{
     AudioBusBuffers, AudioBusBuffers__type0, IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler,
-    IComponentTrait, IEditController, IEditControllerTrait, IHostApplication, IParameterChanges, IUnitInfo,
+    IComponentTrait, IEditController, IEditControllerTrait, IEventList, IHostApplication, IParameterChanges, IUnitInfo,
     IUnitInfoTrait, ParameterInfo, ProcessData, UnitInfo, kRootUnitId,
 };
 use vst3::Steinberg::{FUnknown, IBStream, IPluginBaseTrait, kResultOk};
@@ -40,9 +42,11 @@ pub struct Vst3Session {
     active_setup: Option<Setup>,
     handler: ComWrapper<ComponentHandler>,
     pending_changes: Vec<(u32, f64, u32)>,
+    pending_events: Vec<HostEvent>,
     song: Song,
     process_hook: fn(bool),
     output_changes: ComWrapper<ParameterChanges>,
+    output_events: ComWrapper<EventList>,
     // The order of drops matters: the module is last.
     #[cfg(target_os = "linux")]
     view: Option<window::EditorView>,
@@ -91,9 +95,11 @@ impl Vst3Session {
                 active_setup: None,
                 handler,
                 pending_changes: Vec::new(),
+                pending_events: Vec::new(),
                 song: Song::default(),
                 process_hook: |_| (),
                 output_changes: ComWrapper::new(ParameterChanges::default()),
+                output_events: ComWrapper::new(EventList::default()),
                 #[cfg(target_os = "linux")]
                 view: None,
                 controller,
@@ -200,6 +206,10 @@ impl Session for Vst3Session {
         unsafe { self.processor.getTailSamples() }
     }
 
+    fn send_midi(&mut self, event: HostEvent) {
+        self.pending_events.push(event);
+    }
+
     fn set_offline(&mut self, offline: bool) {
         if let Some(setup) = &mut self.active_setup {
             setup.offline = offline;
@@ -226,6 +236,7 @@ impl Session for Vst3Session {
             self.check(self.processor.setupProcessing(&mut process_setup), "support this sample rate and block size")?;
             self.component.activateBus(kAudio as i32, kInput as i32, 0, 1);
             self.component.activateBus(kAudio as i32, kOutput as i32, 0, 1);
+            self.component.activateBus(kEvent as i32, kOutput as i32, 0, 1);
             self.check(self.component.setActive(1), "activate")?;
             self.processor.setProcessing(1);
         }
@@ -273,6 +284,11 @@ impl Session for Vst3Session {
         let pointer = |changes: &ComWrapper<ParameterChanges>| {
             changes.as_com_ref::<IParameterChanges>().map_or(ptr::null_mut(), |changes| changes.as_ptr())
         };
+        let input_events = ComWrapper::new(EventList::default());
+        self.pending_events.drain(..).for_each(|event| input_events.push(event));
+        let event_pointer = |events: &ComWrapper<EventList>| {
+            events.as_com_ref::<IEventList>().map_or(ptr::null_mut(), |events| events.as_ptr())
+        };
         let mut context = process_context(&self.song, setup.sample_rate);
         let mut data = ProcessData {
             processMode: (if setup.offline { kOffline } else { kRealtime }) as i32,
@@ -284,8 +300,8 @@ impl Session for Vst3Session {
             outputs: &mut output_bus,
             inputParameterChanges: pointer(&input_changes),
             outputParameterChanges: pointer(&self.output_changes),
-            inputEvents: ptr::null_mut(),
-            outputEvents: ptr::null_mut(),
+            inputEvents: event_pointer(&input_events),
+            outputEvents: event_pointer(&self.output_events),
             processContext: if self.song.has_transport { &mut context } else { ptr::null_mut() },
         };
         // SAFETY: everything that `data` points to lives until the end of this function.
@@ -297,6 +313,7 @@ impl Session for Vst3Session {
         };
         self.check(result, "process")?;
         self.song.advance(frames, setup.sample_rate);
+        self.output_events.take().into_iter().for_each(|event| self.handler.push(event));
         let changes = self.output_changes.take();
         for change in &changes {
             // VST3 requires the host to forward output values to the controller.

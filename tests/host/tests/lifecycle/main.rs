@@ -12,7 +12,9 @@ mod events;
 mod host;
 
 use clap_sys::events::{
-    CLAP_EVENT_MIDI, CLAP_EVENT_PARAM_MOD, clap_event_midi, clap_event_param_mod, clap_event_transport,
+    CLAP_EVENT_MIDI, CLAP_EVENT_MIDI_SYSEX, CLAP_EVENT_MIDI2, CLAP_EVENT_NOTE_CHOKE, CLAP_EVENT_NOTE_END,
+    CLAP_EVENT_NOTE_OFF, CLAP_EVENT_NOTE_ON, CLAP_EVENT_PARAM_MOD, clap_event_midi, clap_event_midi_sysex,
+    clap_event_midi2, clap_event_note, clap_event_param_mod, clap_event_transport,
 };
 use clap_sys::ext::audio_ports_config::{CLAP_EXT_AUDIO_PORTS_CONFIG, clap_plugin_audio_ports_config};
 use clap_sys::ext::remote_controls::{CLAP_EXT_REMOTE_CONTROLS, clap_plugin_remote_controls};
@@ -41,17 +43,20 @@ fn from_environment(name: &str) -> Option<u64> {
 fn any_legal_order_of_calls_works() {
     let cases = from_environment("TAGVANE_CASES").unwrap_or(CASES);
     let only = from_environment("TAGVANE_SEED");
-    let mut accepted = 0;
+    let (mut accepted, mut notes) = (0, 0);
     for seed in only.map_or(0..cases, |seed| seed..seed + 1) {
         // The test harness captures the output of `eprintln!`, which a crash would lose.
         let _ = writeln!(std::io::stderr(), "seed {seed}");
-        accepted += walk(seed);
+        let received = walk(seed);
+        accepted += received.accepted;
+        notes += received.begun_notes;
     }
     assert!(only.is_some() || accepted > 1_000, "the plugin sent only {accepted} events in all walks");
+    assert!(only.is_some() || notes > 10, "the plugin sent only {notes} notes in all walks");
 }
 
-/// Runs one instance from creation to destruction, and returns the number of events that it sent.
-fn walk(seed: u64) -> u64 {
+/// Runs one instance from creation to destruction, and returns what it sent.
+fn walk(seed: u64) -> ReceivedEvents {
     let mut random = StdRng::seed_from_u64(seed);
     if random.random_bool(0.05) {
         drop(Plugin::create(c"Lifecycle"));
@@ -99,17 +104,27 @@ fn walk(seed: u64) -> u64 {
     plugin.flush(&InputEvents::default(), &mut received);
     assert!(received.open_gestures.is_empty(), "these gestures never end: {:?}", received.open_gestures);
     assert!(!plugin.requests.restart.load(Relaxed), "the plugin requested a restart");
-    received.accepted
+    assert!(received.notes.is_empty(), "these notes never end: {:?}", received.notes);
+    received
 }
 
-/// A state with tags routed to two slots, and OSC on.
+/// A state with tags routed to two slots in gate mode, with notes and OSC on.
 fn state_with_routing(state: &[u8]) -> Vec<u8> {
     let source = |tags: &[&str]| serde_json::json!({ "tags": tags, "how": "maximum" });
     let mut sources = vec![source(&["rock", "techno"]), source(&["guitar", "loud", "fast"])];
     sources.resize(8, source(&[]));
     let osc = serde_json::json!({ "on": true, "address": "127.0.0.1:9", "instance": "walk" });
     let outputs = serde_json::json!({ "sources": sources, "osc": osc }).to_string();
-    edit_state(state, |json| json["fields"]["outputs"] = outputs.into())
+    edit_state(state, |json| {
+        json["fields"]["outputs"] = outputs.into();
+        for name in ["midi", "midi_notes", "live"] {
+            json["params"][name] = serde_json::json!({ "bool": true });
+        }
+        for name in ["mode_1", "mode_2"] {
+            assert!(json["params"][name].is_object(), "there is no parameter {name}: {json}");
+            json["params"][name] = serde_json::json!({ "string": "gate" });
+        }
+    })
 }
 
 /// Selects a random layout, and returns its number of channels.
@@ -215,6 +230,40 @@ fn audio_thread(
     }
 }
 
+/// Adds MIDI in a random form, which the plugin must neither pass on nor take.
+fn push_midi(events: &mut InputEvents, time: u32, random: &mut StdRng) {
+    let note = |type_| clap_event_note {
+        header: header(time, type_),
+        note_id: -1,
+        port_index: 0,
+        channel: 0,
+        key: 36,
+        velocity: 0.8,
+    };
+    let notes = [CLAP_EVENT_NOTE_ON, CLAP_EVENT_NOTE_OFF, CLAP_EVENT_NOTE_CHOKE, CLAP_EVENT_NOTE_END];
+    match random.random_range(0..4) {
+        0 => events.push(note(*notes.choose(random).unwrap()), size_of::<clap_event_note>()),
+        1 => {
+            let data = [[0x90, 36, 99], [0x80, 36, 0], [0xb0, 20, 64], [0xb0, 123, 0], [0xff, 0, 0]];
+            let data = *data.choose(random).unwrap();
+            let midi = clap_event_midi { header: header(time, CLAP_EVENT_MIDI), port_index: 0, data };
+            events.push(midi, size_of::<clap_event_midi>());
+        }
+        2 => {
+            let data = [0x4090_2400, u32::MAX, 0, 0];
+            let midi = clap_event_midi2 { header: header(time, CLAP_EVENT_MIDI2), port_index: 0, data };
+            events.push(midi, size_of::<clap_event_midi2>());
+        }
+        _ => {
+            static BYTES: [u8; 4] = [0xf0, 0x7d, 1, 0xf7];
+            let (buffer, size) = (BYTES.as_ptr(), BYTES.len() as u32);
+            let message = header(time, CLAP_EVENT_MIDI_SYSEX);
+            let message = clap_event_midi_sysex { header: message, port_index: 0, buffer, size };
+            events.push(message, size_of::<clap_event_midi_sysex>());
+        }
+    }
+}
+
 /// Random events, in the order of their times.
 fn random_events(ids: &[u32], frames: u32, random: &mut StdRng) -> InputEvents {
     let (mut events, mut time) = (InputEvents::default(), 0);
@@ -224,11 +273,7 @@ fn random_events(ids: &[u32], frames: u32, random: &mut StdRng) -> InputEvents {
         match random.random_range(0..8) {
             0 | 1 => events.set(time, WRITE, f64::from(u8::from(random.random_bool(0.8)))),
             2 => events.set(time, FIRST_SLOT + random.random_range(0..8), random.random()),
-            3 => {
-                let midi =
-                    clap_event_midi { header: header(time, CLAP_EVENT_MIDI), port_index: 0, data: [0x90, 60, 99] };
-                events.push(midi, size_of::<clap_event_midi>());
-            }
+            3 => push_midi(&mut events, time, random),
             4 => {
                 let value = parameter(time, id, random.random_range(-0.3..0.3));
                 let modulation = clap_event_param_mod {
