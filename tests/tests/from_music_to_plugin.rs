@@ -12,7 +12,7 @@ use tagvane_trainer::export::to_onnx;
 use tagvane_trainer::network::{Network, Precision};
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::prepare::teachers::{PseudoLabeller, sources};
-use tagvane_trainer::prepare::{PrepareOptions, prepare_sources};
+use tagvane_trainer::prepare::{PrepareOptions, prepare_pseudo_labelled_sources};
 use tagvane_trainer::training::checkpoint::{self, RunState};
 use tagvane_trainer::training::config::{Card, Config, Groups, Optimiser, Training};
 use tagvane_trainer::training::schedule::Schedule;
@@ -66,8 +66,8 @@ fn prepare_cache(folder: &Path) -> std::path::PathBuf {
         PrepareOptions { cache: cache.clone(), shard: Shard::WHOLE, min_seconds: 5.0, max_seconds: None, jobs: 1 };
     let tags: Vec<String> = TAGS.iter().map(|tag| (*tag).to_owned()).collect();
     let prepare = || {
-        prepare_sources(&options, tags.clone(), &found, |source, samples| {
-            teachers.pseudo_label(source, samples, 3, Precision::Single)
+        prepare_pseudo_labelled_sources(&options, tags.clone(), &found, |source, samples| {
+            teachers.labelling(source, samples, 3, Precision::Single)
         })
         .unwrap()
     };

@@ -3,6 +3,7 @@
 use crate::session::HostEvent;
 use std::cell::RefCell;
 use vst3::Class;
+use vst3::Steinberg::Vst::Event_::EventTypes;
 use vst3::Steinberg::Vst::Event_::EventTypes_::{kLegacyMIDICCOutEvent, kNoteOffEvent, kNoteOnEvent};
 use vst3::Steinberg::Vst::{
     Event, Event__type0, IEventList, IEventListTrait, LegacyMIDICCOutEvent, NoteOffEvent, NoteOnEvent,
@@ -45,9 +46,14 @@ impl EventList {
             }
             _ => return,
         };
-        let (sampleOffset, r#type) = (frame as i32, r#type as u16);
-        let event = Event { busIndex: 0, sampleOffset, ppqPosition: 0.0, flags: 0, r#type, __field0: content };
-        self.0.borrow_mut().push(event);
+        self.0.borrow_mut().push(Event {
+            busIndex: 0,
+            sampleOffset: frame as i32,
+            ppqPosition: 0.0,
+            flags: 0,
+            r#type: r#type as u16,
+            __field0: content,
+        });
     }
 
     /// Takes all events.
@@ -60,18 +66,19 @@ fn convert(event: &Event) -> Option<HostEvent> {
     let frame = event.sampleOffset as u32;
     // SAFETY: the type says which part of the union was written.
     unsafe {
-        match event.r#type.into() {
-            kNoteOnEvent => {
+        let r#type: EventTypes = event.r#type.into();
+        match r#type {
+            note_on if note_on == kNoteOnEvent => {
                 let NoteOnEvent { channel, pitch, velocity, .. } = event.__field0.noteOn;
                 let (channel, key, velocity) = (channel as u8, pitch as u8, velocity.into());
                 Some(HostEvent::Note { frame, is_on: true, channel, key, velocity })
             }
-            kNoteOffEvent => {
+            note_off if note_off == kNoteOffEvent => {
                 let NoteOffEvent { channel, pitch, velocity, .. } = event.__field0.noteOff;
                 let (channel, key, velocity) = (channel as u8, pitch as u8, velocity.into());
                 Some(HostEvent::Note { frame, is_on: false, channel, key, velocity })
             }
-            kLegacyMIDICCOutEvent => {
+            change if change == kLegacyMIDICCOutEvent => {
                 let LegacyMIDICCOutEvent { controlNumber, channel, value, .. } = event.__field0.midiCCOut;
                 Some(HostEvent::Midi { frame, data: [CONTROL_CHANGE | channel as u8, controlNumber, value as u8] })
             }
