@@ -2,7 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
-/// The backends that this build includes, the fastest first.
+/// The backends that this build includes, in order of preference. LibTorch stands after CUDA, although it is faster for
+/// most networks: it runs on the CPU unless --devices names a card.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum BackendKind {
     /// burn on CUDA.
@@ -34,7 +35,7 @@ pub(crate) struct BackendArguments {
 }
 
 impl BackendArguments {
-    /// The selected backend, or the fastest.
+    /// The selected backend, or the first one.
     pub(crate) fn kind(&self) -> BackendKind {
         self.kind.unwrap_or(BackendKind::value_variants()[0])
     }
@@ -65,13 +66,19 @@ macro_rules! dispatch {
         let backend: &$crate::backend::BackendArguments = $backend;
         match backend.kind() {
             #[cfg(feature = "cuda")]
-            $crate::backend::BackendKind::Cuda => $function::<burn::backend::Cuda>(
-                $($argument,)* &backend.devices(burn::backend::cuda::CudaDevice::new)
-            ),
+            $crate::backend::BackendKind::Cuda => {
+                tagvane_trainer::kernels::cache_cuda_kernels();
+                $function::<burn::backend::Cuda>(
+                    $($argument,)* &backend.devices(burn::backend::cuda::CudaDevice::new)
+                )
+            }
             #[cfg(feature = "vulkan")]
-            $crate::backend::BackendKind::Vulkan => $function::<burn::backend::Vulkan>(
-                $($argument,)* &backend.devices(burn::backend::wgpu::WgpuDevice::DiscreteGpu)
-            ),
+            $crate::backend::BackendKind::Vulkan => {
+                tagvane_trainer::kernels::cache_vulkan_kernels();
+                $function::<burn::backend::Vulkan>(
+                    $($argument,)* &backend.devices(burn::backend::wgpu::WgpuDevice::DiscreteGpu)
+                )
+            }
             #[cfg(feature = "libtorch")]
             $crate::backend::BackendKind::Libtorch => $crate::backend::check_libtorch(backend).and_then(|()| {
                 $function::<burn::backend::LibTorch>(

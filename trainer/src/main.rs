@@ -51,8 +51,6 @@ fn main() -> ExitCode {
         eprintln!("error: {what}");
         return ExitCode::from(2);
     }
-    #[cfg(any(feature = "cuda", feature = "vulkan"))]
-    tagvane_trainer::kernels::cache_kernels();
     let done = match CommandLine::parse().command {
         Command::Models(arguments) => models::run(&arguments),
         Command::Corpus(arguments) => corpus::run(&arguments),

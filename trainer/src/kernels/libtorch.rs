@@ -6,7 +6,7 @@
 
 use super::mask;
 use super::{
-    ChainBlock, ChainOutput, ConvBlockGradients, ConvBlockInputs, ConvBlockKernel, ConvBlockOptions, ConvBlockOutput,
+    ChainBlock, ChainOutput, ConvBlockInputs, ConvBlockKernel, ConvBlockOptions, ConvBlockOutput, ConvGradients,
     NetworkBackend,
 };
 use crate::data::waveforms::FULL_SCALE;
@@ -181,13 +181,6 @@ impl ConvBlockKernel for LibTorch {
         Some((ConvBlockOutput { signal, mean, variance }, saved))
     }
 
-    fn conv_block_backward(saved: TchSaved, gradient: TchTensor) -> ConvBlockGradients<Self> {
-        let mut gradients = Self::conv_chain_backward(saved, gradient).into_iter();
-        let signal = gradients.next().flatten();
-        let mut next = || gradients.next().flatten().unwrap_or_else(|| unreachable!("a block has four parameters"));
-        ConvBlockGradients { signal, weight: next(), bias: next(), gamma: next(), beta: next() }
-    }
-
     /// One graph for all blocks: each call of LibTorch's autograd for a card wakes a thread and waits for it, which
     /// takes longer than a small block.
     fn conv_chain_forward(
@@ -200,8 +193,11 @@ impl ConvBlockKernel for LibTorch {
         let mut owners = vec![signal];
         let (mut parameters, mut means, mut inv_stds, mut biases) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut output = first.tensor.shallow_clone();
-        // burn's modules all have the same.
+        // The variances of all blocks are computed at once, from one epsilon, which burn's modules have in common.
         let epsilon = blocks.first()?.options.epsilon;
+        if blocks.iter().any(|block| block.options.epsilon != epsilon) {
+            return None;
+        }
         for block in blocks {
             let ChainBlock { weight, bias, gamma, beta, options, in_bf16 } = block;
             let leaves = [leaf(&weight, true), leaf(&gamma, true), leaf(&beta, true)];
@@ -234,7 +230,7 @@ impl ConvBlockKernel for LibTorch {
         Some((ChainOutput { signal, statistics }, saved))
     }
 
-    fn conv_chain_backward(saved: TchSaved, gradient: TchTensor) -> Vec<Option<TchTensor>> {
+    fn conv_backward(saved: TchSaved, gradient: TchTensor) -> ConvGradients<Self> {
         // `run_backward` differentiates a scalar. The gradient of the dot product of the output and
         // its gradient is the vector-Jacobian product.
         let flat = |signal: &Tensor| signal.transpose(1, 2).contiguous().flatten(0, -1);
@@ -249,16 +245,17 @@ impl ConvBlockKernel for LibTorch {
         let inputs: Vec<&Tensor> =
             signal.into_iter().chain(saved.parameters.iter().flatten()).map(|input| &input.tensor).collect();
         let mut gradients = Tensor::run_backward(&[&scalar], &inputs, false, false).into_iter().map(TchTensor::new);
-        let mut all = vec![if saved.needs_signal_gradient { gradients.next() } else { None }];
+        let signal = if saved.needs_signal_gradient { gradients.next() } else { None };
         // A bias before a normalisation has no effect.
         let widest = saved.parameters.iter().map(|[_, gamma, _]| gamma.tensor.size()[0]).max().unwrap_or(0);
         let first = &saved.parameters[0][1].tensor;
         let zeros = TchTensor::new(Tensor::zeros([widest], (first.kind(), first.device())));
+        let mut parameters = Vec::new();
         while let (Some(weight), Some(gamma), Some(beta)) = (gradients.next(), gradients.next(), gradients.next()) {
             let bias = TchTensor::partial(zeros.tensor.narrow(0, 0, beta.tensor.size()[0]), zeros.storage.clone());
-            all.extend([weight, bias, gamma, beta].map(Some));
+            parameters.push([weight, bias, gamma, beta]);
         }
-        all
+        ConvGradients { signal, parameters }
     }
 }
 
@@ -306,7 +303,7 @@ pub fn check_cuda(index: usize) -> Result<()> {
             .into()
     } else {
         "the PyTorch that this trainer was built with has no CUDA; install one that has, for example by pip install \
-         torch==2.9.1 from PyPI, and build the trainer again"
+         torch==2.11.0 from PyPI, and build the trainer again"
             .into()
     };
     Err(TrainerError::Request(what))

@@ -11,9 +11,13 @@ mod flex;
 #[cfg(feature = "libtorch")]
 mod libtorch;
 mod mask;
+#[cfg(feature = "ndarray")]
+mod ndarray;
 
-#[cfg(any(feature = "cuda", feature = "vulkan"))]
-pub use cube::cache_kernels;
+#[cfg(feature = "cuda")]
+pub use cube::cache_cuda_kernels;
+#[cfg(feature = "vulkan")]
+pub use cube::cache_vulkan_kernels;
 #[cfg(feature = "libtorch")]
 pub use libtorch::check_cuda;
 
@@ -26,7 +30,6 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Shape, TensorData};
-use std::convert::Infallible;
 use std::fmt::Debug;
 
 /// The hyperparameters of a convolution block.
@@ -69,18 +72,13 @@ pub struct ConvBlockOutput<B: Backend> {
     pub variance: FloatTensor<B>,
 }
 
-/// The gradients with respect to [`ConvBlockInputs`].
-pub struct ConvBlockGradients<B: Backend> {
+/// The gradients of one or several convolution blocks.
+pub struct ConvGradients<B: Backend> {
     /// `[batch, channels, frames]`, of the signal; `None` if it was not requested.
     pub signal: Option<FloatTensor<B>>,
-    /// `[filters, channels, kernel_size]`, of the weights.
-    pub weight: FloatTensor<B>,
-    /// `[filters]`, of the biases.
-    pub bias: FloatTensor<B>,
-    /// `[filters]`, of the normalisation's scale.
-    pub gamma: FloatTensor<B>,
-    /// `[filters]`, of the normalisation's shift.
-    pub beta: FloatTensor<B>,
+    /// Of the weights, the biases, and the normalisation's scale and shift of each block, in the shapes of
+    /// [`ConvBlockInputs`].
+    pub parameters: Vec<[FloatTensor<B>; 4]>,
 }
 
 /// A block of a chain of convolution blocks.
@@ -124,9 +122,6 @@ pub trait ConvBlockKernel: NetworkBackend {
         needs_signal_gradient: bool,
     ) -> Option<(ConvBlockOutput<Self>, Self::SavedForBackward)>;
 
-    /// The backward pass, from the gradient of the output signal.
-    fn conv_block_backward(saved: Self::SavedForBackward, gradient: FloatTensor<Self>) -> ConvBlockGradients<Self>;
-
     /// The forward pass of at most [`MAX_CHAIN`] blocks, each of which has the output of the one before as signal;
     /// `None` if the backend computes them one by one.
     fn conv_chain_forward(
@@ -137,14 +132,8 @@ pub trait ConvBlockKernel: NetworkBackend {
         None
     }
 
-    /// The backward pass of a chain: the gradients of the signal, and of each block's weight, bias, gamma and beta.
-    fn conv_chain_backward(
-        saved: Self::SavedForBackward,
-        gradient: FloatTensor<Self>,
-    ) -> Vec<Option<FloatTensor<Self>>> {
-        let ConvBlockGradients { signal, weight, bias, gamma, beta } = Self::conv_block_backward(saved, gradient);
-        vec![signal, Some(weight), Some(bias), Some(gamma), Some(beta)]
-    }
+    /// The backward pass of a block or a chain, from the gradient of the output signal.
+    fn conv_backward(saved: Self::SavedForBackward, gradient: FloatTensor<Self>) -> ConvGradients<Self>;
 }
 
 /// A backend that networks run on, with or without autodiff.
@@ -156,6 +145,12 @@ pub trait NetworkBackend: Backend {
 
     /// Whether [`train_conv_chain`](Self::train_conv_chain) takes several blocks together.
     const HAS_CONV_CHAINS: bool = false;
+
+    /// Runs `work` on stream number `stream` of the devices. On backends that have a stream for each thread, with
+    /// memory of its own, threads that come and go share that of one stream so.
+    fn on_stream<T>(_stream: u64, work: impl FnOnce() -> T) -> T {
+        work()
+    }
 
     /// Copies values to a device.
     fn upload(values: &[f32], shape: [usize; 2], device: &Self::Device) -> FloatTensor<Self> {
@@ -203,36 +198,13 @@ pub trait NetworkBackend: Backend {
     }
 }
 
-macro_rules! without_kernel {
-    ($($backend:ty),*) => {
-        $(
-            impl NetworkBackend for $backend {}
-
-            impl ConvBlockKernel for $backend {
-                type SavedForBackward = Infallible;
-
-                fn conv_block_forward(
-                    _: ConvBlockInputs<Self>,
-                    _: ConvBlockOptions,
-                    _: bool,
-                ) -> Option<(ConvBlockOutput<Self>, Infallible)> {
-                    None
-                }
-
-                fn conv_block_backward(saved: Infallible, _: FloatTensor<Self>) -> ConvBlockGradients<Self> {
-                    match saved {}
-                }
-            }
-        )*
-    };
-}
-
-#[cfg(feature = "ndarray")]
-without_kernel!(burn::backend::NdArray);
-
 impl<B: ConvBlockKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C> {
     const SUPPORTS_BF16: bool = B::SUPPORTS_BF16;
     const HAS_CONV_CHAINS: bool = B::HAS_CONV_CHAINS;
+
+    fn on_stream<T>(stream: u64, work: impl FnOnce() -> T) -> T {
+        B::on_stream(stream, work)
+    }
 
     fn upload(values: &[f32], shape: [usize; 2], device: &B::Device) -> FloatTensor<Self> {
         <Self as AutodiffBackend>::from_inner(B::upload(values, shape, device))
@@ -252,27 +224,9 @@ impl<B: ConvBlockKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C
     }
 
     fn train_conv_block(inputs: ConvBlockInputs<Self>, options: ConvBlockOptions) -> Option<ConvBlockOutput<Self>> {
-        #[derive(Debug)]
-        struct ConvBlockBackward;
-
-        impl<B: ConvBlockKernel> Backward<B, 5> for ConvBlockBackward {
-            type State = B::SavedForBackward;
-
-            fn backward(self, ops: Ops<B::SavedForBackward, 5>, gradients: &mut Gradients, _: &mut Checkpointer) {
-                let gradient = gradients.consume::<B>(&ops.node);
-                let ConvBlockGradients { signal, weight, bias, gamma, beta } =
-                    B::conv_block_backward(ops.state, gradient);
-                let computed = [signal, Some(weight), Some(bias), Some(gamma), Some(beta)];
-                for (parent, gradient) in ops.parents.into_iter().zip(computed) {
-                    if let (Some(parent), Some(gradient)) = (parent, gradient) {
-                        gradients.register::<B>(parent.id, gradient);
-                    }
-                }
-            }
-        }
-
         let ConvBlockInputs { signal, weight, bias, gamma, beta } = inputs;
         let needs_signal_gradient = signal.is_tracked();
+        let parents = vec![signal.clone(), weight.clone(), bias.clone(), gamma.clone(), beta.clone()];
         let plain = ConvBlockInputs {
             signal: signal.primitive,
             weight: weight.primitive,
@@ -280,12 +234,8 @@ impl<B: ConvBlockKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C
             gamma: gamma.primitive,
             beta: beta.primitive,
         };
-        let nodes = [signal.node, weight.node, bias.node, gamma.node, beta.node];
         let (output, saved) = B::conv_block_forward(plain, options, needs_signal_gradient)?;
-        let signal = match ConvBlockBackward.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish(saved, output.signal),
-            OpsKind::UnTracked(prepared) => prepared.finish(output.signal),
-        };
+        let signal = attach::<B, C>(parents, saved, output.signal);
         let constant = |tensor| <Self as AutodiffBackend>::from_inner(tensor);
         Some(ConvBlockOutput { signal, mean: constant(output.mean), variance: constant(output.variance) })
     }
@@ -315,7 +265,7 @@ impl<B: ConvBlockKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C
     }
 }
 
-/// Makes the output of a chain a node of the autograd graph. The number of its parents is a constant of the node's
+/// Makes the output of a block or a chain a node of the autograd graph. The number of its parents is a constant of the node's
 /// type: one, and four for each block.
 fn attach<B: ConvBlockKernel, C: CheckpointStrategy>(
     parents: Vec<FloatTensor<Autodiff<B, C>>>,
@@ -339,14 +289,15 @@ fn attach_parents<B: ConvBlockKernel, C: CheckpointStrategy, const N: usize>(
     output: FloatTensor<B>,
 ) -> FloatTensor<Autodiff<B, C>> {
     #[derive(Debug)]
-    struct ChainBackward;
+    struct ConvBackward;
 
-    impl<B: ConvBlockKernel, const N: usize> Backward<B, N> for ChainBackward {
+    impl<B: ConvBlockKernel, const N: usize> Backward<B, N> for ConvBackward {
         type State = B::SavedForBackward;
 
         fn backward(self, ops: Ops<B::SavedForBackward, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
             let gradient = gradients.consume::<B>(&ops.node);
-            let computed = B::conv_chain_backward(ops.state, gradient);
+            let ConvGradients { signal, parameters } = B::conv_backward(ops.state, gradient);
+            let computed = std::iter::once(signal).chain(parameters.into_iter().flatten().map(Some));
             for (parent, gradient) in ops.parents.into_iter().zip(computed) {
                 if let (Some(parent), Some(gradient)) = (parent, gradient) {
                     gradients.register::<B>(parent.id, gradient);
@@ -358,7 +309,7 @@ fn attach_parents<B: ConvBlockKernel, C: CheckpointStrategy, const N: usize>(
     let parents: [FloatTensor<Autodiff<B, C>>; N] =
         parents.try_into().unwrap_or_else(|_| unreachable!("the length was matched"));
     let nodes = parents.map(|parent| parent.node);
-    match Backward::<B, N>::prepare::<C>(ChainBackward, nodes).compute_bound().stateful() {
+    match Backward::<B, N>::prepare::<C>(ConvBackward, nodes).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => prepared.finish(saved, output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     }

@@ -73,21 +73,9 @@ impl<B: NetworkBackend> ConvBlockLayer<B> {
         // Kernels pad symmetrically, so asymmetric padding is added here.
         let (padded, padding) =
             if before == after { (signal.clone(), before) } else { (zero_pad(signal.clone(), self.padding), 0) };
-        let options = ConvBlockOptions {
-            stride: self.convolution.stride,
-            padding,
-            epsilon: norm.epsilon,
-            has_relu: self.has_relu,
-            pool: self.pool,
-        };
         let training = B::ad_enabled(&signal.device());
-        let inputs = ConvBlockInputs {
-            signal: padded.into_primitive().tensor(),
-            weight: self.convolution.weight.val().into_primitive().tensor(),
-            bias: bias.into_primitive().tensor(),
-            gamma: norm.gamma.val().into_primitive().tensor(),
-            beta: norm.beta.val().into_primitive().tensor(),
-        };
+        let ChainBlock { weight, bias, gamma, beta, options, .. } = self.parameters(norm, bias, padding);
+        let inputs = ConvBlockInputs { signal: padded.into_primitive().tensor(), weight, bias, gamma, beta };
         if !training {
             let [mean, variance] =
                 [&norm.running_mean, &norm.running_var].map(|state| state.value().into_primitive().tensor());
@@ -111,25 +99,30 @@ impl<B: NetworkBackend> ConvBlockLayer<B> {
         norm.running_var.update(updated(norm.running_var.value_sync(), variance));
     }
 
-    /// The block as part of a chain; `None` if it cannot be one.
-    fn chain_block(&self, in_bf16: bool) -> Option<(&BatchNorm<B>, ChainBlock<B>)> {
-        let (norm, bias) = (self.norm.as_ref()?, self.convolution.bias.as_ref()?);
+    /// The parameters and the hyperparameters of the block, for a kernel.
+    fn parameters(&self, norm: &BatchNorm<B>, bias: Tensor<B, 1>, padding: usize) -> ChainBlock<B> {
         let options = ConvBlockOptions {
             stride: self.convolution.stride,
-            padding: self.padding.0,
+            padding,
             epsilon: norm.epsilon,
             has_relu: self.has_relu,
             pool: self.pool,
         };
-        let block = ChainBlock {
+        ChainBlock {
             weight: self.convolution.weight.val().into_primitive().tensor(),
-            bias: bias.val().into_primitive().tensor(),
+            bias: bias.into_primitive().tensor(),
             gamma: norm.gamma.val().into_primitive().tensor(),
             beta: norm.beta.val().into_primitive().tensor(),
             options,
-            in_bf16,
-        };
-        (self.padding.0 == self.padding.1).then_some((norm, block))
+            in_bf16: false,
+        }
+    }
+
+    /// The block as part of a chain; `None` if it cannot be one.
+    fn chain_block(&self, in_bf16: bool) -> Option<(&BatchNorm<B>, ChainBlock<B>)> {
+        let (norm, bias) = (self.norm.as_ref()?, self.convolution.bias.as_ref()?);
+        let (before, after) = self.padding;
+        (before == after).then(|| (norm, ChainBlock { in_bf16, ..self.parameters(norm, bias.val(), before) }))
     }
 
     /// Trains several blocks, one after the other, each with whether it computes in bfloat16; `None` if the backend

@@ -6,7 +6,7 @@
 
 mod convolution;
 
-use super::{ConvBlockGradients, ConvBlockInputs, ConvBlockKernel, ConvBlockOptions, ConvBlockOutput, NetworkBackend};
+use super::{ConvBlockInputs, ConvBlockKernel, ConvBlockOptions, ConvBlockOutput, ConvGradients, NetworkBackend};
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::TensorData;
@@ -94,7 +94,7 @@ impl ConvBlockKernel for Flex {
         Some((ConvBlockOutput { signal: signal_out, mean, variance }, saved))
     }
 
-    fn conv_block_backward(saved: FlexSaved, gradient: FlexTensor) -> ConvBlockGradients<Self> {
+    fn conv_backward(saved: FlexSaved, gradient: FlexTensor) -> ConvGradients<Self> {
         let FlexSaved { sizes, signal, weight, gamma, beta, sums, mean_and_inv_std, has_relu, needs_signal_gradient } =
             saved;
         let gradient = gradient.to_contiguous();
@@ -153,12 +153,11 @@ impl ConvBlockKernel for Flex {
         let by_filter = |pick: fn(&(f64, f64)) -> f64| {
             tensor(grad_norm.iter().map(|pair| pick(pair) as f32).collect(), &[sizes.filters])
         };
-        ConvBlockGradients {
+        let weight = tensor(grad_weight, &[sizes.filters, sizes.channels, sizes.kernel_size]);
+        let (gamma, beta) = (by_filter(|pair| pair.1), by_filter(|pair| pair.0));
+        ConvGradients {
             signal: grad_signal.map(|values| tensor(values, &[sizes.batch, sizes.channels, sizes.frames])),
-            weight: tensor(grad_weight, &[sizes.filters, sizes.channels, sizes.kernel_size]),
-            bias: tensor(grad_bias, &[sizes.filters]),
-            gamma: by_filter(|pair| pair.1),
-            beta: by_filter(|pair| pair.0),
+            parameters: vec![[weight, tensor(grad_bias, &[sizes.filters]), gamma, beta]],
         }
     }
 }

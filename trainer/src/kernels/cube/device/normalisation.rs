@@ -1,146 +1,11 @@
-//! The programs that run on the device, in cubecl's subset of Rust.
-//!
-//! Signals are rows `[batch * frames, channels]`: neighbouring units read neighbouring channels. Each
-//! unit of an elementwise program computes one value. A sum over all rows has two steps: every unit of
-//! the first adds up the values that are a multiple of the number of units apart, which belong to one
-//! channel, and one cube for each channel adds up the partial sums.
+//! Batch normalisation with ReLU and max pooling, forward and backward.
 
-#![expect(
-    clippy::collapsible_if,
-    clippy::manual_div_ceil,
-    clippy::manual_is_multiple_of,
-    reason = "cubecl's subset of Rust has neither of the two functions, nor conditions that join compile time and run time"
-)]
-
-use crate::kernels::mask::{FACTORS, SHIFTS};
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
-/// Units of a cube that adds up partial sums; a power of two.
-pub(super) const UNITS: u32 = 256;
-
-/// Widens samples of 16 bits, two in each word, and multiplies them by the gain of their row.
-#[cube(launch)]
-pub(super) fn widen_samples(words: &Array<i32>, gains: &Array<f32>, output: &mut Array<f32>, window: usize) {
-    let word = ABSOLUTE_POS;
-    if word < words.len() {
-        let both = words[word];
-        let first = 2 * word;
-        output[first] = f32::cast_from((both << 16) >> 16) / 32_767.0 * gains[first / window];
-        if first + 1 < output.len() {
-            output[first + 1] = f32::cast_from(both >> 16) / 32_767.0 * gains[(first + 1) / window];
-        }
-    }
-}
-
-/// A dropout mask, as [`mask`](crate::kernels::mask) has it.
-#[cube(launch)]
-pub(super) fn draw_mask(output: &mut Array<f32>, key: u32, spread: u32, threshold: u32, scale: f32) {
-    let position = ABSOLUTE_POS;
-    if position < output.len() {
-        let mut x = ((position as u32) * spread) ^ key;
-        x = (x ^ (x >> comptime!(SHIFTS[0]))) * comptime!(FACTORS[0]);
-        x = (x ^ (x >> comptime!(SHIFTS[1]))) * comptime!(FACTORS[1]);
-        x = x ^ (x >> comptime!(SHIFTS[2]));
-        let mut value = f32::new(0.0);
-        if x < threshold {
-            value = scale;
-        }
-        output[position] = value;
-    }
-}
-
-/// Copies the receptive field of each output frame into a row `[taps, channels]`, zero over the padding. Rows
-/// from `rows` on are zero.
-#[cube(launch)]
-pub(super) fn copy_columns(
-    signal: &Array<f32>,
-    columns: &mut Array<f32>,
-    item_stride: usize,
-    frame_stride: usize,
-    channel_stride: usize,
-    channels: usize,
-    frames: usize,
-    out_frames: usize,
-    rows: usize,
-    #[comptime] taps: usize,
-    #[comptime] stride: usize,
-    #[comptime] padding: usize,
-) {
-    let position = ABSOLUTE_POS;
-    if position < columns.len() {
-        let row = position / (channels * taps);
-        let rest = position % (channels * taps);
-        let tap = rest / channels;
-        let channel = rest % channels;
-        let mut value = f32::new(0.0);
-        if row < rows {
-            let item = row / out_frames;
-            let padded = (row % out_frames) * stride + tap;
-            if padded >= padding && padded < frames + padding {
-                let frame = padded - padding;
-                value = signal[item * item_stride + frame * frame_stride + channel * channel_stride];
-            }
-        }
-        columns[position] = value;
-    }
-}
-
-/// The reverse of [`copy_columns`]: adds up the columns' values that were copied from each frame.
-#[cube(launch)]
-pub(super) fn add_columns(
-    columns: &Array<f32>,
-    signal: &mut Array<f32>,
-    channels: usize,
-    frames: usize,
-    out_frames: usize,
-    #[comptime] taps: usize,
-    #[comptime] stride: usize,
-    #[comptime] padding: usize,
-) {
-    let position = ABSOLUTE_POS;
-    if position < signal.len() {
-        let channel = position % channels;
-        let row = position / channels;
-        let item = row / frames;
-        let padded = row % frames + padding;
-        let mut sum = f32::new(0.0);
-        for tap in 0..taps {
-            if padded >= tap && (padded - tap) % stride == 0 {
-                let frame = (padded - tap) / stride;
-                if frame < out_frames {
-                    sum += columns[((item * out_frames + frame) * taps + tap) * channels + channel];
-                }
-            }
-        }
-        signal[position] = sum;
-    }
-}
-
-/// The product of `rows` `[rows, width]` and `weight` `[width, filters]`, for few columns.
-#[cube(launch)]
-pub(super) fn narrow_product(
-    rows: &Array<f32>,
-    weight: &Array<f32>,
-    output: &mut Array<f32>,
-    filters: usize,
-    #[comptime] width: usize,
-) {
-    let position = ABSOLUTE_POS;
-    if position < output.len() {
-        let row = position / filters;
-        let filter = position % filters;
-        let mut sum = f32::new(0.0);
-        for column in 0..width {
-            sum += rows[row * width + column] * weight[column * filters + filter];
-        }
-        output[position] = sum;
-    }
-}
-
 /// Mean and sum of squared deviations of the values that each unit reads.
 #[cube(launch)]
-pub(super) fn partial_moments(values: &Array<f32>, means: &mut Array<f32>, deviations: &mut Array<f32>) {
+pub(crate) fn partial_moments(values: &Array<f32>, means: &mut Array<f32>, deviations: &mut Array<f32>) {
     let unit = ABSOLUTE_POS;
     let units = means.len();
     let total = values.len();
@@ -162,7 +27,7 @@ pub(super) fn partial_moments(values: &Array<f32>, means: &mut Array<f32>, devia
 
 /// Mean and variance of each filter over all `rows`, from [`partial_moments`]. The mean has the bias added.
 #[cube(launch)]
-pub(super) fn combine_moments(
+pub(crate) fn combine_moments(
     means: &Array<f32>,
     deviations: &Array<f32>,
     bias: &Array<f32>,
@@ -219,7 +84,7 @@ fn sum_units(shared: &mut SharedMemory<f32>, value: f32, #[comptime] units: u32)
 
 /// Batch normalisation, ReLU and max pooling of a convolution's output.
 #[cube(launch)]
-pub(super) fn normalise_relu_pool(
+pub(crate) fn normalise_relu_pool(
     sums: &Array<f32>,
     bias: &Array<f32>,
     gamma: &Array<f32>,
@@ -260,7 +125,7 @@ pub(super) fn normalise_relu_pool(
 /// Partial sums of the gradients of beta and gamma. The gradient of the output goes to the largest frame of
 /// each pool if it passed the ReLU.
 #[cube(launch)]
-pub(super) fn partial_norm_gradients(
+pub(crate) fn partial_norm_gradients(
     sums: &Array<f32>,
     gradient: &Array<f32>,
     bias: &Array<f32>,
@@ -322,7 +187,7 @@ pub(super) fn partial_norm_gradients(
 /// Adds up partial sums of two gradients for each filter, and sets that of the bias to zero: a bias before a
 /// normalisation has no effect.
 #[cube(launch)]
-pub(super) fn combine_norm_gradients(
+pub(crate) fn combine_norm_gradients(
     betas: &Array<f32>,
     gammas: &Array<f32>,
     beta: &mut Array<f32>,
@@ -352,7 +217,7 @@ pub(super) fn combine_norm_gradients(
 /// The gradient of the convolution's output (Ioffe and Szegedy 2015). Each unit computes the frames of one
 /// pool; those after the last whole pool count as one. Units from `pools` on write the zero rows at the end.
 #[cube(launch)]
-pub(super) fn normalise_backward(
+pub(crate) fn normalise_backward(
     sums: &Array<f32>,
     gradient: &Array<f32>,
     bias: &Array<f32>,
@@ -424,19 +289,5 @@ pub(super) fn normalise_backward(
         if place < output.len() {
             output[place] = f32::new(0.0);
         }
-    }
-}
-
-/// Adds up the values that are a multiple of the output's length apart.
-#[cube(launch)]
-pub(super) fn partial_sums(values: &Array<f32>, output: &mut Array<f32>) {
-    let unit = ABSOLUTE_POS;
-    let units = output.len();
-    if unit < units {
-        let mut sum = f32::new(0.0);
-        for position in range_stepped(unit, values.len(), units) {
-            sum += values[position];
-        }
-        output[unit] = sum;
     }
 }
