@@ -1,4 +1,5 @@
 //! Data-parallel training on several devices.
+#![cfg(feature = "flex")]
 
 use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule as _;
@@ -53,7 +54,6 @@ fn several_devices_give_the_losses_of_one() {
 #[test]
 fn networks_with_batch_norm_train_on_several_devices() {
     let device = Default::default();
-    Flex::seed(&device, 4);
     let architecture = find("narrow-3^5").unwrap().architecture.with_widths(vec![8; 6]);
     let mut plan = architecture.plan(2).unwrap();
     plan.dropout = 0.0;

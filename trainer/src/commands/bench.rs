@@ -27,7 +27,7 @@ pub(crate) struct BenchArguments {
     /// Batch size in windows, at least 2, because batch normalisation has no variance over a single one
     #[arg(long, default_value_t = 23, value_parser = at_least(2))]
     batch: usize,
-    /// Number of training steps, and of batches for inference
+    /// Number of training steps, rounded up to a multiple of three, and of batches for inference
     #[arg(long, default_value_t = 7, value_parser = at_least(1))]
     steps: usize,
     /// Compute the convolution blocks in bfloat16 during training; only LibTorch can
@@ -108,8 +108,8 @@ struct TrainingTimes {
 /// Rounds of steps. The device is waited for after each, and the median round counts.
 const ROUNDS: usize = 3;
 
-/// Measures training as a run does it: a thread sends the next batch to the devices during a step, and no loss is
-/// waited for.
+/// Measures training as a run does it: a thread queues the copy of the next batch during a step, and no loss is waited
+/// for.
 fn measure_training<B: ConvBlockKernel>(
     learner: &mut Learner<'_, Autodiff<B>>,
     batch: &Batch,

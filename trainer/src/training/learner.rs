@@ -21,9 +21,16 @@ pub struct Learner<'a, B: AutodiffBackend> {
     pub(super) optimiser: NetworkOptimiser<B>,
     precision: Precision,
     devices: &'a [B::Device],
-    /// Steps so far by [`step`](Self::step), which seed the dropout of the next.
+    /// Steps so far, by [`step`](Self::step) and [`step_on_device`](Self::step_on_device). Their number seeds the
+    /// dropout of the next.
     steps: u64,
 }
+
+/// The stream on which batches are copied, while the calling thread's computes.
+const UPLOAD_STREAM: u64 = 1;
+
+/// The stream of the steps on further devices, each of which has a thread.
+const STEP_STREAM: u64 = 2;
 
 /// A batch that was split among the devices and copied to them.
 pub struct DeviceBatch<B: Backend> {
@@ -46,13 +53,13 @@ impl<B: NetworkBackend> DeviceBatch<B> {
             let (waveforms, targets) = to_tensors::<B>(share, device);
             Share { waveforms, targets, rows: share.rows }
         };
-        let shares = match devices {
+        let shares = || match devices {
             [device] => vec![on_device(batch, device)],
             _ => {
                 batch.split(devices.len()).iter().zip(devices).map(|(share, device)| on_device(share, device)).collect()
             }
         };
-        Self { shares, rows: batch.rows }
+        Self { shares: B::on_stream(UPLOAD_STREAM, shares), rows: batch.rows }
     }
 }
 
@@ -111,7 +118,7 @@ where
 
     /// The loss of a batch, and the gradients of `loss_scale` times that loss. Does not wait for the devices.
     ///
-    /// `dropout_seed` is that of the first device; each of the others has the next.
+    /// `dropout_seed` is that of the first device; see [`device_seed`] for the others.
     /// Each device normalises over its own rows. The running statistics are those of the first device.
     pub(super) fn loss_and_gradients(
         &self,
@@ -134,8 +141,9 @@ where
                     let copy = Network::<B>::from_inner(self.network.valid()).fork(device);
                     scope.spawn(move || {
                         let weight = weight(&share);
-                        seed_dropout(dropout_seed.wrapping_add(index as u64 + 1));
-                        let (loss, gradients) = forward_backward(&copy, precision, share, loss_scale * weight);
+                        seed_dropout(device_seed(dropout_seed, index + 1));
+                        let step = || forward_backward(&copy, precision, share, loss_scale * weight);
+                        let (loss, gradients) = B::on_stream(STEP_STREAM, step);
                         ((loss, weight), gradients)
                     })
                 })
@@ -160,6 +168,12 @@ where
     }
 }
 
+/// The seed of the dropout of device number `device`, counted from 0. Seeds of successive steps follow one another, so
+/// the device is in the upper half.
+fn device_seed(step_seed: u64, device: usize) -> u64 {
+    step_seed.wrapping_add((device as u64) << 32)
+}
+
 /// The loss of a part of a batch, and the gradients of `loss_scale` times that loss.
 fn forward_backward<B: AutodiffBackend + NetworkBackend>(
     network: &Network<B>,
@@ -171,4 +185,34 @@ fn forward_backward<B: AutodiffBackend + NetworkBackend>(
     let loss = binary_cross_entropy_with_logits(network.forward_with_precision(precision, waveforms).logits, targets);
     let value = loss.clone().inner();
     (value, GradientsParams::from_grads((loss * loss_scale).backward(), network))
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::architecture::{Architecture, SampleLevel};
+    use burn::backend::{Autodiff, Flex};
+
+    /// Regression: the mask of the second device was that of the first one in the next step.
+    #[test]
+    fn two_devices_draw_four_different_dropout_masks_in_two_steps() {
+        let plan = Architecture::SampleLevel(SampleLevel::new(3, 2, 27, vec![32; 3])).plan(2).unwrap();
+        assert!(plan.dropout > 0.0);
+        let device = Default::default();
+        let devices = [device, device];
+        // Both devices get the same two windows.
+        let row = |row: usize| (0..27).map(move |sample| (((row % 2 + 1) * sample) as f32 * 0.3).sin());
+        let batch = Batch { waveforms: (0..4).flat_map(row).collect(), targets: [1.0, 0.0].repeat(4), rows: 4 };
+        let network = Network::<Autodiff<Flex>>::new(&plan, &device);
+        let learner = Learner::new(network, Optimiser::Adam, &devices);
+        let losses = |seed: u64| -> Vec<f64> {
+            let (loss, _) = learner.loss_and_gradients(DeviceBatch::new(&batch, &devices), 1.0, seed);
+            loss.shares.iter().map(|(loss, _)| scalar(loss)).collect()
+        };
+        let mut all = [losses(7), losses(8)].concat();
+        assert_eq!(losses(7), all[..2], "a seed gives the same masks");
+        all.sort_by(f64::total_cmp);
+        all.dedup();
+        assert_eq!(all.len(), 4, "{all:?}");
+    }
 }

@@ -322,7 +322,8 @@ impl<B: Backend> PendingLosses<B> {
     }
 }
 
-/// Spawns a thread that copies each batch to the devices while they compute the one before.
+/// Spawns a thread that prepares the copy of each batch to the devices while they compute the one before. LibTorch
+/// copies it after that step, on the same stream.
 fn upload<'scope, B: NetworkBackend>(
     scope: &'scope std::thread::Scope<'scope, '_>,
     batches: Receiver<Result<Batch>>,
