@@ -297,7 +297,8 @@ pub fn load<B: Backend, R: Record<B>>(folder: &Path, name: &str, device: &B::Dev
     }
 }
 
-fn damaged(path: &Path, why: &str) -> TrainerError {
+/// The error for a file of a checkpoint that is damaged.
+pub(super) fn damaged(path: &Path, why: &str) -> TrainerError {
     TrainerError::content(path, format!("this part of a checkpoint is damaged; delete the checkpoint's folder: {why}"))
 }
 

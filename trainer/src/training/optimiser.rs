@@ -5,7 +5,7 @@
 
 use super::checkpoint;
 use super::config::Optimiser;
-use crate::error::{Result, TrainerError};
+use crate::error::{self, Result};
 use crate::network::Network;
 use burn::module::{Module as _, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::adaptor::OptimizerAdaptor;
@@ -189,10 +189,7 @@ impl<O: FlatState<B::InnerBackend>, B: AutodiffBackend> FlatOptimiser<O, B> {
         network.visit(&mut join);
         let moments = join.moments.into_iter().map(|parts| Tensor::cat(parts, 0)).collect();
         let state = O::from_moments(join.time, moments).filter(|_| join.is_complete);
-        let damaged = || {
-            let what = "this part of a checkpoint is damaged; delete the checkpoint's folder: it is of another network";
-            TrainerError::content(&folder.join("optimiser.mpk"), what)
-        };
+        let damaged = || checkpoint::damaged(&folder.join("optimiser.mpk"), "it is of another network");
         Ok(Self { state: Some(state.ok_or_else(damaged)?), ..self })
     }
 }
@@ -284,12 +281,64 @@ impl<O: FlatState<B::InnerBackend>, B: AutodiffBackend> ModuleVisitor<B> for Joi
             self.is_complete = false;
             return;
         };
-        let (time, moments) = O::into_moments(record.into_state::<D>());
+        // burn panics over a record of a parameter with another number of dimensions.
+        let Some((time, moments)) = error::catch_panic(|| O::into_moments(record.into_state::<D>())) else {
+            self.is_complete = false;
+            return;
+        };
         self.time = time;
         self.moments.resize_with(moments.len(), Vec::new);
         for (parts, moment) in self.moments.iter_mut().zip(moments) {
             self.is_complete &= moment.dims() == value.dims();
             parts.push(flat(moment));
         }
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::architecture::{Architecture, SampleLevel};
+    use crate::training::config::Config;
+    use burn::backend::{Autodiff, Flex};
+
+    type Records = super::Records<Sgd, Autodiff<Flex>>;
+
+    /// The first parameter's id and the state of all of them after a step.
+    struct FirstParameter(Option<burn::module::ParamId>);
+
+    impl ModuleVisitor<Autodiff<Flex>> for FirstParameter {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Autodiff<Flex>, D>>) {
+            assert!(self.0.is_some() || D == 3, "the first parameter is that of a convolution");
+            self.0.get_or_insert(param.id);
+        }
+    }
+
+    /// Regression: burn's panic over a record of another network was not caught.
+    #[test]
+    fn a_state_with_another_number_of_dimensions_is_an_error() {
+        let architecture = Architecture::SampleLevel(SampleLevel::new(3, 2, 27, vec![4, 4, 4]));
+        let device = Default::default();
+        let network = Network::<Autodiff<Flex>>::new(&architecture.plan(1).unwrap(), &device);
+        let optimiser = || FlatOptimiser::<Sgd, Autodiff<Flex>>::new(Sgd { momentum: 0.9 });
+        let state = checkpoint::RunState::new(Config::paper_defaults(architecture, 23), vec!["guitar".into()]);
+        let load = |records: Records| {
+            let run = tempfile::tempdir().unwrap();
+            checkpoint::save(run.path(), &state, network.clone(), records).unwrap();
+            let (folder, _) = checkpoint::latest(run.path()).unwrap().unwrap();
+            optimiser().load(&folder, &network, &device).map(|optimiser| optimiser.state.is_some())
+        };
+        let mut stepped = optimiser();
+        stepped.step(0.1, network.clone(), GradientsParams::new());
+        let mut records = stepped.to_record(&network);
+        assert!(load(records.clone()).unwrap());
+
+        let mut first = FirstParameter(None);
+        network.visit(&mut first);
+        let line = Tensor::<Flex, 1>::zeros([12], &device);
+        let wrong = <Sgd as FlatState<Flex>>::from_moments(0, vec![line]).unwrap();
+        records.insert(first.0.unwrap(), AdaptorRecord::from_state(wrong));
+        let error = load(records).unwrap_err().to_string();
+        assert!(error.contains("optimiser.mpk") && error.contains("it is of another network"), "{error}");
     }
 }
