@@ -1,9 +1,10 @@
 //! Each backend has the CPU's first weights, dropout, losses and gradients, for every kind of network.
 //!
 //! The tests of LibTorch run on its CPU, or with `TAGVANE_TEST_CUDA=1` on the first graphics card; that of CUDA needs
-//! a card and is ignored otherwise. Set `NVIDIA_TF32_OVERRIDE=0` there, so that both compute in single precision: in TF32
-//! one in a thousand of the largest frames of a pool is another one, which moves a tenth of the gradient.
-#![cfg(any(feature = "libtorch", feature = "cuda", feature = "vulkan"))]
+//! a card and is ignored otherwise. Set `NVIDIA_TF32_OVERRIDE=0` there, so that LibTorch and the convolution blocks of CUDA
+//! compute in single precision: in TF32 one in a thousand of the largest frames of a pool is another one, which moves a
+//! tenth of the gradient. burn's fully connected layers stay in TF32 on CUDA.
+#![cfg(all(feature = "flex", any(feature = "libtorch", feature = "cuda", feature = "vulkan")))]
 
 use burn::backend::{Autodiff, Flex};
 use burn::module::{Module as _, ModuleVisitor, Param};
@@ -44,7 +45,7 @@ fn vulkan_has_the_losses_and_gradients_of_the_cpu() {
     compare_all::<burn::backend::Vulkan>(&Default::default(), 1e-3);
 }
 
-/// burn computes fully connected layers in TF32.
+/// burn's fully connected layers stay in TF32.
 #[cfg(feature = "cuda")]
 #[test]
 #[ignore = "needs an NVIDIA graphics card"]

@@ -1,4 +1,5 @@
 //! A corpus made from Debian packages that the tests build.
+#![cfg(feature = "flex")]
 
 use burn::backend::Flex;
 use std::collections::HashSet;

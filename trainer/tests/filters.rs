@@ -1,4 +1,5 @@
 //! Learned filters are visualised, drawn and written.
+#![cfg(feature = "flex")]
 
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod process;

@@ -1,6 +1,7 @@
 //! The fused kernels give the same outputs and gradients as burn's modules.
+#![cfg(feature = "flex")]
 
-use burn::backend::{Autodiff, Flex, NdArray};
+use burn::backend::{Autodiff, Flex};
 use burn::module::{AutodiffModule as _, Module as _};
 use burn::nn::conv::Conv1dConfig;
 use burn::nn::{BatchNorm, BatchNormConfig};
@@ -155,9 +156,10 @@ fn fused_equals_composed<K: ConvBlockKernel>(device: &K::Device) {
 }
 
 /// burn-flex has fused kernels, burn-ndarray has none.
+#[cfg(feature = "ndarray")]
 #[test]
 fn ndarray_has_the_outputs_of_flex_in_evaluation_and_training() {
-    has_the_outputs_of_flex::<NdArray>();
+    has_the_outputs_of_flex::<burn::backend::NdArray>();
 }
 
 #[cfg(feature = "libtorch")]

@@ -1,4 +1,5 @@
 //! Long recordings are tagged and prepared in bounded memory.
+#![cfg(feature = "flex")]
 
 use burn::backend::Flex;
 use cap::Cap;

@@ -1,6 +1,7 @@
 //! `tag --write` adds tags to audio files of every kind, and changes nothing else in them.
 //!
 //! `tests/foreign` has the files. `TAGVANE_FOREIGN_AUDIO` names another folder of such files.
+#![cfg(feature = "flex")]
 
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod process;

@@ -1,4 +1,5 @@
 //! `tag` writes the predictions of each window in all formats, for every file that can be decoded.
+#![cfg(feature = "flex")]
 
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod process;

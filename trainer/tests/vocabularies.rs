@@ -1,4 +1,5 @@
 //! Several vocabularies in one cache and one network; metrics over recordings and over segments.
+#![cfg(feature = "flex")]
 
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod support;

@@ -2,6 +2,7 @@
 //! allocation.
 //!
 //! `TAGVANE_CASES` is the number of damaged files per kind, `TAGVANE_SEED` the random seed.
+#![cfg(feature = "ndarray")]
 
 mod kinds;
 #[expect(dead_code, reason = "each test uses a part of it")]
