@@ -7,6 +7,9 @@ use anyhow::{Context as _, Result, ensure};
 use std::path::PathBuf;
 use std::process::Command;
 
+/// The version of PyTorch for the trainer's LibTorch; 2.9 to 2.11 work.
+pub(crate) const TORCH: &str = "2.11.0";
+
 /// The packages of the tests. Exact versions, so that they are reproducible.
 const PACKAGES: &[&str] = &[
     "dawdreamer==0.9.0",

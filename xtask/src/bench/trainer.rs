@@ -2,7 +2,7 @@
 
 use super::{median, number, run_json};
 use crate::paths::{create_folder, target_folder};
-use crate::run;
+use crate::{python, run};
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -26,7 +26,8 @@ pub(super) fn run(rounds: usize) -> Result<()> {
         build.extend(["--features", "libtorch"]);
     } else {
         println!(
-            "PyTorch is not measured, because python3 does not have it; install it with: python3 -m pip install torch==2.9.1"
+            "PyTorch is not measured, because python3 does not have it; install it with: python3 -m pip install torch=={}",
+            python::TORCH
         );
     }
     run::cargo(&build)?;

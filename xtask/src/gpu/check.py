@@ -1,14 +1,14 @@
 # Checks and measures the trainer on the first NVIDIA graphics card of a bare machine with CUDA and PyTorch, beside
 # PyTorch itself. Part of the archive of `cargo xtask gpu pack`; run it as `python3 check.py`, with any folder as argument
-# for its outputs.
-import csv, glob, json, math, os, pathlib, shutil, struct, subprocess, sys, tempfile, threading, time, wave
+# for its outputs. It exits with 1 if something failed.
+import csv, glob, json, math, os, pathlib, struct, subprocess, sys, tempfile, threading, time, wave
 
 HERE = pathlib.Path(__file__).resolve().parent
-OUT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="tagvane-gpu-"))
 STARTED = time.time()
 LIMIT = 460  # seconds in all
-TRAINED, PREDICTED = "trained", "predicted"
 ROWS = [("narrow-3^9", 23), ("narrow-3^9", 256), ("3^9-59049", 23)]
+FAILED, NOT_RUN = "FAILED", "not run"
+OUTCOMES = {}  # by name: "passed", FAILED, or NOT_RUN where the time was too short
 
 
 def stop(sentence):
@@ -16,54 +16,41 @@ def stop(sentence):
     sys.exit(1)
 
 
-try:
-    import torch
-except ImportError:
-    stop("This python3 has no PyTorch; install it with: pip install torch==TORCH_VERSION")
-if not torch.cuda.is_available():
-    what = "has no CUDA; install one that has" if torch.version.cuda is None else \
-        f"is for CUDA {torch.version.cuda}, but no graphics card with a driver for it was found; run this where one is"
-    stop(f"This PyTorch {torch.__version__} {what}.")
-if not torch.__version__.startswith("TORCH_VERSION"):
-    stop(f"The trainer was built for PyTorch TORCH_VERSION, not {torch.__version__}; run `cargo xtask gpu pack` for that one.")
-
-from torch import nn
-
-site = pathlib.Path(torch.__file__).parent
-libraries = [str(site / "lib"), *glob.glob(str(site.parent / "nvidia/*/lib"))]
-ENV = {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries + [os.environ.get("LD_LIBRARY_PATH", "")])}
-OUT.mkdir(parents=True, exist_ok=True)
-# A first start compiles all kernels.
-ENV["XDG_CACHE_HOME"] = str(OUT / "cache")
-ENV["CUDA_CACHE_PATH"] = str(OUT / "cuda-cache")
-
-
-def run(name, arguments, timeout=120, **env):
-    """Runs a program of the archive; returns its standard output, or None and prints why."""
-    timeout = min(timeout, LIMIT - (time.time() - STARTED))
-    if timeout < 5:
-        print(f"{name}: left out, no time is left", flush=True)
+def run(name, command, timeout=120, **env):
+    """Runs a program and notes its outcome; returns its standard output if it passed."""
+    allowed = min(timeout, LIMIT - (time.time() - STARTED))
+    if allowed < 5:
+        OUTCOMES[name] = NOT_RUN
+        print(f"{name}: {NOT_RUN}, no time is left", flush=True)
         return None
     began = time.time()
     try:
-        done = subprocess.run([str(HERE / arguments[0]), *arguments[1:]], env={**ENV, **env}, timeout=timeout,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=OUT)
-        text, error, code = done.stdout, done.stderr, done.returncode
+        done = subprocess.run(command, env={**ENV, **env}, timeout=allowed, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, cwd=OUT)
+        output, error = done.stdout, done.stderr
+        outcome = "passed" if done.returncode == 0 else f"{FAILED} ({done.returncode})"
     except subprocess.TimeoutExpired as expired:
-        text, error, code = str(expired.stdout), str(expired.stderr), f"none in {timeout:.0f} s"
-    (OUT / f"{name}.log").write_text(f"{text}\n{error}")
-    if code != 0:
-        print(f"{name}: FAILED ({code}): {(error or text)[-1500:]}", flush=True)
+        output, error = expired.stdout or b"", expired.stderr or b""
+        outcome = f"{FAILED}, no end in {allowed:.0f} s" if allowed == timeout else f"{NOT_RUN} to its end, no time was left"
+    output, error = output.decode(errors="replace"), error.decode(errors="replace")
+    (OUT / f"{name}.log").write_text(f"{output}\n{error}")
+    OUTCOMES[name] = next((known for known in (FAILED, NOT_RUN) if outcome.startswith(known)), "passed")
+    if outcome != "passed":
+        print(f"{name}: {outcome}: {(error or output)[-1500:]}", flush=True)
         return None
     print(f"{name}: {time.time() - began:.1f} s", flush=True)
-    return text
+    return output
+
+
+def trainer(name, *arguments):
+    return run(name, [str(HERE / "trainer"), *arguments])
 
 
 class Card(threading.Thread):
-    """Watches the card's memory and use while a program runs."""
+    """Watches the card's memory while a program runs; this script itself uses none."""
 
     def __enter__(self):
-        self.stopped, self.memory, self.use = threading.Event(), 0, []
+        self.stopped, self.memory = threading.Event(), 0
         self.start()
         return self
 
@@ -72,28 +59,36 @@ class Card(threading.Thread):
         self.join()
 
     def run(self):
-        query = ["nvidia-smi", "--query-gpu=memory.used,utilization.gpu", "--format=csv,noheader,nounits", "-i", "0"]
+        query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "-i", "0"]
         while not self.stopped.wait(0.2):
             done = subprocess.run(query, stdout=subprocess.PIPE, text=True)
-            if done.returncode == 0 and "," in done.stdout:
-                memory, use = done.stdout.split(",")[:2]
-                self.memory = max(self.memory, int(memory))
-                self.use.append(int(use))
+            if done.returncode == 0 and done.stdout.strip().isdigit():
+                self.memory = max(self.memory, int(done.stdout))
 
 
-def bench(backend, network, batch, *options, steps=30):
-    name = f"bench-{backend}-{network}-{batch}{''.join(options)}".replace("^", "")
-    arguments = ["trainer", "bench", "--backend", backend, "--network", network, "--batch", str(batch), "--steps",
-                 str(steps), *options]
+def bench(backend, network, batch, *options, steps=30, start=None):
+    """The trainer's measurements, or the outcome if there are none."""
+    name = f"bench-{backend}-{network}-{batch}{''.join(options)}{f'-{start}-start' if start else ''}".replace("^", "")
+    arguments = ["bench", "--backend", backend, "--network", network, "--batch", str(batch), "--steps", str(steps),
+                 *options]
     if backend == "libtorch":
         arguments += ["--devices", "0"]
     with Card() as card:
-        text = run(name, arguments)
-    return None if text is None else {**json.loads(text), "card_megabytes": card.memory}
+        text = trainer(name, *arguments)
+    return OUTCOMES[name] if text is None else {**json.loads(text), "card_megabytes": card.memory}
 
 
-def pytorch(name, batch, steps=30):
+def pytorch(network, batch):
+    """PyTorch's measurements, in a process of its own that gives its memory back, or the outcome if there are none."""
+    name = f"pytorch-{network}-{batch}".replace("^", "")
+    text = run(name, [sys.executable, str(HERE / "check.py"), "--pytorch", network, str(batch)])
+    return OUTCOMES[name] if text is None else json.loads(text)
+
+
+def measure_pytorch(name, batch, steps=30):
     """A step in eager mode, where convolutions are in TF32 by default; the faster way to read the loss counts."""
+    import torch
+    from torch import nn
     narrow = [16, 16, 32, 32, 64, 64, 128, 128, 256, 512]
     widths = {"narrow-3^9": narrow, "3^9-59049": [128] * 3 + [256] * 6 + [512]}[name]
     layers = [nn.Conv1d(1, widths[0], 3, 3), nn.BatchNorm1d(widths[0]), nn.ReLU()]
@@ -138,8 +133,6 @@ def pytorch(name, batch, steps=30):
             began = time.perf_counter()
             network(waveforms).cpu()
             predicted.append(time.perf_counter() - began)
-    del network, optimiser
-    torch.cuda.empty_cache()
     return {"training_seconds": trained, "inference_seconds": sorted(predicted)[steps // 2]}
 
 
@@ -174,28 +167,66 @@ optimiser = { kind = "sgd", momentum = 0.9 }
 schedule = { kind = "one-cycle", learning_rate = 0.02, epochs = 4 }
 augmentation = { shift = 50, gain = [0.5, 1.5], polarity = true, noise = 0.0 }
 """)
-    run("prepare", ["trainer", "prepare", "folder", "--csv", str(folder / "list.csv"), "--audio", str(folder / "audio"),
-                    "--cache", str(folder / "cache")])
+    trainer("prepare", "prepare", "folder", "--csv", str(folder / "list.csv"), "--audio", str(folder / "audio"),
+            "--cache", str(folder / "cache"))
     return folder
 
 
 def train(folder, name, *options):
-    arguments = ["trainer", "train", str(folder / "run.toml"), "--cache", str(folder / "cache"), "--run",
+    arguments = ["train", str(folder / "run.toml"), "--cache", str(folder / "cache"), "--run",
                  str(OUT / f"run-{name}"), "--backend", *options]
-    if run(f"train-{name}", arguments) is None:
+    if trainer(f"train-{name}", *arguments) is None:
         return None
     rows = list(csv.DictReader(open(OUT / f"run-{name}/log.csv")))
     return [(float(row["training_loss"]), float(row["validation_loss"])) for row in rows]
 
 
+def describe_pytorch():
+    """What this python3's PyTorch is, as JSON. In a process of its own: a context on the card takes half a gigabyte."""
+    program = """if True:
+        import json, torch
+        has_card = torch.cuda.is_available()
+        print(json.dumps({"version": torch.__version__, "cuda": torch.version.cuda, "path": torch.__file__,
+                          "card": torch.cuda.get_device_name() if has_card else None}))
+    """
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if "No module named 'torch'" in done.stderr:
+        stop("This python3 has no PyTorch; install it with: pip install torch==TORCH_VERSION")
+    if done.returncode != 0:
+        stop(f"This python3's PyTorch does not work; install it again: {done.stderr[-1500:]}")
+    torch = json.loads(done.stdout)
+    if torch["card"] is None:
+        what = "has no CUDA; install one that has" if torch["cuda"] is None else \
+            f"is for CUDA {torch['cuda']}, but no graphics card with a driver for it was found; run this where one is"
+        stop(f"This PyTorch {torch['version']} {what}.")
+    if not torch["version"].startswith("TORCH_VERSION"):
+        stop(f"The trainer was built for PyTorch TORCH_VERSION, not {torch['version']}; run `cargo xtask gpu pack` for "
+             "that one.")
+    return torch
+
+
+if sys.argv[1:2] == ["--pytorch"]:
+    print(json.dumps(measure_pytorch(sys.argv[2], int(sys.argv[3]))))
+    sys.exit(0)
+
+torch = describe_pytorch()
+OUT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="tagvane-gpu-")).resolve()
+OUT.mkdir(parents=True, exist_ok=True)
+site = pathlib.Path(torch["path"]).parent
+libraries = [str(site / "lib"), *glob.glob(str(site.parent / "nvidia/*/lib"))]
+ENV = {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries + [os.environ.get("LD_LIBRARY_PATH", "")])}
+# A first start compiles all kernels.
+ENV["XDG_CACHE_HOME"] = str(OUT / "cache")
+ENV["CUDA_CACHE_PATH"] = str(OUT / "cuda-cache")
+
 lines = []
-card = torch.cuda.get_device_name()
-print(f"{card}, PyTorch {torch.__version__}", flush=True)
+title = f"{torch['card']}, PyTorch {torch['version']}"
+print(title, flush=True)
 
 # How long a first and a second start take, before anything else fills the caches.
 for backend in ("cuda", "libtorch"):
-    starts = [bench(backend, "narrow-3^9", 23) for _ in range(2)]
-    if all(starts):
+    starts = [bench(backend, "narrow-3^9", 23, start=start) for start in ("first", "second")]
+    if all(type(start) is dict for start in starts):
         seconds = [f"{start['first_step_seconds']:.1f} s" for start in starts]
         lines.append(f"{backend}: the first step comes after {seconds[0]}, after {seconds[1]} on the second start")
 
@@ -225,25 +256,26 @@ tests = [
 ]
 for what, program, options in tests:
     name = f"test-{program}-{options[-1]}"
-    text = run(name, [program, *options, "--nocapture", "--test-threads=1"], 250, **exact)
-    lines.append(f"{what}: {'yes' if text else 'NO'}")
+    run(name, [str(HERE / program), *options, "--nocapture", "--test-threads=1"], 250, **exact)
+    lines.append(f"{what}: {OUTCOMES[name]}")
     log = OUT / f"{name}.log"
     for line in log.read_text().replace("\\n", "\n").splitlines() if log.exists() else []:
         if "of their norm apart" in line:
             lines.append(f"    {line.split(' ... ')[-1]}")
 
-print(f"\n{card}, PyTorch {torch.__version__}; windows a second, in brackets their ratio to PyTorch's\n")
+print(f"\n{title}; windows a second, in brackets their ratio to PyTorch's\n")
 print("| network, batch | | trained | predicted | ms a step | of which the host's | waiting for data | card's memory |")
 print("|---|---|---|---|---|---|---|---|")
 for (network, batch), row in measured.items():
+    reference = row["PyTorch, eager"]
     for what, result in row.items():
-        if result is None:
-            print(f"| {network}, {batch} | {what} | FAILED |")
+        if type(result) is str:
+            print(f"| {network}, {batch} | {what} | {result} | | | | | |")
             continue
         cells = []
         for key in ("training_seconds", "inference_seconds"):
-            ratio = row["PyTorch, eager"][key] / result[key]
-            cells.append(f"{batch / result[key]:.0f}" + ("" if what.startswith("PyTorch") else f" ({ratio:.2f})"))
+            ratio = f" ({reference[key] / result[key]:.2f})" if type(reference) is dict and result is not reference else ""
+            cells.append(f"{batch / result[key]:.0f}{ratio}")
         step = result["training_seconds"]
         more = ["", "", ""]
         if "data_wait_seconds" in result:
@@ -252,4 +284,8 @@ for (network, batch), row in measured.items():
         print(f"| {network}, {batch} | {what} | {cells[0]} | {cells[1]} | {1e3 * step:.2f} | {' | '.join(more)} |")
 print()
 print("\n".join(lines))
-print(f"\n{time.time() - STARTED:.0f} s in all; outputs in {OUT}")
+of = {outcome: [name for name, other in OUTCOMES.items() if other == outcome] for outcome in ("passed", FAILED, NOT_RUN)}
+print(f"\n{len(of['passed'])} passed; {len(of[FAILED])} failed{': ' * bool(of[FAILED])}{', '.join(of[FAILED])}; "
+      f"{len(of[NOT_RUN])} not run{': ' * bool(of[NOT_RUN])}{', '.join(of[NOT_RUN])}")
+print(f"{time.time() - STARTED:.0f} s in all; outputs in {OUT}")
+sys.exit(1 if of[FAILED] else 0)

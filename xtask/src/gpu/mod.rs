@@ -12,8 +12,8 @@ use std::process::{Command, Stdio};
 pub(crate) enum Gpu {
     /// Build the trainer for CUDA, by LibTorch and by burn, with its checks, and pack both for a bare machine
     Pack {
-        /// The version of PyTorch that the machine has
-        #[arg(long, default_value = "2.11.0")]
+        /// The version of PyTorch that the machine has, 2.9 to 2.11
+        #[arg(long, default_value = python::TORCH)]
         torch: String,
     },
 }
