@@ -239,7 +239,7 @@ fn the_settings_of_notes_and_pairs_are_saved() {
         session.start(bounce_setup(RATE, 512)).unwrap();
         set_by_name(session.as_mut(), "MIDI notes", 1.0);
         set_by_name(session.as_mut(), "MIDI 14 bits", 1.0);
-        let (key, velocity) = if format == "clap" { (60.0, 127.0) } else { (60.0 / 127.0, 1.0) };
+        let (key, velocity) = if format == "clap" { (60.0, 127.0) } else { (60.0 / 119.0, 1.0) };
         set_by_name(session.as_mut(), "MIDI first note", key);
         set_by_name(session.as_mut(), "MIDI velocity", velocity);
         send_noise(session.as_mut(), 0.0, 512, 1).unwrap();
