@@ -42,6 +42,13 @@ impl HostQuirks {
     }
 }
 
+/// Whether an indexer of presets waits for itself for ever at the second preset of a location.
+///
+/// clap-validator 0.4.1 locks its result in `begin_preset` and locks it again to write down the preset before.
+pub(crate) fn takes_one_preset_only(indexer: &str, version: &str) -> bool {
+    indexer == "clap-validator" && version == "0.4.1"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +64,7 @@ mod tests {
         assert!(HostQuirks::from_name("Bitwig Studio").treats_outputs_as_edits);
         assert!(!HostQuirks::from_name("REAPER").treats_outputs_as_edits);
         assert_eq!(HostQuirks::from_name("REAPER").gesture_mode(false), GestureMode::Held);
+        assert!(takes_one_preset_only("clap-validator", "0.4.1"));
+        assert!(!takes_one_preset_only("clap-validator", "0.4.2") && !takes_one_preset_only("Bitwig Studio", "0.4.1"));
     }
 }

@@ -39,9 +39,10 @@ pub(crate) fn test() -> Result<()> {
     let mut tests = Command::new(env!("CARGO"));
     tests.args(["test", "--release", "--workspace", "--no-fail-fast"]);
     tests.envs(font.map(|font| ("TAGVANE_SOUND_FONT", font)));
-    // The tests neither write to the user's log nor read the user's library.
+    // The tests neither write to the user's log nor read the user's library and presets.
     let temporary = target_folder()?.join("tmp");
     tests.env("TAGVANE_LOG", temporary.join("tagvane.log")).env("TAGVANE_LIBRARY", temporary.join("no library"));
+    tests.env("TAGVANE_PRESETS", temporary.join("no presets"));
     tests.env("TAGVANE_BUNDLES", bundles).env("TAGVANE_PYTHON", python).env("TAGVANE_MUSICNN", musicnn);
     let mut handoffs = Command::new(env!("CARGO"));
     handoffs.args(["test", "--release"]).args(HANDOFFS);

@@ -4,6 +4,7 @@ use super::file_dialogs::FileDialogs;
 use super::tag_rows::TagRow;
 use super::taggram::TaggramCells;
 use super::theme::Palette;
+use crate::files::write_file;
 use crate::instance::Instance;
 use crate::params::ViewSettings;
 use egui::{DragValue, RichText, TextEdit, Ui};
@@ -138,17 +139,6 @@ impl ExportMenu {
         };
         write_file(path, &bytes)
     }
-}
-
-/// Writes a file under another name first, so that an existing file stays if writing fails.
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".part");
-    std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, path)).map_err(|error| {
-        // There may be no such file.
-        drop(std::fs::remove_file(&partial));
-        error.to_string()
-    })
 }
 
 /// The whole session as a PNG file, with a column for each prediction and a band for each of `rows`, the visible

@@ -9,6 +9,7 @@ mod library_list;
 mod metadata_form;
 mod model_page;
 mod outputs_page;
+mod presets_menu;
 mod slot_trace;
 mod slots_page;
 mod status;

@@ -5,6 +5,7 @@ use super::file_dialogs::FileDialogs;
 use super::library_list::{self, LibraryList};
 use super::model_page::{self, ModelPage};
 use super::outputs_page::OutputsPage;
+use super::presets_menu::PresetsMenu;
 use super::slots_page::{self, SlotsPage};
 use super::status::{self, StatusMeters};
 use super::tag_rows::TagRows;
@@ -38,6 +39,7 @@ pub(crate) struct EditorUi {
     pub(super) rows: TagRows,
     taggram: Taggram,
     slots_page: SlotsPage,
+    pub(super) presets: PresetsMenu,
     outputs_page: OutputsPage,
     model_page: ModelPage,
     library: LibraryList,
@@ -198,7 +200,11 @@ impl EditorUi {
     ) {
         match page {
             Page::Tags => self.tags(ui, instance, view, status),
-            Page::Slots => self.slots_page.show(ui, instance, setter, status.tags()),
+            Page::Slots => {
+                self.presets.button(ui, instance, setter);
+                ui.add_space(4.0);
+                self.slots_page.show(ui, instance, setter, status.tags());
+            }
             Page::Outputs => self.outputs_page.show(ui, instance, setter, status.tags()),
             Page::Model => self.model_page.show(ui, instance, &mut self.dialogs, &self.library, status),
             Page::Taggram => {

@@ -74,7 +74,7 @@ pub(crate) fn number(ui: &mut Ui, setter: &ParamSetter<'_>, parameter: &IntParam
 }
 
 /// Sets a parameter within a gesture.
-fn set<P: Param>(setter: &ParamSetter<'_>, parameter: &P, value: P::Plain) {
+pub(crate) fn set<P: Param>(setter: &ParamSetter<'_>, parameter: &P, value: P::Plain) {
     setter.begin_set_parameter(parameter);
     setter.set_parameter(parameter, value);
     setter.end_set_parameter(parameter);

@@ -10,6 +10,7 @@ mod units;
 mod view;
 
 pub(crate) use model::{ModelChoice, SHIPPED_MODELS, inference_mode_from_env, library_from_env};
+pub(crate) use slot::SlotMode;
 pub(crate) use state::{MAX_STATE_BYTES, check_state};
 pub(crate) use view::ViewSettings;
 
@@ -17,6 +18,7 @@ use crate::host::HostQuirks;
 use model::SavedModel;
 use nice_plug::prelude::*;
 use outputs::{SavedConfig, SavedSlots};
+use serde::{Deserialize, Serialize};
 use slot::SlotParams;
 use std::sync::{Arc, OnceLock};
 use tagvane_engine::{Engine, ModelLibrary};
@@ -48,7 +50,8 @@ pub(crate) struct TagvaneParams {
 }
 
 /// How often a tag's value is announced to the host at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum AnnounceRate {
     /// 25 Hz, or off in a host that [treats outputs as edits](HostQuirks::treats_outputs_as_edits).
     #[id = "auto"]
@@ -56,12 +59,15 @@ pub(crate) enum AnnounceRate {
     #[id = "off"]
     Off,
     #[id = "5"]
+    #[serde(rename = "5")]
     #[name = "5 Hz"]
     Hz5,
     #[id = "10"]
+    #[serde(rename = "10")]
     #[name = "10 Hz"]
     Hz10,
     #[id = "25"]
+    #[serde(rename = "25")]
     #[name = "25 Hz"]
     Hz25,
 }

@@ -2,10 +2,12 @@
 
 use super::units::{milliseconds, percent};
 use nice_plug::prelude::*;
+use serde::{Deserialize, Serialize};
 use tagvane_outputs::SlotShape;
 
 /// How a slot's value follows its source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum SlotMode {
     #[id = "continuous"]
     Continuous,

@@ -1,10 +1,11 @@
 //! The functions of the `clap_plugin`, and how an instance is made.
 
 use super::object::{LAST_VST3, Shell, ShellPlugin, UNKNOWN_TIME, Vst3Block, catch_panic, shell_of};
-use super::{clap_params, clap_state, extensions};
+use super::{clap_params, clap_state, extensions, preset_load};
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_plugin_gui};
 use clap_sys::ext::latency::CLAP_EXT_LATENCY;
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_plugin_params};
+use clap_sys::ext::preset_load::{CLAP_EXT_PRESET_LOAD, CLAP_EXT_PRESET_LOAD_COMPAT};
 use clap_sys::ext::remote_controls::{
     CLAP_EXT_REMOTE_CONTROLS, CLAP_EXT_REMOTE_CONTROLS_COMPAT, clap_plugin_remote_controls,
 };
@@ -220,6 +221,9 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
                 ptr::from_ref(&extensions::REMOTE_CONTROLS).cast()
             }
             name if name == CLAP_EXT_RENDER => ptr::from_ref(&extensions::RENDER).cast(),
+            name if name == CLAP_EXT_PRESET_LOAD || name == CLAP_EXT_PRESET_LOAD_COMPAT => {
+                ptr::from_ref(&preset_load::PRESET_LOAD).cast()
+            }
             name if name == CLAP_EXT_STATE => ptr::from_ref(&clap_state::STATE).cast(),
             name if name == CLAP_EXT_GUI => ptr::from_ref(&shell.gui).cast(),
             // clap-wrapper reports a changed latency at activation if the host has asked for it before.

@@ -15,6 +15,14 @@ impl Shell {
         // SAFETY: the pointer was not null when the shell was made, and is valid until `destroy`.
         unsafe { &*self.inner_state }
     }
+
+    /// Has nice-plug load a state, or a part of one; on the main thread only. Returns whether it took it.
+    pub(super) fn load_state(&self, bytes: &[u8]) -> bool {
+        let mut rest = bytes;
+        let stream = clap_istream { ctx: (&raw mut rest).cast(), read: Some(read_bytes) };
+        // SAFETY: the stream and the bytes behind it outlive the call.
+        self.inner_state().load.is_some_and(|load| unsafe { load(self.inner, &raw const stream) })
+    }
 }
 
 unsafe extern "C" fn save(plugin: *const clap_plugin, stream: *const clap_ostream) -> bool {
@@ -33,11 +41,7 @@ unsafe extern "C" fn load(plugin: *const clap_plugin, stream: *const clap_istrea
         let notice = check_state(&bytes);
         let is_loadable = notice.is_ok();
         shell.instance.set_project_notice(notice.unwrap_or_else(Some));
-        is_loadable && {
-            let mut rest = &bytes[..];
-            let stream = clap_istream { ctx: (&raw mut rest).cast(), read: Some(read_bytes) };
-            shell.inner_state().load.is_some_and(|load| load(shell.inner, &raw const stream))
-        }
+        is_loadable && shell.load_state(&bytes)
     })
 }
 
@@ -62,9 +66,9 @@ unsafe fn read_state(stream: &clap_istream) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Reads the next bytes of the slice behind a stream that `load` made.
+/// Reads the next bytes of the slice behind a stream that `load_state` made.
 unsafe extern "C" fn read_bytes(stream: *const clap_istream, to: *mut c_void, size: u64) -> i64 {
-    // SAFETY: `ctx` points to the slice of which `load` made the stream; `to` has room for `size` bytes.
+    // SAFETY: `ctx` points to the slice of which `load_state` made the stream; `to` has room for `size` bytes.
     unsafe {
         let rest = &mut *(*stream).ctx.cast::<&[u8]>();
         let (next, after) = rest.split_at(rest.len().min(size as usize));

@@ -1,9 +1,11 @@
-//! The entry points of the library: the CLAP entry, its plugin factory, and the factory that clap-wrapper
-//! reads for the VST3.
+//! The entry points of the library: the CLAP entry, its plugin factory, the list of presets, and the factory that
+//! clap-wrapper reads for the VST3.
 
 use super::object::{Shell, ShellPlugin, catch_panic};
+use super::preset_discovery::PRESET_DISCOVERY;
 use clap_sys::entry::clap_plugin_entry;
 use clap_sys::factory::plugin_factory::{CLAP_PLUGIN_FACTORY_ID, clap_plugin_factory};
+use clap_sys::factory::preset_discovery::{CLAP_PRESET_DISCOVERY_FACTORY_ID, CLAP_PRESET_DISCOVERY_FACTORY_ID_COMPAT};
 use clap_sys::host::clap_host;
 use clap_sys::plugin::{clap_plugin, clap_plugin_descriptor};
 use clap_sys::version::CLAP_VERSION;
@@ -103,6 +105,8 @@ unsafe extern "C" fn get_factory<P: ShellPlugin>(id: *const c_char) -> *const c_
         ptr::from_ref(const { &Statics::<P>::FACTORY }).cast()
     } else if id == VST3_FACTORY_ID {
         ptr::from_ref(const { &Statics::<P>::VST3 }).cast()
+    } else if id == CLAP_PRESET_DISCOVERY_FACTORY_ID || id == CLAP_PRESET_DISCOVERY_FACTORY_ID_COMPAT {
+        (&raw const PRESET_DISCOVERY).cast()
     } else {
         ptr::null()
     }

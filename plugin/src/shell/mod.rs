@@ -19,9 +19,10 @@
 //! * `object` is the memory behind the `clap_plugin`.
 //! * `host_events` validates the events of a host, `events` exchanges events with the host, `block` is one
 //!   call on the audio thread.
-//! * `clap_params` is the plugin's `clap.params`, `clap_state` its `clap.state`, `extensions` has the other replaced
-//!   extensions.
-//! * `clap_plugin` has the functions of the `clap_plugin`, `entry` the entry points of the library; `quiet` keeps what
+//! * `clap_params` is the plugin's `clap.params`, `clap_state` its `clap.state`, `preset_load` its `clap.preset-load`,
+//!   `extensions` has the other replaced extensions.
+//! * `clap_plugin` has the functions of the `clap_plugin`, `preset_discovery` lists presets without an
+//!   instance, `entry` has the entry points of the library; `quiet` keeps what
 //!   clap-wrapper prints off the host's streams.
 //! * `vst3` wraps the VST3 that clap-wrapper makes of the CLAP.
 
@@ -34,6 +35,8 @@ mod events;
 mod extensions;
 mod host_events;
 mod object;
+mod preset_discovery;
+mod preset_load;
 #[cfg(target_os = "linux")]
 mod quiet;
 mod shell_params;

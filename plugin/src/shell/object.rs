@@ -123,7 +123,7 @@ impl Shell {
     ///
     /// # Safety
     /// `T` is the table of the extension `id`.
-    unsafe fn host_extension<T>(&self, id: &CStr) -> Option<&T> {
+    pub(super) unsafe fn host_extension<T>(&self, id: &CStr) -> Option<&T> {
         // SAFETY: the host outlives the plugin, its extension tables are static, and `T` is the type of
         // the table by the caller.
         unsafe { (*self.host).get_extension?(self.host, id.as_ptr()).cast::<T>().as_ref() }

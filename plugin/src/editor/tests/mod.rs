@@ -6,6 +6,7 @@ mod interaction;
 mod library;
 mod painter;
 mod pictures;
+mod presets;
 // The test models of the engine.
 #[path = "../../../engine/tests/support/mod.rs"]
 mod support;

@@ -5,6 +5,7 @@ use clap_sys::audio_buffer::clap_audio_buffer;
 use clap_sys::entry::clap_plugin_entry;
 use clap_sys::events::clap_output_events;
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_host_params, clap_param_info, clap_plugin_params};
+use clap_sys::ext::preset_load::{CLAP_EXT_PRESET_LOAD, clap_host_preset_load};
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_host_state, clap_plugin_state};
 use clap_sys::factory::plugin_factory::{CLAP_PLUGIN_FACTORY_ID, clap_plugin_factory};
 use clap_sys::host::clap_host;
@@ -14,29 +15,34 @@ use clap_sys::stream::{clap_istream, clap_ostream};
 use clap_sys::version::CLAP_VERSION;
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_void};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock};
 use tagvane_host::testing::bundle;
 
-/// The library, which is never unloaded, and the address of its plugin factory.
+/// The library, which is never unloaded, and the address of its entry.
 static LIBRARY: OnceLock<(libloading::Library, usize)> = OnceLock::new();
 
-/// The library's plugin factory.
-fn factory() -> &'static clap_plugin_factory {
+/// A factory of the library; null if it does not have it.
+pub(crate) fn entry_factory<T>(id: &CStr) -> *const T {
     let (_, address) = LIBRARY.get_or_init(|| {
         let path = bundle("clap");
         let name = CString::new(path.to_str().unwrap()).unwrap();
         // SAFETY: this is the library under test; CLAP defines the symbol's type.
         unsafe {
             let library = libloading::Library::new(&path).expect("the library loads");
-            let entry: &clap_plugin_entry = &**library.get::<*const clap_plugin_entry>(b"clap_entry\0").unwrap();
-            assert!(entry.init.unwrap()(name.as_ptr()));
-            let factory = entry.get_factory.unwrap()(CLAP_PLUGIN_FACTORY_ID.as_ptr()) as usize;
-            (library, factory)
+            let entry = *library.get::<*const clap_plugin_entry>(b"clap_entry\0").unwrap();
+            assert!((*entry).init.unwrap()(name.as_ptr()));
+            (library, entry as usize)
         }
     });
+    // SAFETY: the entry lives as long as the library, and `T` is the type that CLAP defines for the id.
+    unsafe { (*(*address as *const clap_plugin_entry)).get_factory.unwrap()(id.as_ptr()).cast() }
+}
+
+/// The library's plugin factory.
+fn factory() -> &'static clap_plugin_factory {
     // SAFETY: the entry returned it; it lives as long as the library.
-    unsafe { &*(*address as *const clap_plugin_factory) }
+    unsafe { &*entry_factory(CLAP_PLUGIN_FACTORY_ID) }
 }
 
 /// The plugin's requests.
@@ -45,6 +51,8 @@ pub(crate) struct HostRequests {
     pub(crate) callback: AtomicBool,
     pub(crate) flush: AtomicBool,
     pub(crate) restart: AtomicBool,
+    /// Each preset that was loaded, or why one was not.
+    pub(crate) presets: Mutex<Vec<Result<(), String>>>,
 }
 
 unsafe fn requests<'a>(host: *const clap_host) -> &'a HostRequests {
@@ -62,11 +70,29 @@ unsafe extern "C" fn host_extension(_: *const clap_host, id: *const c_char) -> *
     unsafe extern "C" fn dirty(_: *const clap_host) {}
     static PARAMS: clap_host_params =
         clap_host_params { rescan: Some(rescan), clear: Some(clear), request_flush: Some(flush) };
+    unsafe extern "C" fn error(
+        host: *const clap_host,
+        _: u32,
+        _: *const c_char,
+        _: *const c_char,
+        _: i32,
+        why: *const c_char,
+    ) {
+        // SAFETY: as above, with a C string.
+        let (requests, why) = unsafe { (requests(host), CStr::from_ptr(why)) };
+        requests.presets.lock().unwrap().push(Err(why.to_str().unwrap().to_owned()));
+    }
+    unsafe extern "C" fn loaded(host: *const clap_host, _: u32, _: *const c_char, _: *const c_char) {
+        // SAFETY: as above.
+        unsafe { requests(host) }.presets.lock().unwrap().push(Ok(()));
+    }
+    static PRESETS: clap_host_preset_load = clap_host_preset_load { on_error: Some(error), loaded: Some(loaded) };
     static STATE: clap_host_state = clap_host_state { mark_dirty: Some(dirty) };
     // SAFETY: CLAP requires a C string.
     match unsafe { CStr::from_ptr(id) } {
         id if id == CLAP_EXT_PARAMS => (&raw const PARAMS).cast(),
         id if id == CLAP_EXT_STATE => (&raw const STATE).cast(),
+        id if id == CLAP_EXT_PRESET_LOAD => (&raw const PRESETS).cast(),
         _ => std::ptr::null(),
     }
 }

@@ -10,6 +10,7 @@ mod c_interface;
 mod contract_violations;
 mod events;
 mod host;
+mod presets;
 
 use clap_sys::events::{
     CLAP_EVENT_MIDI, CLAP_EVENT_MIDI_SYSEX, CLAP_EVENT_MIDI2, CLAP_EVENT_NOTE_CHOKE, CLAP_EVENT_NOTE_END,
