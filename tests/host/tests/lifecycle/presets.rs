@@ -298,7 +298,7 @@ fn a_preset_that_cannot_be_read_changes_nothing_and_is_one_sentence() {
         assert!(why.contains(words) && why.contains("nothing was changed") && !why.contains('\n'), "{name}: {why}");
         let (described, is_described) = describe(Some(&file));
         assert!(!is_described && described.presets.is_empty(), "{name}");
-        assert_eq!(described.errors, [why.clone()], "{name}");
+        assert_eq!(described.errors, std::slice::from_ref(why), "{name}");
         assert_eq!(plugin.save(), before, "{name}");
     }
     for (location, key) in [(None, Some("of another version")), (None, None)] {
