@@ -217,6 +217,13 @@ fn call(
             assert!(other.load(&saved) && other.load(&saved));
             assert!(other.save().is_some());
         }
+        26 => {
+            // Values that a block may never see.
+            for _ in 0..random.random_range(1..20) {
+                let value = *[0.0, 0.5, 1.0, -1.0, 2.0, f64::NAN, f64::INFINITY].choose(random).unwrap();
+                session.set_controller(*ids.choose(random).unwrap(), value);
+            }
+        }
         _ => {
             if let Some(setup) = running {
                 for _ in 0..random.random_range(1..12) {

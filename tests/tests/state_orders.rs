@@ -270,3 +270,59 @@ fn a_state_of_a_playing_instance_sets_up_another_and_leaves_the_first_alone() {
         assert_nothing_recorded(first.as_mut(), format);
     }
 }
+
+/// pluginval sets values in the controller and saves the state without a block; Steinberg's validator sets them in an
+/// instance that is not active.
+#[test]
+fn the_values_of_the_controller_are_in_a_state_without_a_block() {
+    for seed in 0..8 {
+        println!("seed {seed}");
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut session = open("vst3");
+        let fresh = session.save().unwrap();
+        if seed % 2 == 1 {
+            session.start(LIVE).unwrap();
+            send_noise(session.as_mut(), 0.3, 512, random.random_range(0..4)).unwrap();
+        }
+        let parameters: Vec<_> = session
+            .parameters()
+            .into_iter()
+            .filter(|parameter| !parameter.is_read_only && parameter.id != WRITE)
+            .collect();
+        let mut values = Vec::new();
+        for parameter in &parameters {
+            let value = random.random_range(0.0..=1.0);
+            session.set_controller(parameter.id, value);
+            values.push((parameter.id, value));
+        }
+        let saved = session.save().unwrap();
+        assert_same_state(&session.save().unwrap(), &saved, "saved twice");
+        // The same values in a block.
+        let mut other = open("vst3");
+        other.start(LIVE).unwrap();
+        values.iter().for_each(|(id, value)| other.set(*id, *value));
+        send_noise(other.as_mut(), 0.0, 32, 1).unwrap();
+        let expected = other.save().unwrap();
+        assert!(json_of(&expected) != json_of(&fresh));
+        assert_same_state(&saved, &expected, "set in the controller");
+        // A loaded state replaces them, whether they were saved or not.
+        session.set_controller(parameters[0].id, 1.0);
+        assert!(session.load(&fresh));
+        assert_same_state(&session.save().unwrap(), &fresh, "loaded");
+        assert_nothing_recorded(session.as_mut(), "vst3");
+    }
+}
+
+/// A host repeats in the controller, late, what the plug-in has put out: that does not turn a slot back.
+#[test]
+fn a_value_that_a_host_repeats_in_the_controller_does_not_outlast_a_block() {
+    let mut session = open("vst3");
+    session.start(LIVE).unwrap();
+    let slot = session.parameters().into_iter().find(|parameter| is_slot(parameter.id)).unwrap().id;
+    session.set(slot, 0.75);
+    send_noise(session.as_mut(), 0.0, 512, 1).unwrap();
+    let expected = session.save().unwrap();
+    session.set_controller(slot, 0.25);
+    send_noise(session.as_mut(), 0.0, 512, 1).unwrap();
+    assert_same_state(&session.save().unwrap(), &expected, "after a block");
+}

@@ -7,8 +7,9 @@ use super::host_events::HostEvents;
 use super::object::{Shell, UNKNOWN_TIME};
 use clap_sys::audio_buffer::clap_audio_buffer;
 use clap_sys::events::{clap_input_events, clap_output_events};
-use clap_sys::process::{CLAP_PROCESS_ERROR, clap_process, clap_process_status};
+use clap_sys::process::{CLAP_PROCESS_CONTINUE, CLAP_PROCESS_ERROR, clap_process, clap_process_status};
 use std::ptr;
+use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Exclusive access to the audio side of an instance for the length of a call.
@@ -27,19 +28,24 @@ impl Drop for CallGuard<'_> {
     }
 }
 
-/// Whether the first of `count` ports has what nice-plug reads: no null channel and, if `channels` is
-/// given, that number of channels. True if there is no port or the port has no 32-bit channels.
+/// The 32-bit channels of the first of `count` ports; `None` if it has none, or there is no port.
 ///
 /// # Safety
 /// `ports` is null or points to `count` ports of the host.
-unsafe fn has_channels(ports: *const clap_audio_buffer, count: u32, channels: Option<u32>) -> bool {
+unsafe fn main_channels<'a>(ports: *const clap_audio_buffer, count: u32) -> Option<&'a [*mut f32]> {
     // SAFETY: the ports are valid by the caller; a port has `channel_count` channel pointers by the
     // contract.
     unsafe {
-        let Some(port) = ports.as_ref().filter(|port| count > 0 && !port.data32.is_null()) else { return true };
-        channels.is_none_or(|channels| channels == port.channel_count)
-            && (0..port.channel_count as usize).all(|channel| !(*port.data32.add(channel)).is_null())
+        let port = ports.as_ref().filter(|port| count > 0 && !port.data32.is_null())?;
+        Some(slice::from_raw_parts(port.data32, port.channel_count as usize))
     }
+}
+
+/// Whether a port has what nice-plug reads: no null channel and, if `channels` is given, that number of channels.
+fn is_processable(port: Option<&[*mut f32]>, channels: Option<u32>) -> bool {
+    port.is_none_or(|port| {
+        channels.is_none_or(|channels| channels as usize == port.len()) && port.iter().all(|channel| !channel.is_null())
+    })
 }
 
 impl Shell {
@@ -51,15 +57,25 @@ impl Shell {
         let channels = self.instance.channels.load(Ordering::Acquire);
         // SAFETY: the pointer is null or valid, by the caller.
         let Some(block) = (unsafe { block.as_ref() }).filter(|_| channels > 0) else { return CLAP_PROCESS_ERROR };
-        let Some(_guard) = CallGuard::try_new(&self.is_in_call) else { return CLAP_PROCESS_ERROR };
+        // SAFETY: the ports and their numbers are the host's, by the contract.
+        let (inputs, outputs) = unsafe {
+            (
+                main_channels(block.audio_inputs, block.audio_inputs_count),
+                main_channels(block.audio_outputs, block.audio_outputs_count),
+            )
+        };
+        let is_processable = is_processable(outputs, Some(channels)) && is_processable(inputs, None);
+        let Some(_guard) = CallGuard::try_new(&self.is_in_call) else {
+            // A flush on another thread: a VST3 host saves the state, or a host breaks the contract.
+            // SAFETY: as above.
+            unsafe {
+                pass_through(inputs.unwrap_or_default(), outputs.unwrap_or_default(), block.frames_count as usize)
+            };
+            return CLAP_PROCESS_CONTINUE;
+        };
         // Also for a host that does not say when it starts.
         self.instance.is_processing.store(true, Ordering::Release);
-        // SAFETY: the ports and their numbers are the host's, by the contract.
-        let has_channels = unsafe {
-            has_channels(block.audio_outputs, block.audio_outputs_count, Some(channels))
-                && has_channels(block.audio_inputs, block.audio_inputs_count, None)
-        };
-        if !has_channels {
+        if !is_processable {
             return CLAP_PROCESS_ERROR;
         }
         self.advance_clock(block);
@@ -134,4 +150,18 @@ impl Shell {
 unsafe fn writable_queue(queue: *const clap_output_events) -> *const clap_output_events {
     // SAFETY: the pointer is null or valid, by the caller.
     if unsafe { queue.as_ref() }.is_some_and(|queue| queue.try_push.is_some()) { queue } else { ptr::null() }
+}
+
+/// Copies the channels of the input to the output.
+///
+/// # Safety
+/// Each channel is null or has this many frames.
+pub(super) unsafe fn pass_through(inputs: &[*mut f32], outputs: &[*mut f32], frames: usize) {
+    for (index, output) in outputs.iter().enumerate().filter(|(_, output)| !output.is_null()) {
+        let input = inputs.get(index).copied().unwrap_or(ptr::null_mut());
+        // SAFETY: by the caller; a host may process in place.
+        unsafe {
+            if input.is_null() { ptr::write_bytes(*output, 0, frames) } else { ptr::copy(input, *output, frames) }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tagvane_host::testing::{bundle, edit_state};
 use tagvane_host::vst3_host::{Module, Vst3Session, stream};
 use tagvane_host::{Session, Setup};
@@ -205,6 +206,37 @@ fn a_state_that_is_loaded_on_another_thread_reaches_the_controller() {
         let json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(&bytes[8..]).unwrap();
         assert!(json(&session.save().unwrap()) == json(state), "the values from before came back");
     }
+}
+
+/// A state is saved with values that were set in the controller while another thread processes blocks: the two meet
+/// within some of the blocks.
+#[test]
+fn no_block_loses_its_audio_to_a_state_that_is_saved() {
+    let (mut session, processor) = running();
+    let parameters: Vec<u32> = session.parameters().iter().map(|parameter| parameter.id).collect();
+    let component = Sent(session.component().as_ptr());
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (parameters, is_done) = (&parameters, &is_done);
+        scope.spawn(move || {
+            let component = component;
+            // SAFETY: VST3's functions for the main thread, which this one is in this test.
+            let component = unsafe { ComRef::from_raw(component.0).unwrap().to_com_ptr() };
+            let controller = component.cast::<IEditController>().unwrap();
+            for round in 0..300 {
+                for id in parameters {
+                    // SAFETY: as above.
+                    assert_eq!(unsafe { controller.setParamNormalized(*id, f64::from(round % 2)) }, kResultOk);
+                }
+                // SAFETY: as above.
+                assert_eq!(unsafe { component.getState(stream(&[]).as_ptr()) }, kResultOk);
+            }
+            is_done.store(true, Ordering::Relaxed);
+        });
+        while !is_done.load(Ordering::Relaxed) {
+            assert_eq!(process(&processor, Some(2), Some(2)), (kResultOk, vec![1.0, 2.0]));
+        }
+    });
 }
 
 /// Loads a state into a component and its controller.

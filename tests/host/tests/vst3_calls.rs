@@ -247,3 +247,15 @@ fn a_query_of_each_interface_finds_all_others() {
         assert_eq!(query(raw, IComponent::IID.as_ptr().cast(), ptr::null_mut()), kInvalidArgument);
     }
 }
+
+#[test]
+fn a_value_that_is_no_number_does_not_reach_the_controller() {
+    let mut session = Vst3Session::open(&bundle("vst3")).unwrap();
+    for parameter in session.parameters() {
+        let before = session.value(parameter.id).unwrap();
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            session.set_controller(parameter.id, value);
+            assert_eq!(session.value(parameter.id), Some(before), "{}", parameter.name);
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! A block of a VST3 host. clap-wrapper follows the pointers of its buses unseen, and leaves the output as it is where
 //! a bus has another number of channels than the layout.
 
+use crate::shell::block::pass_through;
 use crate::shell::object::Shell;
-use std::ptr;
 use std::slice;
 use vst3::ComPtr;
 use vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
@@ -53,19 +53,5 @@ unsafe fn main_channels<'a>(buses: *mut AudioBusBuffers, count: i32) -> Option<&
         let pointers = bus.__field0.channelBuffers32;
         let channels = usize::try_from(bus.numChannels).ok().filter(|_| !pointers.is_null());
         Some(channels.map_or(&[][..], |channels| slice::from_raw_parts(pointers, channels)))
-    }
-}
-
-/// Copies the channels of the input to the output.
-///
-/// # Safety
-/// Each channel is null or has this many frames.
-unsafe fn pass_through(inputs: &[*mut f32], outputs: &[*mut f32], frames: usize) {
-    for (index, output) in outputs.iter().enumerate().filter(|(_, output)| !output.is_null()) {
-        let input = inputs.get(index).copied().unwrap_or(ptr::null_mut());
-        // SAFETY: by the caller; a host may process in place.
-        unsafe {
-            if input.is_null() { ptr::write_bytes(*output, 0, frames) } else { ptr::copy(input, *output, frames) }
-        }
     }
 }

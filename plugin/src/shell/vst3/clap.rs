@@ -2,6 +2,9 @@
 
 use crate::shell::clap_params::PARAMS;
 use crate::shell::object::{LAST_VST3, Shell, UNKNOWN_TIME, shell_of};
+use clap_sys::events::{
+    CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_PARAM_VALUE, clap_event_header, clap_event_param_value, clap_input_events,
+};
 use clap_sys::ext::audio_ports_config::{
     CLAP_EXT_AUDIO_PORTS_CONFIG, clap_audio_ports_config, clap_plugin_audio_ports_config,
 };
@@ -87,23 +90,75 @@ impl Shell {
 
     /// The current values of all parameters.
     pub(super) fn normalized_values(&self) -> Vec<NormalizedValue> {
-        let plugin = &raw const self.clap;
-        let (Some(count), Some(get_info), Some(get_value)) = (PARAMS.count, PARAMS.get_info, PARAMS.get_value) else {
-            return Vec::new();
-        };
-        // SAFETY: the functions are the shell's own, for its own pointer, on the main thread. All zeros are a valid
-        // value of the plain C struct.
-        let value = |index| unsafe {
-            let mut info: clap_param_info = mem::zeroed();
+        let normalize = |info: clap_param_info| {
             let mut plain = 0.0;
-            let is_known = get_info(plugin, index, &mut info) && get_value(plugin, info.id, &mut plain);
-            let steps = info.max_value - info.min_value;
+            // SAFETY: the function is the shell's own, for its own pointer, on the main thread.
+            let is_known =
+                unsafe { PARAMS.get_value.is_some_and(|get| get(&raw const self.clap, info.id, &mut plain)) };
             let from_minimum = plain - info.min_value;
             let is_stepped = info.flags & CLAP_PARAM_IS_STEPPED != 0;
-            let value = if is_stepped { from_minimum.round() } else { from_minimum } / steps;
+            let from_minimum = if is_stepped { from_minimum.round() } else { from_minimum };
+            let value = from_minimum / (info.max_value - info.min_value);
             is_known.then_some(NormalizedValue { id: info.id, value })
         };
-        // SAFETY: as above.
-        (0..unsafe { count(plugin) }).filter_map(value).collect()
+        self.parameter_infos().filter_map(normalize).collect()
     }
+
+    /// Sets parameters as a host's flush does; on the main thread. During a block they stay as they are, and the block
+    /// has their values.
+    pub(super) fn set_normalized_values(&self, values: &[NormalizedValue]) {
+        let event = |info: clap_param_info| {
+            let NormalizedValue { value, .. } = values.iter().find(|value| value.id == info.id)?;
+            let from_minimum = value.clamp(0.0, 1.0) * (info.max_value - info.min_value);
+            let is_stepped = info.flags & CLAP_PARAM_IS_STEPPED != 0;
+            Some(clap_event_param_value {
+                header: clap_event_header {
+                    size: size_of::<clap_event_param_value>() as u32,
+                    time: 0,
+                    space_id: CLAP_CORE_EVENT_SPACE_ID,
+                    type_: CLAP_EVENT_PARAM_VALUE,
+                    flags: 0,
+                },
+                param_id: info.id,
+                cookie: ptr::null_mut(),
+                note_id: -1,
+                port_index: -1,
+                channel: -1,
+                key: -1,
+                value: info.min_value + if is_stepped { from_minimum.round() } else { from_minimum },
+            })
+        };
+        let events: Vec<clap_event_param_value> = self.parameter_infos().filter_map(event).collect();
+        let queue =
+            clap_input_events { ctx: (&raw const events).cast_mut().cast(), size: Some(size), get: Some(get_event) };
+        // SAFETY: the queue and its events outlive the call.
+        unsafe { self.flush_parameters(&raw const queue, ptr::null()) };
+    }
+
+    /// The descriptions of all parameters; on the main thread.
+    fn parameter_infos(&self) -> impl Iterator<Item = clap_param_info> {
+        let plugin = &raw const self.clap;
+        // SAFETY: the functions are the shell's own, for its own pointer, on the main thread.
+        let count = PARAMS.count.map_or(0, |count| unsafe { count(plugin) });
+        (0..count).filter_map(move |index| {
+            // SAFETY: as above; all zeros are a valid value of the plain C struct.
+            unsafe {
+                let mut info: clap_param_info = mem::zeroed();
+                PARAMS.get_info.is_some_and(|get| get(plugin, index, &mut info)).then_some(info)
+            }
+        })
+    }
+}
+
+/// The number of events in a queue of `Shell::set_normalized_values`.
+unsafe extern "C" fn size(queue: *const clap_input_events) -> u32 {
+    // SAFETY: `ctx` points to the events, which outlive the queue.
+    unsafe { (*(*queue).ctx.cast::<Vec<clap_event_param_value>>()).len() as u32 }
+}
+
+/// The event at `index` of such a queue; null after its end.
+unsafe extern "C" fn get_event(queue: *const clap_input_events, index: u32) -> *const clap_event_header {
+    // SAFETY: as above.
+    let events = unsafe { &*(*queue).ctx.cast::<Vec<clap_event_param_value>>() };
+    events.get(index as usize).map_or(ptr::null(), |event| &raw const event.header)
 }

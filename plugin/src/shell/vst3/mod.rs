@@ -6,7 +6,8 @@
 //! Scanners, preset tools and validators do such things, and the process crashes. So the factory returns a
 //! [`Vst3Instance`] that filters the calls, and that sets a [`StandInHandler`](handler::StandInHandler)
 //! while the host has set no handler. It also does what clap-wrapper leaves out: other layouts than stereo, blocks whose
-//! buses do not fit, blocks without a transport, and a controller that has the values of a loaded state on any thread.
+//! buses do not fit, blocks without a transport, a controller that has the values of a loaded state on any thread, and a
+//! state that has the values of the controller without a block.
 //!
 //! The unsafe code rests on the VST3 contract in addition to the one of [`shell`](super): pointers that a
 //! host passes are null or valid for the length of the call, and objects live until their last reference is
@@ -15,8 +16,10 @@
 mod block;
 mod buses;
 mod clap;
+mod controller_values;
 mod handler;
 mod interfaces;
+mod text;
 mod wrapper;
 
 use std::ffi::c_void;

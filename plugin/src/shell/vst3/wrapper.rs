@@ -4,7 +4,9 @@
 use super::block;
 use super::buses::Buses;
 use super::clap::{InnerClap, NormalizedValue};
+use super::controller_values::ControllerValues;
 use super::handler::{StandInHandler, retain};
+use super::text::is_too_long;
 use crate::shell::shell_params::{CURRENT_VALUE, INFERENCE_ID};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,9 +22,6 @@ use vst3::Steinberg::{
 };
 use vst3::{ComPtr, ComWrapper};
 
-/// The longest parameter text that fits into clap-wrapper's buffer, in bytes of UTF-8.
-const MAX_TEXT_BYTES: usize = 126;
-
 /// Wraps clap-wrapper's instance and passes on only the calls that it can take.
 pub(super) struct Vst3Instance {
     pub(super) component: ComPtr<IComponent>,
@@ -30,6 +29,7 @@ pub(super) struct Vst3Instance {
     controller: ComPtr<IEditController>,
     clap: InnerClap,
     buses: Buses,
+    controller_values: ControllerValues,
     stand_in: ComWrapper<StandInHandler>,
     /// The host's handler, if it has set one. Locked on the main thread only.
     handler: Mutex<Option<ComPtr<IComponentHandler>>>,
@@ -49,6 +49,7 @@ impl Vst3Instance {
             controller,
             clap: InnerClap::default(),
             buses: Buses::default(),
+            controller_values: ControllerValues::default(),
             stand_in: ComWrapper::new(StandInHandler::default()),
             handler: Mutex::new(None),
             is_initialized: AtomicBool::new(false),
@@ -145,6 +146,7 @@ impl IPluginBaseTrait for Vst3Instance {
         self.is_initialized.store(false, Ordering::Release);
         self.clap.forget();
         self.buses.forget();
+        self.controller_values.outdate();
         // SAFETY: by the contract.
         let result = unsafe { self.component.terminate() };
         // clap-wrapper has released its handler.
@@ -207,11 +209,19 @@ impl IComponentTrait for Vst3Instance {
 
     unsafe fn setState(&self, state: *mut IBStream) -> tresult {
         let result = forward!(self.component.setState(state), not null: [state], else tresult::from);
+        if result == kResultOk {
+            self.controller_values.outdate();
+        }
         self.update_controller();
         result
     }
 
     unsafe fn getState(&self, state: *mut IBStream) -> tresult {
+        let values = self.controller_values.take();
+        // SAFETY: hosts call this on the main thread, by the contract.
+        if let Some(shell) = unsafe { self.clap.shell() }.filter(|_| !values.is_empty()) {
+            shell.set_normalized_values(&values);
+        }
         forward!(self.component.getState(state), not null: [state], else tresult::from)
     }
 }
@@ -279,6 +289,7 @@ impl IAudioProcessorTrait for Vst3Instance {
         match unsafe { (self.clap.shell(), data.as_mut()) } {
             // SAFETY: the instance is initialized.
             (Some(shell), Some(data)) if self.is_initialized() => unsafe {
+                self.controller_values.outdate();
                 block::process(&self.processor, shell, data)
             },
             (_, None) if self.is_initialized() => kInvalidArgument,
@@ -329,7 +340,7 @@ impl IEditControllerTrait for Vst3Instance {
             return kInvalidArgument;
         }
         // SAFETY: the text is null-terminated, by the contract.
-        if unsafe { utf8_length(text) } > MAX_TEXT_BYTES {
+        if unsafe { is_too_long(text) } {
             return kResultFalse;
         }
         forward!(self.controller.getParamValueByString(id, text, value), not null: [value], else tresult::from)
@@ -357,7 +368,14 @@ impl IEditControllerTrait for Vst3Instance {
     }
 
     unsafe fn setParamNormalized(&self, id: ParamID, value: ParamValue) -> tresult {
-        forward!(self.controller.setParamNormalized(id, value), not null: [], else tresult::from)
+        if !value.is_finite() {
+            return kInvalidArgument;
+        }
+        let result = forward!(self.controller.setParamNormalized(id, value), not null: [], else tresult::from);
+        if result == kResultOk {
+            self.controller_values.insert(NormalizedValue { id, value });
+        }
+        result
     }
 
     unsafe fn setComponentHandler(&self, handler: *mut IComponentHandler) -> tresult {
@@ -375,26 +393,4 @@ impl IEditControllerTrait for Vst3Instance {
             self.controller.createView(name)
         }
     }
-}
-
-/// The length of a text in bytes of UTF-8; the count stops above [`MAX_TEXT_BYTES`].
-///
-/// # Safety
-/// `text` is null-terminated.
-unsafe fn utf8_length(text: *const TChar) -> usize {
-    let mut length = 0;
-    for index in 0.. {
-        // SAFETY: the terminating null was not reached before.
-        let unit = unsafe { *text.add(index) };
-        length += match unit {
-            0 => break,
-            1..0x80 => 1,
-            0x80..0x800 => 2,
-            _ => 3,
-        };
-        if length > MAX_TEXT_BYTES {
-            break;
-        }
-    }
-    length
 }
