@@ -2,8 +2,8 @@
 //!
 //! The pipeline: [`corpus`] collects recordings, [`prepare`] decodes and labels them into a cache ([`data`]),
 //! [`training`] trains a [`network`] of an [`architecture`] and writes checkpoints, [`evaluation`] computes metrics,
-//! and [`export`] writes the ONNX file. [`render`] synthesizes further recordings, [`musicnn`] converts the teachers
-//! for pseudo-labels, and [`tagging`] runs a model over recordings.
+//! and [`export`] writes the ONNX file. [`render`] synthesizes further recordings, [`musicnn`] and [`teachers`]
+//! convert the teachers for pseudo-labels, and [`tagging`] runs a model over recordings.
 #![forbid(unsafe_code)]
 
 pub mod architecture;
@@ -26,6 +26,7 @@ pub mod render;
 pub mod report;
 mod reproducible;
 pub mod tagging;
+pub mod teachers;
 pub mod training;
 
 pub use error::{Result, TrainerError};

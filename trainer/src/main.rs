@@ -23,7 +23,7 @@ enum Command {
     Models(models::ModelsArguments),
     /// Collect free music from Debian packages, without effects, stems and duplicates, and fill a cache with it
     Corpus(corpus::CorpusArguments),
-    /// Convert the four teachers in the wheel of the PyPI package musicnn to ONNX files
+    /// Say where the teachers are published, or convert local copies of them to ONNX files
     Teachers(teachers::TeachersArguments),
     /// Decode and label a data set into a cache
     #[command(subcommand)]

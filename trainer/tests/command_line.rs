@@ -183,3 +183,22 @@ fn a_closed_pipe_ends_every_command_without_a_message() {
         assert!(matches!(output.status.signal(), Some(13) | None), "{arguments}: {}", output.status);
     }
 }
+
+#[test]
+fn teachers_are_listed_with_their_places_and_converted_from_local_copies_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let places = succeed(folder, "teachers");
+    for words in [
+        "MTT_musicnn, MTT_vgg, MSD_musicnn, MSD_vgg: PyPI, musicnn 0.1.0 (ISC), SHA-256 of the wheel f38a4890",
+        "MSD_crnn_torch: github.com/minzwon/sota-music-tagging-models, models/msd/crnn/best_model.pth (MIT), SHA-256 ebb9",
+        "yamnet: github.com/tensorflow/models, research/audioset/yamnet/yamnet_class_map.csv (Apache-2.0), SHA-256 cdf2",
+    ] {
+        assert!(places.contains(words), "{words} is missing from {places}");
+    }
+    std::fs::create_dir(folder.join("copies")).unwrap();
+    let message = fail(folder, "teachers --from copies --out teachers");
+    assert!(message.contains("copies: none of the teachers' files is in this folder"), "{message}");
+    let message = fail(folder, "teachers --from copies");
+    assert!(message.contains("--out"), "{message}");
+}

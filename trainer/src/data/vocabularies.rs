@@ -110,6 +110,60 @@ pub const MILLION_SONG: [&str; 50] = [
     "happy",
 ];
 
+/// The fifty most frequent tags of MTG-Jamendo, alphabetically, with their kinds, as in published models.
+pub const JAMENDO: [&str; 50] = [
+    "genre---alternative",
+    "genre---ambient",
+    "genre---atmospheric",
+    "genre---chillout",
+    "genre---classical",
+    "genre---dance",
+    "genre---downtempo",
+    "genre---easylistening",
+    "genre---electronic",
+    "genre---experimental",
+    "genre---folk",
+    "genre---funk",
+    "genre---hiphop",
+    "genre---house",
+    "genre---indie",
+    "genre---instrumentalpop",
+    "genre---jazz",
+    "genre---lounge",
+    "genre---metal",
+    "genre---newage",
+    "genre---orchestral",
+    "genre---pop",
+    "genre---popfolk",
+    "genre---poprock",
+    "genre---reggae",
+    "genre---rock",
+    "genre---soundtrack",
+    "genre---techno",
+    "genre---trance",
+    "genre---triphop",
+    "genre---world",
+    "instrument---acousticguitar",
+    "instrument---bass",
+    "instrument---computer",
+    "instrument---drummachine",
+    "instrument---drums",
+    "instrument---electricguitar",
+    "instrument---electricpiano",
+    "instrument---guitar",
+    "instrument---keyboard",
+    "instrument---piano",
+    "instrument---strings",
+    "instrument---synthesizer",
+    "instrument---violin",
+    "instrument---voice",
+    "mood/theme---emotional",
+    "mood/theme---energetic",
+    "mood/theme---film",
+    "mood/theme---happy",
+    "mood/theme---relaxing",
+];
+
 /// Separates the name of the vocabulary from the tag where several vocabularies are joined.
 const SEPARATOR: &str = ": ";
 
@@ -125,6 +179,8 @@ pub fn join(lists: &[&[String]]) -> Vec<String> {
             "MagnaTagATune".to_owned()
         } else if list.iter().eq(&MILLION_SONG) {
             "Million Song Dataset".to_owned()
+        } else if list.iter().eq(&JAMENDO) {
+            "MTG-Jamendo".to_owned()
         } else {
             format!("vocabulary {}", index + 1)
         };
@@ -181,6 +237,8 @@ mod tests {
         assert_eq!(range_of(&all, &all), Some(0..101));
         assert_eq!(range_of(&all, &first[1..]), None);
         assert_eq!(join(&[&first]), first);
+        let jamendo = JAMENDO.map(str::to_owned).to_vec();
+        assert_eq!(join(&[&first, &jamendo])[50], "MTG-Jamendo: genre---alternative");
         assert_eq!(split(&all), [(0..50, first.clone()), (50..100, second), (100..101, third)]);
         // A colon in some of the tags does not make vocabularies.
         let colons = ["drums".to_owned(), "mood: calm".to_owned()];

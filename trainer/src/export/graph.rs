@@ -19,6 +19,16 @@ pub(crate) struct Graph {
     pub(crate) initializers: Vec<TensorProto>,
 }
 
+/// The weights of a GRU, in ONNX's order of gates: update, reset, new. Output-major.
+pub(crate) struct GruWeights {
+    /// Of the input, `[3 size, inputs]`.
+    pub(crate) input: Vec<f32>,
+    /// Of the state, `[3 size, size]`.
+    pub(crate) hidden: Vec<f32>,
+    /// Of the input, then of the state, `[6 size]`.
+    pub(crate) bias: Vec<f32>,
+}
+
 /// An attribute of a node.
 pub(crate) enum Attribute<'a> {
     Int(i64),
@@ -134,6 +144,32 @@ impl Graph {
         let real = self.add_node("Mul", &[&real, &real], &part("real_squared"), &[]);
         let imaginary = self.add_node("Mul", &[&imaginary, &imaginary], &part("imaginary_squared"), &[]);
         self.add_node("Add", &[&real, &imaginary], &part("power"), &[])
+    }
+
+    /// Adds a GRU of `size` values after the signal `[frames, batch, inputs]`, with the reset gate applied after the matrix
+    /// product. Returns the name of all states `[frames, batch, size]`, or of the last one `[1, batch, size]`.
+    pub(crate) fn add_gru(
+        &mut self,
+        input: &str,
+        weights: &GruWeights,
+        size: usize,
+        last_frame_only: bool,
+        name: &str,
+    ) -> String {
+        let part = |part: &str| format!("{name}.{part}");
+        let inputs = weights.input.len() / 3 / size;
+        let input_weight = self.add_weights(&part("input.weight"), &[1, 3 * size, inputs], &weights.input);
+        let hidden = self.add_weights(&part("hidden.weight"), &[1, 3 * size, size], &weights.hidden);
+        let bias = self.add_weights(&part("bias"), &[1, 6 * size], &weights.bias);
+        let (all, last) = (part("all"), part("last"));
+        let outputs: &[&str] = if last_frame_only { &["", last.as_str()] } else { &[all.as_str()] };
+        let attributes = [
+            ("hidden_size", Attribute::Int(size as i64)),
+            ("linear_before_reset", Attribute::Int(1)),
+            ("direction", Attribute::Text("forward")),
+        ];
+        self.add_node_with_outputs("GRU", &[input, &input_weight, &hidden, &bias], outputs, &attributes);
+        if last_frame_only { last } else { self.add_squeeze(&all, 1, &part("states")) }
     }
 
     /// The bytes of an ONNX file. The input and each output have a name and a number of floats per

@@ -5,7 +5,7 @@
 
 use super::batch_norm::{FoldedWeights, channel_affine, fold_batch_norm};
 use super::folded_conv::FoldedConv;
-use super::graph::{Attribute, Graph};
+use super::graph::{Attribute, Graph, GruWeights};
 use crate::architecture::Activation;
 use crate::network::{
     Conv2dBlockLayer, Conv2dStackLayer, ConvBlockLayer, DenseLayer, Excitation, GruLayer, MelSpectrogram,
@@ -216,49 +216,26 @@ impl<B: Backend> Conv2dBlockLayer<B> {
 impl<B: Backend> GruLayer<B> {
     fn export(&self, graph: &mut Graph, input: &str, name: &str) -> String {
         let part = |part: &str| format!("{name}.{part}");
-        let GruWeights { input: input_weight, hidden, bias } = GruWeights::of(&self.gru);
-        let (size, inputs) = (self.gru.d_hidden, input_weight.len() / 3 / self.gru.d_hidden);
-        let input_weight = graph.add_weights(&part("input.weight"), &[1, 3 * size, inputs], &input_weight);
-        let hidden = graph.add_weights(&part("hidden.weight"), &[1, 3 * size, size], &hidden);
-        let bias = graph.add_weights(&part("bias"), &[1, 6 * size], &bias);
         let frames_first =
             graph.add_node("Transpose", &[input], &part("along"), &[("perm", Attribute::Ints(&[2, 0, 1]))]);
-        let (all, last) = (part("all"), part("last"));
-        let outputs: &[&str] = if self.last_frame_only { &["", last.as_str()] } else { &[all.as_str()] };
-        let attributes = [
-            ("hidden_size", Attribute::Int(size as i64)),
-            // burn applies the reset gate after the matrix product.
-            ("linear_before_reset", Attribute::Int(1)),
-            ("direction", Attribute::Text("forward")),
-        ];
-        graph.add_node_with_outputs("GRU", &[&frames_first, &input_weight, &hidden, &bias], outputs, &attributes);
-        let states = if self.last_frame_only { last } else { graph.add_squeeze(&all, 1, &part("states")) };
+        let (weights, size) = (gru_weights(&self.gru), self.gru.d_hidden);
+        let states = graph.add_gru(&frames_first, &weights, size, self.last_frame_only, name);
         graph.add_node("Transpose", &[&states], name, &[("perm", Attribute::Ints(&[1, 2, 0]))])
     }
 }
 
-/// The weights of a GRU in ONNX's gate order (update, reset, new), output-major.
-struct GruWeights {
-    input: Vec<f32>,
-    hidden: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-impl GruWeights {
-    fn of<B: Backend>(gru: &Gru<B>) -> Self {
-        let gates = [&gru.update_gate, &gru.reset_gate, &gru.new_gate];
-        let weight = |linear: &Linear<B>| values(linear.weight.val().transpose());
-        let bias = |linear: &Linear<B>| {
-            linear.bias.as_ref().map_or_else(|| vec![0.0; gru.d_hidden], |bias| values(bias.val()))
-        };
-        Self {
-            input: gates.iter().flat_map(|gate| weight(&gate.input_transform)).collect(),
-            hidden: gates.iter().flat_map(|gate| weight(&gate.hidden_transform)).collect(),
-            bias: gates
-                .iter()
-                .flat_map(|gate| bias(&gate.input_transform))
-                .chain(gates.iter().flat_map(|gate| bias(&gate.hidden_transform)))
-                .collect(),
-        }
+fn gru_weights<B: Backend>(gru: &Gru<B>) -> GruWeights {
+    let gates = [&gru.update_gate, &gru.reset_gate, &gru.new_gate];
+    let weight = |linear: &Linear<B>| values(linear.weight.val().transpose());
+    let bias =
+        |linear: &Linear<B>| linear.bias.as_ref().map_or_else(|| vec![0.0; gru.d_hidden], |bias| values(bias.val()));
+    GruWeights {
+        input: gates.iter().flat_map(|gate| weight(&gate.input_transform)).collect(),
+        hidden: gates.iter().flat_map(|gate| weight(&gate.hidden_transform)).collect(),
+        bias: gates
+            .iter()
+            .flat_map(|gate| bias(&gate.input_transform))
+            .chain(gates.iter().flat_map(|gate| bias(&gate.hidden_transform)))
+            .collect(),
     }
 }

@@ -1,4 +1,4 @@
-//! The teachers: the taggers of the PyPI package `musicnn` 0.1.0 (Pons and Serra 2019, ISC licence),
+//! Teachers from PyPI: the taggers of the PyPI package `musicnn` 0.1.0 (Pons and Serra 2019, ISC licence),
 //! converted from TensorFlow checkpoints to ONNX, without TensorFlow.
 //!
 //! Their input is 47616 mono samples at 16 kHz: 187 frames of a mel spectrogram.
@@ -24,7 +24,7 @@ pub const WINDOW: usize = 186 * front_end::HOP;
 pub const RATE: u32 = 16_000;
 
 /// SHA-256 of the only accepted wheel, so that its content can be trusted.
-const WHEEL_SHA256: &str = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa";
+pub const WHEEL_SHA256: &str = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa";
 
 /// Adds a network after the spectrogram of the given name and returns the name of its logits.
 type AddNetwork = fn(&mut Graph, &Checkpoint, &str) -> std::result::Result<String, String>;
@@ -36,6 +36,11 @@ const TEACHERS: [(&str, &[&str; 50], AddNetwork); 4] = [
     ("MSD_musicnn", &MILLION_SONG, networks::add_musicnn),
     ("MSD_vgg", &MILLION_SONG, networks::add_vgg),
 ];
+
+/// The names of the teachers in the wheel.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TEACHERS.iter().map(|(name, ..)| *name)
+}
 
 /// Writes the four teachers of a wheel into a folder as ONNX files and returns their paths.
 ///

@@ -19,6 +19,7 @@ use tagvane_trainer::prepare::folder::{HoldOut, from_csv};
 use tagvane_trainer::prepare::{magnatagatune as mtat, million_song};
 use tagvane_trainer::render::pieces::Pieces;
 use tagvane_trainer::render::scores::Score;
+use tagvane_trainer::teachers::{TeacherNetwork, to_onnx as to_teacher};
 use tagvane_trainer::training::checkpoint::{RunState, latest, load, load_network, save};
 use tagvane_trainer::training::config::Config;
 use tagvane_trainer::{Result, TrainerError, files};
@@ -276,10 +277,30 @@ pub(crate) fn kinds(desk: &Path, root: &Path) -> Vec<Kind> {
         };
         kind(name, file, Box::new(decode));
     }
-    // Last, because the fuzzer's corpus numbers the kinds.
+    // New ones at the end, because the fuzzer's corpus numbers the kinds.
     let table = desk.join("table.csv");
     fs::write(&table, "clip_id\tguitar\tslow\tmp3_path\n7\t1\t0.5\tone.wav\n8\tFalse\t1\ttwo, too.wav\n").unwrap();
     let (of, audio) = (table.clone(), desk.join("audio"));
     kind("table", table, Box::new(move || from_csv(&of, &audio, None, nothing).map(drop)));
+
+    let metadata = Metadata { tags: vec!["tag".into(); 5], ..Metadata::default() };
+    // The beginning of a state dict, which its values follow: there are too many of them for damage to meet the rest.
+    let (dict, of) = (fs::read(root.join("tests/teachers/crnn.pth")).unwrap(), desk.join("dict.pth"));
+    let (pickles, values) = dict.split_at(8_000);
+    fs::write(&of, pickles).unwrap();
+    let (file, values, tags) = (of.clone(), values.to_vec(), metadata.clone());
+    let convert = move || {
+        let dict = [fs::read(&of).unwrap(), values.clone()].concat();
+        to_teacher(TeacherNetwork::Crnn, &dict, &tags).map(drop).map_err(TrainerError::Request)
+    };
+    kind("state dict", file, Box::new(convert));
+    let tflite = desk.join("yamnet.tflite");
+    fs::copy(root.join("tests/teachers/yamnet.tflite"), &tflite).unwrap();
+    let of = tflite.clone();
+    let convert = move || {
+        let bytes = fs::read(&of).unwrap();
+        to_teacher(TeacherNetwork::YamNet, &bytes, &metadata).map(drop).map_err(TrainerError::Request)
+    };
+    kind("tflite", tflite, Box::new(convert));
     kinds
 }
