@@ -8,6 +8,7 @@ mod located;
 pub mod magnatagatune;
 pub mod million_song;
 pub mod offline_augmentation;
+mod recording_labels;
 pub mod shard;
 mod teacher;
 pub mod teachers;

@@ -11,6 +11,17 @@ use tagvane_engine::{InferenceMode, Model};
 /// Sample rate of the teachers' input, in hertz.
 pub(super) const RATE: u32 = musicnn::RATE;
 
+/// A teacher with a longer window, in seconds, labels recordings and not segments.
+const MAX_SEGMENT_WINDOW: u32 = 10;
+
+/// Audio whose peak is at most this, -60 dBFS, is silent.
+const SILENCE_PEAK: f32 = 1e-3;
+
+/// Whether no sample is louder than silence.
+pub(super) fn is_silent(samples: &[f32]) -> bool {
+    samples.iter().all(|sample| sample.abs() <= SILENCE_PEAK)
+}
+
 /// A tagger for audio at 16 kHz.
 pub(super) struct Teacher {
     model: Model,
@@ -46,6 +57,11 @@ impl Teacher {
     /// Samples per window.
     pub(super) fn window(&self) -> usize {
         self.model.window()
+    }
+
+    /// Whether its window is so long that its prediction is one of the recording, such as one of 29 s.
+    pub(super) fn labels_recordings(&self) -> bool {
+        self.window() > (MAX_SEGMENT_WINDOW * RATE) as usize
     }
 
     /// The probability of each tag in a window. bfloat16 applies to OpenVINO on processors that have it; otherwise

@@ -1,6 +1,8 @@
-//! Pseudo-labels: the mean prediction of ONNX taggers, the teachers, for segments of a recording.
+//! Pseudo-labels: the mean prediction of ONNX taggers, the teachers, for segments of a recording. A teacher whose window
+//! is longer than 10 s predicts the recording, and each segment gets the mean over its windows.
 
-use super::teacher::{RATE, Teacher};
+use super::recording_labels::RecordingLabelling;
+use super::teacher::{RATE, Teacher, is_silent};
 use super::{LabelOutcome, require_any};
 use crate::data::vocabularies;
 use crate::data::{Labels, Segment, Source};
@@ -15,9 +17,6 @@ use tagvane_engine::resample::{RecordingResampler, Resampler};
 
 /// Usual length of a labelled segment, in samples at 22050 Hz: the window of the best network in the paper.
 pub const SEGMENT_LENGTH: usize = 59_049;
-
-/// A segment whose peak is at most this, -60 dBFS, is silent.
-const SILENCE_PEAK: f32 = 1e-3;
 
 /// Labels segments of recordings by the mean predictions of teachers.
 pub struct PseudoLabeller {
@@ -92,6 +91,7 @@ impl PseudoLabeller {
         let resampler = Resampler::new(f64::from(tagvane_engine::SAMPLE_RATE), f64::from(RATE))
             .map_err(|error| TrainerError::Request(error.to_string()))?;
         let starts = self.segment_starts(&source.name, samples, seed);
+        let recordings = if starts.is_empty() { Vec::new() } else { self.recording_labels(precision) };
         Ok(SegmentLabelling {
             labeller: self,
             precision,
@@ -101,12 +101,28 @@ impl PseudoLabeller {
             input: Vec::new(),
             input_start: 0,
             segments: Vec::new(),
+            recordings,
         })
     }
 
-    /// The longest window of a teacher, in samples at 16 kHz.
+    /// The longest window of a teacher that labels segments, in samples at 16 kHz.
     fn longest_window(&self) -> usize {
-        self.vocabularies.iter().flatten().map(Teacher::window).max().unwrap_or(0)
+        let teachers = self.vocabularies.iter().flatten().filter(|teacher| !teacher.labels_recordings());
+        teachers.map(Teacher::window).max().unwrap_or(0)
+    }
+
+    /// The labelling by each teacher that labels recordings.
+    fn recording_labels(&self, precision: Precision) -> Vec<RecordingShare<'_>> {
+        let (mut recordings, mut first_tag) = (Vec::new(), 0);
+        for group in &self.vocabularies {
+            let share = 1.0 / group.len() as f32;
+            for teacher in group.iter().filter(|teacher| teacher.labels_recordings()) {
+                let labelling = RecordingLabelling::new(teacher, precision);
+                recordings.push(RecordingShare { first_tag, share, labelling });
+            }
+            first_tag += group[0].tags().len();
+        }
+        recordings
     }
 
     /// First samples of the segments of a track: the track is divided into equal parts, as many as segments fit without
@@ -119,13 +135,13 @@ impl PseudoLabeller {
     }
 
     /// The mean prediction of each vocabulary's teachers for the window centred on sample `middle` of `waveform`, which
-    /// is at 16 kHz and is padded with zeros at both ends.
+    /// is at 16 kHz and is padded with zeros at both ends. Those that label recordings count as zeros.
     fn predict(&self, waveform: &[f32], middle: i64, precision: Precision) -> Result<Vec<f32>> {
         let mut probabilities: Vec<f32> = Vec::new();
         for group in &self.vocabularies {
             let first = probabilities.len();
             probabilities.resize(first + group[0].tags().len(), 0.0);
-            for teacher in group {
+            for teacher in group.iter().filter(|teacher| !teacher.labels_recordings()) {
                 let start = middle - teacher.window() as i64 / 2;
                 let sample = |index: i64| {
                     usize::try_from(index).ok().and_then(|index| waveform.get(index)).copied().unwrap_or(0.0)
@@ -154,6 +170,16 @@ pub struct SegmentLabelling<'a> {
     input: Vec<f32>,
     input_start: usize,
     segments: Vec<Segment>,
+    recordings: Vec<RecordingShare<'a>>,
+}
+
+/// The part of a teacher that labels the recording.
+struct RecordingShare<'a> {
+    /// Where the tags of its vocabulary begin.
+    first_tag: usize,
+    /// Its part in the mean of its vocabulary's teachers.
+    share: f32,
+    labelling: RecordingLabelling<'a>,
 }
 
 /// A segment without labels.
@@ -174,12 +200,14 @@ impl SegmentLabelling<'_> {
             for segment in self.pending.iter_mut().take_while(|segment| segment.start < end) {
                 let from = segment.start.saturating_sub(self.samples).min(samples.len());
                 let to = (segment.start + self.labeller.segment_length).saturating_sub(self.samples).min(samples.len());
-                segment.is_silent &= samples[from..to].iter().all(|sample| sample.abs() <= SILENCE_PEAK);
+                segment.is_silent &= is_silent(&samples[from..to]);
             }
             self.samples = end;
+            let before = self.input.len();
             if let Some(resampler) = &mut self.resampler {
                 resampler.push(samples, |block| self.input.extend_from_slice(block));
             }
+            self.label_recording(before)?;
             self.label()?;
         }
         Ok(())
@@ -190,14 +218,29 @@ impl SegmentLabelling<'_> {
     /// # Errors
     /// [`TrainerError`] where inference fails.
     pub fn finish(mut self) -> Result<LabelOutcome> {
+        let before = self.input.len();
         if let Some(resampler) = self.resampler.take() {
             resampler.finish(|block| self.input.extend_from_slice(block));
         }
+        self.label_recording(before)?;
         self.label()?;
         if self.segments.is_empty() {
             return Ok(LabelOutcome::Skipped("it is silent or shorter than a segment".into()));
         }
+        for RecordingShare { first_tag, share, labelling } in self.recordings {
+            let label = labelling.finish()?;
+            for segment in &mut self.segments {
+                for (mean, probability) in segment.probabilities[first_tag..].iter_mut().zip(&label) {
+                    *mean += probability * share;
+                }
+            }
+        }
         Ok(LabelOutcome::Labelled(Labels::Segments(self.segments)))
+    }
+
+    /// Passes the input from sample `first` of the buffer on to the teachers that label the recording.
+    fn label_recording(&mut self, first: usize) -> Result<()> {
+        self.recordings.iter_mut().try_for_each(|recording| recording.labelling.push(&self.input[first..]))
     }
 
     /// Labels the segments whose audio is complete, and drops the teachers' input that no other segment needs.

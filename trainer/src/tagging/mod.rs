@@ -4,7 +4,7 @@ mod embedded;
 mod output;
 mod replace;
 mod tagger;
-mod windows;
+pub(crate) mod windows;
 mod write_tags;
 
 pub use output::{label_file_names, write_csv, write_json, write_label_track, write_timeline_csv};

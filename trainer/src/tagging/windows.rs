@@ -2,7 +2,7 @@
 
 /// Cuts a stream of samples into windows: one every hop, and a last one that ends with the recording. A recording
 /// shorter than a window has one window, which is filled up with zeros. It holds two windows at most, and a block.
-pub(super) struct WindowStream {
+pub(crate) struct WindowStream {
     window: usize,
     hop: u64,
     /// Samples that may belong to a window that is still to come.
@@ -15,7 +15,7 @@ pub(super) struct WindowStream {
 
 impl WindowStream {
     /// Windows of `window` samples every `hop` samples; both at least 1.
-    pub(super) fn new(window: usize, hop: usize) -> Self {
+    pub(crate) fn new(window: usize, hop: usize) -> Self {
         Self { window, hop: hop as u64, held: Vec::new(), first: 0, next: 0 }
     }
 
@@ -23,7 +23,7 @@ impl WindowStream {
     ///
     /// # Errors
     /// That of `predict`.
-    pub(super) fn push<E>(
+    pub(crate) fn push<E>(
         &mut self,
         samples: &[f32],
         mut predict: impl FnMut(u64, &[f32]) -> Result<(), E>,
@@ -46,7 +46,7 @@ impl WindowStream {
     }
 
     /// The start and the samples of the last window.
-    pub(super) fn finish(mut self) -> (u64, Vec<f32>) {
+    pub(crate) fn finish(mut self) -> (u64, Vec<f32>) {
         let surplus = self.held.len().saturating_sub(self.window);
         self.held.drain(..surplus);
         self.held.resize(self.window, 0.0);

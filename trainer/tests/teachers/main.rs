@@ -8,6 +8,8 @@
 //! TAGVANE_TEACHERS=teachers cargo test --release -p tagvane-trainer --test teachers -- --ignored --nocapture
 //! ```
 
+mod recordings;
+
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;

@@ -1,0 +1,71 @@
+//! Pseudo-labels by teachers that look at 29 s, which label recordings.
+
+use super::{difference, rising_tone, source, swelling_noise, with_tags};
+use std::path::{Path, PathBuf};
+use tagvane_engine::resample::Resampler;
+use tagvane_engine::{InferenceMode, Model};
+use tagvane_trainer::data::{Labels, Segment, Source};
+use tagvane_trainer::network::Precision;
+use tagvane_trainer::prepare::LabelOutcome;
+use tagvane_trainer::prepare::teachers::{PseudoLabeller, SEGMENT_LENGTH};
+use tagvane_trainer::teachers::{TeacherNetwork, to_onnx};
+
+/// Converts a small source to an ONNX file.
+fn teacher(folder: &Path, file: &str, network: TeacherNetwork) -> PathBuf {
+    let path = folder.join(file).with_extension("onnx");
+    std::fs::write(&path, to_onnx(network, &source(file), &with_tags(5)).unwrap()).unwrap();
+    path
+}
+
+/// Labels at most three segments of a recording.
+fn segments(teachers: &[PathBuf], samples: &[f32]) -> Vec<Segment> {
+    let labeller = PseudoLabeller::open(teachers, SEGMENT_LENGTH, 3).unwrap();
+    let source = Source { name: "noise".into(), path: None, group: "a".into(), labels: None };
+    match labeller.pseudo_label(&source, samples, 7, Precision::Single).unwrap() {
+        LabelOutcome::Labelled(Labels::Segments(segments)) => segments,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn segments_get_the_mean_of_their_window_and_of_the_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [("fcn.pth", TeacherNetwork::Fcn), ("musicnn.pth", TeacherNetwork::Musicnn)]
+        .map(|(file, network)| teacher(folder.path(), file, network));
+    let [fcn, musicnn] = paths.each_ref().map(|path| Model::open(path, InferenceMode::FullWindows).unwrap());
+    let samples = [swelling_noise(20 * 22_050), rising_tone(21 * 22_050)].concat();
+    let input = Resampler::new(22_050.0, 16_000.0).unwrap().resample_all(&samples);
+
+    // Two windows: the first, and the one that ends with the recording.
+    let windows = [&input[..fcn.window()], &input[input.len() - fcn.window()..]];
+    let [first, last] = windows.map(|window| fcn.predict(window).unwrap());
+    assert!(difference(&first, &last) > 1e-3, "the windows would not be told apart");
+    let recording: Vec<f32> = first.iter().zip(&last).map(|(first, last)| (first + last) / 2.0).collect();
+    let found = segments(&paths[..1], &samples);
+    assert_eq!(found.len(), 3);
+    for Segment { probabilities, .. } in &found {
+        assert!(difference(probabilities, &recording) < 1e-5, "{probabilities:?} instead of {recording:?}");
+    }
+
+    for Segment { start, length, probabilities } in segments(&paths, &samples) {
+        let middle = ((start + length / 2) as f64 / 22_050.0 * 16_000.0) as usize;
+        let window = &input[middle - musicnn.window() / 2..][..musicnn.window()];
+        let window = musicnn.predict(window).unwrap();
+        let expected: Vec<f32> = window.iter().zip(&recording).map(|(window, whole)| (window + whole) / 2.0).collect();
+        assert!(difference(&probabilities, &expected) < 1e-5, "{start}: {probabilities:?} instead of {expected:?}");
+    }
+}
+
+#[test]
+fn a_recording_shorter_than_the_window_is_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = teacher(folder.path(), "fcn.pth", TeacherNetwork::Fcn);
+    let samples = rising_tone(9 * 22_050);
+    let model = Model::open(&path, InferenceMode::FullWindows).unwrap();
+    let input = Resampler::new(22_050.0, 16_000.0).unwrap().resample_all(&samples);
+    let repeated: Vec<f32> = input.into_iter().cycle().take(model.window()).collect();
+    let expected = model.predict(&repeated).unwrap();
+    for Segment { probabilities, .. } in segments(&[path], &samples) {
+        assert!(difference(&probabilities, &expected) < 1e-5, "{probabilities:?} instead of {expected:?}");
+    }
+}
