@@ -23,12 +23,16 @@ TAGS = 5
 
 
 def signals(length):
-    """Noise that swells, and a rising tone, which main.rs generates too."""
+    """Noise that swells, and a rising tone over some of it, which main.rs generates too.
+
+    A tone alone would leave bands empty, in which there is only what a Fourier transform rounds.
+    """
     state, noise = 12345, []
     for index in range(length):
         state = (1103515245 * state + 12345) & 0x7FFFFFFF
         noise.append((state / 2**31 - 0.5) * (index % 8000 / 8000))
-    tone = [0.3 * math.sin(2 * math.pi * (220 + 40 * index / 16000) * index / 16000) for index in range(length)]
+    phase = lambda index: 2 * math.pi * (220 + 40 * index / 16000) * index / 16000
+    tone = [0.3 * math.sin(phase(index)) + 0.1 * noise[index] for index in range(length)]
     return {"noise": torch.tensor(noise)[None], "tone": torch.tensor(tone)[None]}
 
 
