@@ -33,7 +33,8 @@ fn segments_get_the_mean_of_their_window_and_of_the_recording() {
     let paths = [("fcn.pth", TeacherNetwork::Fcn), ("musicnn.pth", TeacherNetwork::Musicnn)]
         .map(|(file, network)| teacher(folder.path(), file, network));
     let [fcn, musicnn] = paths.each_ref().map(|path| Model::open(path, InferenceMode::FullWindows).unwrap());
-    let samples = [swelling_noise(20 * 22_050), rising_tone(21 * 22_050)].concat();
+    let quiet_tone = rising_tone(21 * 22_050).into_iter().map(|sample| sample * 0.02).collect();
+    let samples = [swelling_noise(20 * 22_050), quiet_tone].concat();
     let input = Resampler::new(22_050.0, 16_000.0).unwrap().resample_all(&samples);
 
     // Two windows: the first, and the one that ends with the recording.
