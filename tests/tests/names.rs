@@ -6,6 +6,7 @@ use tagvane_engine::Metadata;
 use tagvane_host::{Parameter, Session};
 use tagvane_tests::{FIRST_SLOT, FIRST_TAG, FORMATS, bounce_setup, open, routing, send_noise, state_with_field};
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
+use tagvane_trainer::data::vocabularies;
 use tagvane_trainer::export::to_onnx;
 use tagvane_trainer::network::Network;
 
@@ -13,7 +14,8 @@ use tagvane_trainer::network::Network;
 fn write_model(folder: &Path, tags: &[String]) -> std::path::PathBuf {
     let architecture = Architecture::SampleLevel(SampleLevel::new(3, 5, 6_561, vec![4, 4, 6, 6, 8, 8]));
     let network: Network<Flex> = Network::new(&architecture.plan(tags.len()).unwrap(), &Default::default());
-    let metadata = Metadata { tags: tags.to_vec(), sample_rate: Some(22_050), ..Default::default() };
+    let vocabularies = vocabularies::parts(tags);
+    let metadata = Metadata { tags: tags.to_vec(), vocabularies, sample_rate: Some(22_050), ..Default::default() };
     let path = folder.join(format!("{} tags.onnx", tags.len()));
     std::fs::write(&path, to_onnx(&network, &architecture, &metadata)).unwrap();
     path
@@ -94,5 +96,53 @@ fn names_follow_the_model_with_more_tags_and_with_fewer() {
         let names = |tags: &[Parameter]| tags.iter().map(|tag| tag.name.clone()).collect::<Vec<_>>();
         // The shipped model has none of the chosen tags, so it publishes its own.
         assert_eq!(names(&shipped_again), names(&shipped), "{format}");
+    }
+}
+
+#[test]
+fn tags_of_four_vocabularies_are_published_and_drive_slots_under_names_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let owned = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
+    let audioset: Vec<String> = vocabularies::audioset_music().into_iter().map(|class| class.tag).collect();
+    let lists = [&vocabularies::MAGNATAGATUNE, &vocabularies::MILLION_SONG, &vocabularies::JAMENDO_READABLE]
+        .map(|list| owned(list));
+    let all = vocabularies::join(&[&lists[0], &lists[1], &lists[2], &audioset]);
+    assert_eq!(all.len(), 214);
+    let path = write_model(folder.path(), &all);
+    for format in FORMATS {
+        let mut session = open(format);
+        load_model(session.as_mut(), &path.to_str().into());
+        let names: Vec<String> = tags(session.as_mut()).into_iter().map(|tag| tag.name).collect();
+        assert_eq!(
+            (&*names[0], &*names[50], &*names[51]),
+            ("guitar", "rock (Million Song 50)", "pop (Million Song 50)")
+        );
+        let distinct: std::collections::HashSet<&String> = names.iter().collect();
+        assert_eq!(distinct.len(), 64, "{format}: two tags have the same name");
+        let mut routing = routing();
+        let chosen = ["rapping", "guitar (AudioSet Music)", "relaxing", "guitar"];
+        routing["published"] = serde_json::json!(chosen);
+        routing["sources"][0]["tags"] = serde_json::json!(["guitar (AudioSet Music)"]);
+        routing["sources"][1]["tags"] = serde_json::json!(["guitar", "acoustic guitar"]);
+        let state = state_with_field(&session.save().unwrap(), "outputs", &routing);
+        assert!(session.load(&state), "{format}");
+        load_model(session.as_mut(), &path.to_str().into());
+        let names: Vec<String> = tags(session.as_mut()).into_iter().map(|tag| tag.name).collect();
+        assert_eq!(names[..4], chosen, "{format}");
+        session.start(bounce_setup(44_100.0, 512)).unwrap();
+        let changes = send_noise(session.as_mut(), 0.3, 512, 400).unwrap();
+        for index in 0..4 {
+            assert!(
+                changes.iter().any(|change| change.id == FIRST_TAG + index && change.value > 0.0),
+                "{format}: {index}"
+            );
+        }
+        let slots: Vec<Parameter> = session
+            .parameters()
+            .into_iter()
+            .filter(|parameter| (FIRST_SLOT..FIRST_SLOT + 2).contains(&parameter.id))
+            .collect();
+        assert_eq!(slots[0].name, "Slot 1: guitar (AudioSet Music)", "{format}");
+        assert_eq!(slots[1].name, "Slot 2: max of guitar, acoustic guitar", "{format}");
     }
 }

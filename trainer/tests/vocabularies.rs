@@ -203,16 +203,25 @@ fn labels_do_not_depend_on_the_blocks_in_which_a_recording_arrives() {
             rest = after;
         }
         assert_eq!(labelling.finish().unwrap(), whole);
-        // Each segment's label is that of the teacher's window around its middle.
+        // Each segment's label is the mean over as many of the teacher's windows as come closest to its length, or that of
+        // the one around its middle.
         let teacher = Model::open(&path, InferenceMode::FullWindows).unwrap();
         let input = Resampler::new(22_050.0, 16_000.0).unwrap().resample_all(&samples);
         for Segment { start, length, probabilities } in segments {
             let middle = ((start + length / 2) as f64 / 22_050.0 * 16_000.0) as i64;
-            let first = middle - WINDOW as i64 / 2;
-            let window: Vec<f32> = (first..first + WINDOW as i64)
-                .map(|index| usize::try_from(index).ok().and_then(|index| input.get(index)).copied().unwrap_or(0.0))
-                .collect();
-            assert_eq!(teacher.predict(&window).unwrap(), *probabilities, "the segment at {start}");
+            let span = *length as f64 / 22_050.0 * 16_000.0;
+            let count = (span / WINDOW as f64).round().max(1.0);
+            let window = |index: usize| -> Vec<f32> {
+                let first = middle + ((index as f64 + 0.5 - count / 2.0) * span / count) as i64 - WINDOW as i64 / 2;
+                let sample = |index: i64| usize::try_from(index).ok().and_then(|index| input.get(index)).copied();
+                (first..first + WINDOW as i64).map(|index| sample(index).unwrap_or(0.0)).collect()
+            };
+            let predictions: Vec<Vec<f32>> =
+                (0..count as usize).map(|index| teacher.predict(&window(index)).unwrap()).collect();
+            for (tag, probability) in probabilities.iter().enumerate() {
+                let mean = predictions.iter().map(|row| f64::from(row[tag])).sum::<f64>() / count;
+                assert!((f64::from(*probability) - mean).abs() < 1e-6, "the segment at {start}: {probability}, {mean}");
+            }
         }
     }
 }
@@ -239,4 +248,17 @@ fn augmented_copies_differ_from_each_other_and_are_reproducible() {
     let summary = prepare_sources_with(&options, two_vocabularies(), &originals, samples, labels(5)).unwrap();
     assert_eq!((summary.tracks, summary.segments), (32, 96));
     assert_eq!(Cache::open(&cache, |group| group == "b").unwrap().len(), 16);
+}
+
+/// A network with several vocabularies is one file, which says which tags are whose.
+#[test]
+fn an_exported_network_has_all_of_its_vocabularies() {
+    let all = two_vocabularies();
+    let (architecture, network) = network(5);
+    let parts = vocabularies::parts(&all);
+    let metadata = Metadata { tags: all.clone(), vocabularies: parts.clone(), ..Default::default() };
+    let model = Model::from_bytes(&to_onnx(&network, &architecture, &metadata)).unwrap();
+    assert_eq!((model.tags(), &model.metadata().vocabularies), (&all[..], &parts));
+    assert_eq!(parts.iter().map(|part| part.tag_count).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(model.metadata().display_tags().len(), 5);
 }

@@ -36,10 +36,11 @@ fn tag_file(model: &Path, recording: &Path) -> Result<(), Box<dyn Error>> {
     // The windows do not overlap, so nothing would be gained by sliding inference.
     let model = Model::open(model, InferenceMode::FullWindows)?;
     let samples = read_samples(recording)?;
+    let names = model.metadata().display_tags();
     let seconds = model.window() as f64 / f64::from(model.sample_rate());
     for (index, window) in samples.chunks_exact(model.window()).enumerate() {
         let probabilities = model.predict(window)?;
-        let mut tags: Vec<(&String, f32)> = model.tags().iter().zip(probabilities).collect();
+        let mut tags: Vec<(&String, f32)> = names.iter().zip(probabilities).collect();
         tags.sort_by(|a, b| b.1.total_cmp(&a.1));
         println!("{:.1} s to {:.1} s", index as f64 * seconds, (index + 1) as f64 * seconds);
         for (tag, probability) in tags.iter().take(TAGS) {

@@ -109,7 +109,8 @@ impl Analyzer {
         // Before the names change: the values belong to the tags of the model before.
         self.board.clear();
         self.board.set_status(Status::Ready {
-            tags: model.tags().to_vec(),
+            tags: model.metadata().display_tags(),
+            vocabularies: model.metadata().vocabularies.clone(),
             weak: model.tags().iter().map(|tag| model.metadata().weak_tags.contains(tag)).collect(),
             name: name.to_owned(),
             window: duration(model.window()),

@@ -55,7 +55,7 @@ impl Engine {
         let request = request.into();
         let board = Arc::new(TagBoard::with_observer(observer));
         if let ModelSource::Bytes { bytes, .. } = &request.source {
-            board.set_status(Status::Loading { tags: Metadata::peek(bytes).tags });
+            board.set_status(Status::Loading { tags: Metadata::peek(bytes).display_tags() });
         }
         let shared = Arc::new(Shared::new(board, inference, request));
         let workers = Workers::of_this_process().and_then(|workers| workers.add(&shared).map(|()| workers));

@@ -37,8 +37,8 @@ pub use downmix::{Downmix, MAX_CHANNELS};
 pub use engine::Engine;
 pub use library::{LibraryEntry, ModelLibrary, ModelSummary};
 pub use model::{
-    ChannelAffine, FORMAT, InferenceMode, MAX_TAGS, Metadata, Model, ModelError, SAMPLE_RATE, StreamState, WINDOWS,
-    unnamed_tag,
+    ChannelAffine, InferenceMode, MAX_TAGS, MAX_VOCABULARIES, Metadata, Model, ModelError, SAMPLE_RATE, StreamState,
+    VOCABULARY_SEPARATOR, Vocabulary, WINDOWS, unnamed_tag,
 };
 pub use observer::{EngineObserver, StreamPosition, StreamTime};
 pub use source::{ModelRequest, ModelSource};

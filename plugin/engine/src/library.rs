@@ -269,7 +269,7 @@ impl ModelSummary {
     fn new(model: &Model) -> Result<Self, ModelError> {
         let seconds = |samples: usize| Duration::from_secs_f64(samples as f64 / f64::from(model.sample_rate()));
         Ok(Self {
-            tags: model.tags().to_vec(),
+            tags: model.metadata().display_tags(),
             window: seconds(model.window()),
             sample_rate: model.sample_rate(),
             is_sample_rate_assumed: model.is_sample_rate_assumed(),

@@ -1,6 +1,6 @@
 //! Which model an engine runs, and what there is to say about it.
 
-use crate::model::{InferenceMode, Metadata};
+use crate::model::{InferenceMode, Metadata, Vocabulary};
 use crate::source::ModelSource;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +15,10 @@ pub enum Status {
     },
     /// A model is loaded.
     Ready {
-        /// Its tags, in the order of the board.
+        /// The names of its tags, in the order of the board, as [`Metadata::display_tags`] gives them.
         tags: Vec<String>,
+        /// The vocabularies that the tags are divided into; empty unless there are several.
+        vocabularies: Vec<Vocabulary>,
         /// Which of the tags the file's metadata lists as weak.
         weak: Vec<bool>,
         /// The display name of the model.
@@ -57,6 +59,14 @@ impl Status {
     /// Whether the file's metadata lists this tag as weak.
     pub fn is_weak(&self, tag: usize) -> bool {
         matches!(self, Self::Ready { weak, .. } if weak.get(tag) == Some(&true))
+    }
+
+    /// The vocabularies that the tags are divided into; empty unless there are several.
+    pub fn vocabularies(&self) -> &[Vocabulary] {
+        match self {
+            Self::Ready { vocabularies, .. } => vocabularies,
+            Self::Loading { .. } | Self::Failed(_) => &[],
+        }
     }
 
     /// The names of the tags, as far as they are known.

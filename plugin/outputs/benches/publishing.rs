@@ -20,6 +20,7 @@ fn outputs(config: OutputConfig) -> Arc<Outputs> {
     let outputs = Arc::new(Outputs::new());
     outputs.on_status(&Status::Ready {
         tags: (0..MAX_PUBLISHED_TAGS).map(|tag| format!("tag {tag}")).collect(),
+        vocabularies: Vec::new(),
         weak: vec![false; MAX_PUBLISHED_TAGS],
         name: "bench".into(),
         window: Duration::from_secs(3),

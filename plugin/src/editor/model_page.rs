@@ -59,6 +59,7 @@ impl ModelPage {
                 Status::Loading { .. } => drop(ui.label("Loading…")),
                 Status::Ready {
                     tags,
+                    vocabularies,
                     weak,
                     name,
                     window,
@@ -83,6 +84,8 @@ impl ModelPage {
                     }
                     let weak_count = weak.iter().filter(|weak| **weak).count();
                     detail("Tags", format!("{}, {weak_count} of them weak", tags.len()));
+                    let parts = vocabularies.iter().map(|part| format!("{} ({})", part.name, part.tag_count));
+                    detail("Vocabularies", parts.collect::<Vec<_>>().join(", "));
                     detail("Note", remarks(tags));
                     let assumed = |is_assumed: bool| if is_assumed { ", assumed: the file has none" } else { "" };
                     detail("Window", format!("{:.2} s{}", window.as_secs_f64(), assumed(*is_window_assumed)));

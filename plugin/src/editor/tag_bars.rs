@@ -3,10 +3,11 @@
 use super::tag_rows::{TagRow, TagRows, max_value};
 use super::theme::{self, Palette};
 use crate::instance::Instance;
-use crate::params::ViewSettings;
+use crate::params::{ViewSettings, VocabularyChoice};
 use egui::{
     Align2, CornerRadius, FontId, Key, Pos2, Rect, RichText, Role, ScrollArea, Sense, TextEdit, Ui, Vec2, WidgetInfo,
 };
+use tagvane_engine::Vocabulary;
 use tagvane_outputs::{Combine, SLOTS, SlotSource};
 
 /// The payload of dragging a row: the names of its tags.
@@ -20,8 +21,11 @@ const WEAK_HINT: &str = "?: the model is weak in this tag.\n";
 const ROW_HINT: &str =
     "Drag onto a slot to drive automation. Right-click for more. Keys: P pins, H hides, 1 to 8 map to a slot.";
 
-/// The line above the bars: search, grouping, folding and hidden tags.
-pub(crate) fn toolbar(ui: &mut Ui, view: &mut ViewSettings, search: &mut String) {
+/// The lines above the bars: the vocabulary, if there are several; search, grouping, folding and hidden tags.
+pub(crate) fn toolbar(ui: &mut Ui, vocabularies: &[Vocabulary], view: &mut ViewSettings, search: &mut String) {
+    if !vocabularies.is_empty() {
+        vocabulary_line(ui, vocabularies, view);
+    }
     ui.horizontal(|ui| {
         let width = (ui.available_width() - 190.0).max(60.0);
         ui.add(TextEdit::singleline(search).hint_text("Search tags").desired_width(width))
@@ -39,13 +43,39 @@ pub(crate) fn toolbar(ui: &mut Ui, view: &mut ViewSettings, search: &mut String)
     });
 }
 
+/// Draws a button for each vocabulary, for all tags and for the pinned ones.
+fn vocabulary_line(ui: &mut Ui, vocabularies: &[Vocabulary], view: &mut ViewSettings) {
+    ui.horizontal_wrapped(|ui| {
+        let named = |name: &str| vocabularies.iter().any(|vocabulary| vocabulary.name == name);
+        for (index, Vocabulary { name, .. }) in vocabularies.iter().enumerate() {
+            let is_shown = match &view.vocabulary {
+                VocabularyChoice::Named(shown) if named(shown) => shown == name,
+                VocabularyChoice::First | VocabularyChoice::Named(_) => index == 0,
+                VocabularyChoice::All | VocabularyChoice::Pinned => false,
+            };
+            if ui.selectable_label(is_shown, RichText::new(name).size(13.0)).clicked() {
+                view.vocabulary = VocabularyChoice::Named(name.clone());
+            }
+        }
+        for (choice, name, hint) in [
+            (VocabularyChoice::Pinned, "Pinned", "Shows the pinned tags of all vocabularies only"),
+            (VocabularyChoice::All, "All", "Shows the tags of all vocabularies"),
+        ] {
+            let label = ui.selectable_label(view.vocabulary == choice, RichText::new(name).size(13.0));
+            if label.on_hover_text(hint).clicked() {
+                view.vocabulary = choice;
+            }
+        }
+    });
+}
+
 /// Draws the bars of the rows that `search` leaves; those outside of the viewport are left out.
 pub(crate) fn show(ui: &mut Ui, instance: &Instance, rows: &TagRows, view: &mut ViewSettings, search: &str) {
     let palette = theme::palette(ui);
     let status = instance.engine.board().status();
     let names = status.tags();
     // The rows grow with the window. All rows count, so that a search does not change the height.
-    let row_count = rows.iter().count() + rows.headings().len();
+    let row_count = rows.iter().filter(|row| row.is_chosen).count() + rows.headings().len();
     let height =
         (ui.available_height() / row_count.max(1) as f32).clamp(theme::TAG_ROW_HEIGHT, theme::MAX_TAG_ROW_HEIGHT);
     ScrollArea::vertical().id_salt("tags").auto_shrink([false, false]).show_viewport(ui, |ui, visible| {
@@ -70,7 +100,11 @@ pub(crate) fn show(ui: &mut Ui, instance: &Instance, rows: &TagRows, view: &mut 
         }
     });
     if rows.height() == 0.0 {
-        let text = if search.trim().is_empty() { "All tags are hidden." } else { "No tag matches the search." };
+        let text = match &view.vocabulary {
+            _ if !search.trim().is_empty() => "No tag matches the search.",
+            VocabularyChoice::Pinned => "No tag is pinned. Right-click a tag to pin it.",
+            _ => "All tags are hidden.",
+        };
         ui.label(RichText::new(text).size(13.0).color(palette.faint));
     }
 }
@@ -123,7 +157,8 @@ fn interact(ui: &Ui, instance: &Instance, row: &TagRow, rect: Rect, tags: Vec<St
         }
     });
     let synonyms = if row.tags.len() > 1 { format!("The strongest of {}.\n", tags.join(", ")) } else { String::new() };
-    response.on_hover_text(format!("{synonyms}{}{ROW_HINT}", if row.is_weak { WEAK_HINT } else { "" }));
+    let name = format!("{}\n", row.name);
+    response.on_hover_text(format!("{name}{synonyms}{}{ROW_HINT}", if row.is_weak { WEAK_HINT } else { "" }));
 }
 
 /// Makes the maximum of these tags the source of a slot.
@@ -140,7 +175,7 @@ fn draw(ui: &Ui, palette: &Palette, row: &TagRow, raw: f32, rect: Rect) {
     let painter = ui.painter();
     let middle = rect.center().y;
     let color = palette.tag_text(row.value);
-    let mut name = row.name.clone();
+    let mut name = row.label().to_owned();
     if row.is_weak {
         name.push_str(" ?");
     }

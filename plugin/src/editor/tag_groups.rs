@@ -1,4 +1,4 @@
-//! Groups of tags and synonyms, for the two shipped vocabularies.
+//! Groups of tags and synonyms, for the vocabularies of the trainer.
 
 /// The subject of a tag, in the order of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +56,30 @@ const INSTRUMENTS: &[&str] = &[
     "cello",
     "instrumental",
     "acoustic",
+    "acoustic guitar",
+    "electric guitar",
+    "bass guitar",
+    "bass",
+    "banjo",
+    "electric piano",
+    "organ",
+    "keyboard",
+    "synthesizer",
+    "computer",
+    "drum kit",
+    "drum machine",
+    "tabla",
+    "hi-hat",
+    "marimba",
+    "orchestra",
+    "brass",
+    "trumpet",
+    "string section",
+    "double bass",
+    "saxophone",
+    "clarinet",
+    "harmonica",
+    "accordion",
 ];
 
 const VOICES: &[&str] = &[
@@ -80,6 +104,14 @@ const VOICES: &[&str] = &[
     "choir",
     "choral",
     "opera",
+    "speech",
+    "chant",
+    "child singing",
+    "rapping",
+    "humming",
+    "whistling",
+    "beatboxing",
+    "a cappella",
 ];
 
 const STYLES: &[&str] = &[
@@ -116,6 +148,19 @@ const STYLES: &[&str] = &[
     "funk",
     "rnb",
     "ambient",
+    "reggae",
+    "disco",
+    "drum and bass",
+    "trance",
+    "downtempo",
+    "instrumental pop",
+    "lounge",
+    "orchestral",
+    "pop folk",
+    "pop rock",
+    "soundtrack",
+    "trip-hop",
+    "world",
 ];
 
 const MOODS: &[&str] = &[
@@ -137,6 +182,15 @@ const MOODS: &[&str] = &[
     "catchy",
     "sad",
     "happy",
+    "tender",
+    "exciting",
+    "angry",
+    "scary",
+    "emotional",
+    "energetic",
+    "film",
+    "relaxing",
+    "atmospheric",
 ];
 
 const DECADES: &[&str] = &["60s", "70s", "80s", "90s", "00s", "oldies"];
@@ -195,6 +249,19 @@ mod tests {
             for tag in model.metadata().tags {
                 assert_ne!(Group::of(&tag), Group::Other, "{}: {tag}", model.name);
             }
+        }
+    }
+
+    #[test]
+    fn every_tag_of_the_other_vocabularies_has_a_group() {
+        let audioset = include_str!("../../../trainer/src/data/vocabularies/audioset_music.csv");
+        let lists = include_str!("../../../trainer/src/data/vocabularies/lists.rs");
+        let (_, jamendo) = lists.split_once("JAMENDO_READABLE").unwrap();
+        let audioset = audioset.lines().skip(1).filter_map(|line| line.rsplit(',').next());
+        let tags: Vec<&str> = audioset.chain(jamendo.split('"').skip(1).step_by(2)).collect();
+        assert_eq!(tags.len(), 114);
+        for tag in tags {
+            assert_ne!(Group::of(tag), Group::Other, "{tag}");
         }
     }
 

@@ -4,7 +4,8 @@
 //! to their new positions, so that a flickering tag does not make the list jump.
 
 use super::tag_groups::{self, Group};
-use crate::params::ViewSettings;
+use crate::params::{ViewSettings, VocabularyChoice};
+use tagvane_engine::Vocabulary;
 
 /// The time constant of the strength that decides the order, in seconds.
 const ORDER_SECONDS: f32 = 0.9;
@@ -30,7 +31,16 @@ const ORDER_HYSTERESIS: f32 = 0.03;
 pub(crate) struct TagRow {
     /// The indices of its tags on the board.
     pub(crate) tags: Vec<usize>,
+    /// Its name, which no other row has.
     pub(crate) name: String,
+    /// The length of `name` without the vocabulary at its end.
+    plain_length: usize,
+    /// The index of its vocabulary.
+    vocabulary: usize,
+    /// Whether its vocabulary is the one that is shown, so that its name says enough without it.
+    is_of_shown: bool,
+    /// Whether the user has chosen to see it, apart from hiding and searching.
+    pub(crate) is_chosen: bool,
     /// Whether the model is weak in all of its tags, as its file says.
     pub(crate) is_weak: bool,
     pub(crate) is_pinned: bool,
@@ -48,6 +58,13 @@ pub(crate) struct TagRow {
     peak_age: f32,
     /// The slowly smoothed value that decides its rank.
     strength: f32,
+}
+
+impl TagRow {
+    /// What the window calls it: its name, without the vocabulary while that is the one that is shown.
+    pub(crate) fn label(&self) -> &str {
+        if self.is_of_shown { &self.name[..self.plain_length] } else { &self.name }
+    }
 }
 
 /// The highest value of some tags, at least 0.
@@ -95,20 +112,32 @@ pub(crate) struct TagRows {
     /// The number of visible rows and headings.
     height: f32,
     names: Vec<String>,
+    vocabularies: Vec<Vocabulary>,
     is_folded: bool,
 }
 
 impl TagRows {
-    /// Sets the model's tags, with synonyms in one row if `is_folded`; does nothing if they are the same.
-    pub(crate) fn set_tags(&mut self, names: &[String], is_folded: bool, is_weak: impl Fn(usize) -> bool) {
-        if self.names == names && self.is_folded == is_folded {
+    /// Sets the model's tags and the vocabularies that they are divided into, with the synonyms of a vocabulary in one
+    /// row if `is_folded`; does nothing if they are the same.
+    pub(crate) fn set_tags(
+        &mut self,
+        names: &[String],
+        vocabularies: &[Vocabulary],
+        is_folded: bool,
+        is_weak: impl Fn(usize) -> bool,
+    ) {
+        if self.names == names && self.vocabularies == vocabularies && self.is_folded == is_folded {
             return;
         }
-        (self.names, self.is_folded) = (names.to_vec(), is_folded);
-        let row = |(name, tags): (String, Vec<usize>)| TagRow {
-            group: Group::of(&name),
+        (self.names, self.vocabularies, self.is_folded) = (names.to_vec(), vocabularies.to_vec(), is_folded);
+        let row = |vocabulary: usize, plain: &str, name: &str, tags: Vec<usize>| TagRow {
+            group: Group::of(plain),
             is_weak: tags.iter().all(|tag| is_weak(*tag)),
-            name,
+            name: name.to_owned(),
+            plain_length: plain.len(),
+            vocabulary,
+            is_of_shown: false,
+            is_chosen: false,
             tags,
             is_pinned: false,
             is_visible: false,
@@ -118,7 +147,23 @@ impl TagRows {
             peak_age: 0.0,
             strength: 0.0,
         };
-        self.rows = tag_groups::fold_synonyms(names, is_folded).into_iter().map(row).collect();
+        let whole = [Vocabulary { name: String::new(), tag_count: names.len() }];
+        let vocabularies = if vocabularies.is_empty() { &whole } else { vocabularies };
+        self.rows.clear();
+        let mut rest = names;
+        for (index, vocabulary) in vocabularies.iter().enumerate() {
+            let first = names.len() - rest.len();
+            let own;
+            (own, rest) = rest.split_at(vocabulary.tag_count.min(rest.len()));
+            let suffix = format!(" ({})", vocabulary.name);
+            let plain: Vec<String> =
+                own.iter().map(|name| name.strip_suffix(&suffix).unwrap_or(name).to_owned()).collect();
+            for (name, members) in tag_groups::fold_synonyms(&plain, is_folded) {
+                let named = members.iter().find(|member| plain[**member] == name).unwrap_or(&members[0]);
+                let tags = members.iter().map(|member| first + member).collect();
+                self.rows.push(row(index, &plain[*named], &own[*named], tags));
+            }
+        }
         self.ranked = (0..self.rows.len()).collect();
     }
 
@@ -163,11 +208,21 @@ impl TagRows {
     /// Moves each row by `fraction` of the way to its position. Returns whether a row has not arrived.
     fn arrange(&mut self, view: &ViewSettings, search: &str, fraction: f32) -> bool {
         let search = search.trim().to_lowercase();
+        let position = |name| self.vocabularies.iter().position(|vocabulary| vocabulary.name == name);
+        let shown = match &view.vocabulary {
+            _ if self.vocabularies.is_empty() => Some(0),
+            VocabularyChoice::First => Some(0),
+            VocabularyChoice::Named(name) => Some(position(name.as_str()).unwrap_or(0)),
+            VocabularyChoice::All | VocabularyChoice::Pinned => None,
+        };
+        let shows_all = view.vocabulary == VocabularyChoice::All;
         for row in &mut self.rows {
             row.is_pinned = view.pinned.contains(&row.name);
+            row.is_of_shown = shown == Some(row.vocabulary);
+            row.is_chosen = row.is_of_shown || row.is_pinned || shows_all;
             let is_found = row.name.to_lowercase().contains(&search);
-            // A search finds hidden rows, too.
-            row.is_visible = is_found && (!search.is_empty() || !view.hidden.contains(&row.name));
+            // A search finds hidden rows and those of other vocabularies, too.
+            row.is_visible = is_found && (!search.is_empty() || row.is_chosen && !view.hidden.contains(&row.name));
             if !row.is_visible {
                 row.position = f32::NAN;
             }
@@ -236,7 +291,7 @@ mod tests {
 
     fn rows(names: &[&str]) -> TagRows {
         let mut rows = TagRows::default();
-        rows.set_tags(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), true, |_| false);
+        rows.set_tags(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), &[], true, |_| false);
         rows
     }
 
@@ -296,6 +351,34 @@ mod tests {
         assert_eq!(fixed_order, ["slow", "guitar", "rock"]);
         step_until_rest(&mut rows, &view, " PIA", &values);
         assert_eq!(names_by_position(&rows), ["piano"]);
+    }
+
+    #[test]
+    fn a_vocabulary_a_mix_of_pinned_tags_or_all_are_shown() {
+        let names = ["guitar", "no vocal", "no voice", "guitar (Two)", "jazz", "no voice (Two)"].map(str::to_owned);
+        let vocabulary = |name: &str| Vocabulary { name: name.into(), tag_count: 3 };
+        let mut rows = TagRows::default();
+        rows.set_tags(&names, &[vocabulary("One"), vocabulary("Two")], true, |_| false);
+        let mut view = ViewSettings::default();
+        let mut shown = |view: &ViewSettings, search: &str| {
+            step_until_rest(&mut rows, view, search, &[0.9, 0.1, 0.2, 0.8, 0.7, 0.3]);
+            let mut visible: Vec<&TagRow> = rows.iter().filter(|row| row.is_visible).collect();
+            visible.sort_by(|a, b| a.position.total_cmp(&b.position));
+            visible.iter().map(|row| row.label().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&view, ""), ["guitar", "no vocal"]);
+        view.vocabulary = VocabularyChoice::Named("Two".into());
+        assert_eq!(shown(&view, ""), ["guitar", "jazz", "no voice"]);
+        view.toggle_pinned("no vocal");
+        assert_eq!(shown(&view, ""), ["no vocal", "guitar", "jazz", "no voice"]);
+        view.toggle_pinned("guitar (Two)");
+        view.vocabulary = VocabularyChoice::Pinned;
+        assert_eq!(shown(&view, ""), ["guitar (Two)", "no vocal"]);
+        assert_eq!(shown(&view, "jaz"), ["jazz"]);
+        view.vocabulary = VocabularyChoice::All;
+        assert_eq!(shown(&view, ""), ["guitar (Two)", "no vocal", "guitar", "jazz", "no voice (Two)"]);
+        view.vocabulary = VocabularyChoice::Named("of another model".into());
+        assert_eq!(shown(&view, ""), ["guitar (Two)", "no vocal", "guitar"]);
     }
 
     #[test]

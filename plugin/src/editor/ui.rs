@@ -91,7 +91,7 @@ impl EditorUi {
             theme::apply(ui.ctx(), view.light);
         }
         let status = instance.engine.board().status();
-        self.rows.set_tags(status.tags(), view.folded, |tag| status.is_weak(tag));
+        self.rows.set_tags(status.tags(), status.vocabularies(), view.folded, |tag| status.is_weak(tag));
         let (seconds, time) = ui.input(|input| (input.stable_dt, input.time));
         let mut is_moving = self.rows.step(seconds, &view, &self.search, |tag| instance.outputs.tag_value(tag));
         is_moving |= self.meters.update(instance, seconds);
@@ -180,8 +180,8 @@ impl EditorUi {
         match status {
             Status::Failed(why) => message(ui, "No model is loaded", why, theme::palette(ui).warning),
             Status::Loading { .. } => message(ui, "Loading the model…", "", theme::palette(ui).faint),
-            Status::Ready { .. } => {
-                tag_bars::toolbar(ui, view, &mut self.search);
+            Status::Ready { vocabularies, .. } => {
+                tag_bars::toolbar(ui, vocabularies, view, &mut self.search);
                 ui.add_space(4.0);
                 tag_bars::show(ui, instance, &self.rows, view, &self.search);
             }

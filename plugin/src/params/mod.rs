@@ -12,7 +12,7 @@ mod view;
 pub(crate) use model::{ModelChoice, SHIPPED_MODELS, inference_mode_from_env, library_from_env};
 pub(crate) use slot::SlotMode;
 pub(crate) use state::{MAX_STATE_BYTES, check_state};
-pub(crate) use view::ViewSettings;
+pub(crate) use view::{ViewSettings, VocabularyChoice};
 
 use crate::host::HostQuirks;
 use model::SavedModel;

@@ -7,6 +7,24 @@ use std::sync::{Mutex, MutexGuard};
 /// The most pinned tags and the most hidden tags.
 const MAX_NAMES: usize = 64;
 
+/// The longest name of a vocabulary, in bytes: the 64 characters that a model file can have.
+const MAX_VOCABULARY_NAME: usize = 256;
+
+/// Which tags of a model with several vocabularies the window shows, besides the pinned ones.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum VocabularyChoice {
+    /// Those of the first vocabulary.
+    #[default]
+    First,
+    /// Those of the vocabulary with this name, or of the first one where the model has no such vocabulary.
+    Named(String),
+    /// All tags.
+    All,
+    /// No others.
+    Pinned,
+}
+
 /// What the window shows and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -17,6 +35,8 @@ pub(crate) struct ViewSettings {
     pub(crate) grouped: bool,
     /// Whether tags with the same meaning share a row.
     pub(crate) folded: bool,
+    /// The vocabulary that is shown.
+    pub(crate) vocabulary: VocabularyChoice,
     /// The names of the rows at the top.
     pub(crate) pinned: Vec<String>,
     /// The names of the rows that are not shown.
@@ -35,6 +55,7 @@ impl Default for ViewSettings {
             light: false,
             grouped: false,
             folded: true,
+            vocabulary: VocabularyChoice::First,
             pinned: Vec::new(),
             hidden: Vec::new(),
             taggram_seconds: 60.0,
@@ -59,6 +80,9 @@ impl ViewSettings {
 
     /// The settings with every value within its limits.
     fn clamped(mut self) -> Self {
+        if matches!(&self.vocabulary, VocabularyChoice::Named(name) if name.len() > MAX_VOCABULARY_NAME) {
+            self.vocabulary = VocabularyChoice::First;
+        }
         self.pinned.truncate(MAX_NAMES);
         self.hidden.truncate(MAX_NAMES);
         let default = Self::default();
@@ -128,6 +152,10 @@ mod tests {
         });
         let view = saved.lock().clone();
         assert_eq!((view.pinned.len(), view.taggram_seconds), (MAX_NAMES, 60.0));
+        saved.set(read(r#"{"vocabulary": {"named": "Jamendo 50"}}"#));
+        assert_eq!(saved.lock().vocabulary, VocabularyChoice::Named("Jamendo 50".into()));
+        saved.set(read(&format!(r#"{{"vocabulary": {{"named": "{}"}}}}"#, "x".repeat(10_000))));
+        assert_eq!(saved.lock().vocabulary, VocabularyChoice::First);
         let view = ViewSettings { light: true, hidden: vec!["rock".into()], ..ViewSettings::default() };
         saved.set(view.clone());
         assert_eq!(saved.map(|view| serde_json::to_string(view).unwrap()), serde_json::to_string(&view).unwrap());

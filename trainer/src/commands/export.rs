@@ -18,7 +18,7 @@ pub(crate) struct ExportArguments {
     /// ONNX file to write
     #[arg(long)]
     out: PathBuf,
-    /// Export the tags of this vocabulary only, if the run has several; its name is the prefix before the colon
+    /// Export the tags of this vocabulary only, such as "Jamendo 50", if the run has several [default: all of them]
     #[arg(long)]
     vocabulary: Option<String>,
     /// Metrics of this run from `evaluate --json`; their weak tags are stored in the file, and the plugin marks them
@@ -57,6 +57,7 @@ fn export_on<B: NetworkBackend>(arguments: &ExportArguments, devices: &[B::Devic
     let widths: Vec<String> = architecture.widths().iter().map(usize::to_string).collect();
     let metadata = Metadata {
         weak_tags: weak,
+        vocabularies: vocabularies::parts(&state.tags),
         tags: state.tags,
         sample_rate: Some(tagvane_engine::SAMPLE_RATE),
         window: Some(architecture.window()),

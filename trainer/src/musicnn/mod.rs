@@ -87,6 +87,7 @@ fn to_onnx(
     let dataset = if tags[0] == MAGNATAGATUNE[0] { "MagnaTagATune" } else { "the Million Song Dataset" };
     let metadata = Metadata {
         tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        vocabularies: Vec::new(),
         weak_tags: Vec::new(),
         sample_rate: Some(RATE),
         window: Some(WINDOW),

@@ -2,6 +2,7 @@
 //!
 //! tract runs it, or OpenVINO with the feature `openvino`, which is faster; their predictions agree within 1e-5.
 
+use crate::data::vocabularies::{self, KnownTags};
 use crate::error::{Result, TrainerError};
 use crate::musicnn;
 use crate::network::Precision;
@@ -25,6 +26,9 @@ pub(super) fn is_silent(samples: &[f32]) -> bool {
 /// A tagger for audio at 16 kHz.
 pub(super) struct Teacher {
     model: Model,
+    /// The outputs that are its tags, of a model with others besides.
+    outputs: Option<Vec<usize>>,
+    tags: Vec<String>,
     #[cfg(feature = "openvino")]
     runtime: runtime::Runtime,
 }
@@ -42,16 +46,20 @@ impl Teacher {
         if rate != RATE && !model.is_sample_rate_assumed() {
             return Err(wrong(format!("this model is for audio at {rate} Hz; give a teacher for audio at {RATE} Hz")));
         }
+        let KnownTags { tags, outputs } = vocabularies::known_tags(model.tags());
         Ok(Self {
             #[cfg(feature = "openvino")]
             runtime: runtime::Runtime::open(path, model.window()).map_err(wrong)?,
             model,
+            outputs,
+            tags,
         })
     }
 
-    /// The tags, in the order of the probabilities.
+    /// The tags, in the order of the probabilities: those of MTG-Jamendo as a person reads them, of AudioSet's classes
+    /// those of [`audioset_music`](vocabularies::audioset_music).
     pub(super) fn tags(&self) -> &[String] {
-        self.model.tags()
+        &self.tags
     }
 
     /// Samples per window.
@@ -72,9 +80,13 @@ impl Teacher {
     #[cfg_attr(not(feature = "openvino"), expect(unused_variables, reason = "tract computes in single precision only"))]
     pub(super) fn predict(&self, window: &[f32], precision: Precision) -> Result<Vec<f32>> {
         #[cfg(feature = "openvino")]
-        return self.runtime.predict(window, precision).map_err(TrainerError::Request);
+        let probabilities = self.runtime.predict(window, precision).map_err(TrainerError::Request)?;
         #[cfg(not(feature = "openvino"))]
-        Ok(self.model.predict(window)?)
+        let probabilities = self.model.predict(window)?;
+        Ok(match &self.outputs {
+            Some(outputs) => outputs.iter().map(|output| probabilities[*output]).collect(),
+            None => probabilities,
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Pseudo-labels: the mean prediction of ONNX taggers, the teachers, for segments of a recording. A teacher whose window
-//! is longer than 10 s predicts the recording, and each segment gets the mean over its windows.
+//! is much shorter than a segment predicts several windows in it. One whose window is longer than 10 s predicts the
+//! recording, and each segment gets the mean over its windows.
 
 use super::recording_labels::RecordingLabelling;
 use super::teacher::{RATE, Teacher, is_silent};
@@ -105,10 +106,21 @@ impl PseudoLabeller {
         })
     }
 
-    /// The longest window of a teacher that labels segments, in samples at 16 kHz.
-    fn longest_window(&self) -> usize {
+    /// How far a teacher that labels segments listens to both sides of their middle, in samples at 16 kHz.
+    fn reach(&self) -> usize {
         let teachers = self.vocabularies.iter().flatten().filter(|teacher| !teacher.labels_recordings());
-        teachers.map(Teacher::window).max().unwrap_or(0)
+        // The windows lie the same way on both sides, but for rounding.
+        let reach = |teacher: &Teacher| self.window_starts(teacher)[0].unsigned_abs() as usize + 2;
+        teachers.map(reach).max().unwrap_or(0)
+    }
+
+    /// Where the windows of a teacher that labels segments start, in samples at 16 kHz after the middle of a segment: one
+    /// in the middle, or as many as come closest to its length, evenly spaced.
+    fn window_starts(&self, teacher: &Teacher) -> Vec<i64> {
+        let length = self.segment_length as f64 / f64::from(tagvane_engine::SAMPLE_RATE) * f64::from(RATE);
+        let count = (length / teacher.window() as f64).round().max(1.0);
+        let middle = |index: usize| (index as f64 + 0.5 - count / 2.0) * length / count;
+        (0..count as usize).map(|index| middle(index) as i64 - teacher.window() as i64 / 2).collect()
     }
 
     /// The labelling by each teacher that labels recordings.
@@ -134,21 +146,25 @@ impl PseudoLabeller {
         (0..count).map(|index| random.random_range(boundary(index)..=boundary(index + 1))).collect()
     }
 
-    /// The mean prediction of each vocabulary's teachers for the window centred on sample `middle` of `waveform`, which
-    /// is at 16 kHz and is padded with zeros at both ends. Those that label recordings count as zeros.
+    /// The mean prediction of each vocabulary's teachers for the segment whose middle is sample `middle` of `waveform`,
+    /// which is at 16 kHz and is padded with zeros at both ends. Those that label recordings count as zeros.
     fn predict(&self, waveform: &[f32], middle: i64, precision: Precision) -> Result<Vec<f32>> {
         let mut probabilities: Vec<f32> = Vec::new();
         for group in &self.vocabularies {
             let first = probabilities.len();
             probabilities.resize(first + group[0].tags().len(), 0.0);
             for teacher in group.iter().filter(|teacher| !teacher.labels_recordings()) {
-                let start = middle - teacher.window() as i64 / 2;
                 let sample = |index: i64| {
                     usize::try_from(index).ok().and_then(|index| waveform.get(index)).copied().unwrap_or(0.0)
                 };
-                let window: Vec<f32> = (start..start + teacher.window() as i64).map(sample).collect();
-                for (mean, probability) in probabilities[first..].iter_mut().zip(teacher.predict(&window, precision)?) {
-                    *mean += probability / group.len() as f32;
+                let starts = self.window_starts(teacher);
+                let share = 1.0 / (group.len() * starts.len()) as f32;
+                for start in starts.into_iter().map(|start| middle + start) {
+                    let window: Vec<f32> = (start..start + teacher.window() as i64).map(sample).collect();
+                    let predicted = teacher.predict(&window, precision)?;
+                    for (mean, probability) in probabilities[first..].iter_mut().zip(predicted) {
+                        *mean += probability * share;
+                    }
                 }
             }
         }
@@ -246,7 +262,7 @@ impl SegmentLabelling<'_> {
     /// Labels the segments whose audio is complete, and drops the teachers' input that no other segment needs.
     fn label(&mut self) -> Result<()> {
         let Self { labeller, pending, .. } = self;
-        let (length, reach) = (labeller.segment_length, labeller.longest_window().div_ceil(2));
+        let (length, reach) = (labeller.segment_length, labeller.reach());
         let middle_of = |start: usize| {
             let middle = (start + length / 2) as f64 / f64::from(tagvane_engine::SAMPLE_RATE) * f64::from(RATE);
             middle as usize

@@ -65,7 +65,7 @@ impl Tagger {
                 format!("a hop of {} s is not possible; give seconds above zero, such as 1.5", hop.unwrap_or_default());
             return Err(TrainerError::Request(what));
         }
-        let tags = make_unique(model.tags().iter().cloned(), str::to_owned);
+        let tags = make_unique(model.metadata().display_tags().into_iter(), str::to_owned);
         Ok(Self { model, tags, hop: samples as usize })
     }
 

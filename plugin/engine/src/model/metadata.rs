@@ -1,18 +1,36 @@
 //! The metadata properties of an ONNX tagger.
 
 use prost::Message as _;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 use tract_onnx::pb::ModelProto;
 
-/// The value of the property `tagvane.format`.
-pub const FORMAT: &str = "1";
+/// The most vocabularies that a file can have.
+pub const MAX_VOCABULARIES: usize = 16;
+
+/// Separates the name of the vocabulary from that of the tag, in a file of several vocabularies.
+pub const VOCABULARY_SEPARATOR: &str = ": ";
+
+/// A part of a model's tags that belongs together, such as the fifty tags of a data set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vocabulary {
+    /// Its name, such as `Million Song 50`.
+    pub name: String,
+    /// The number of its tags, which follow those of the vocabulary before it.
+    #[serde(rename = "tags")]
+    pub tag_count: usize,
+}
 
 /// The metadata properties of a model file. The trainer writes them, [`Model`](crate::Model) reads them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
-    /// The tags, in the order of the output `probabilities`; empty if missing.
+    /// The tags, in the order of the output `probabilities`; empty if missing. With several vocabularies each is preceded
+    /// by the name of its own and [`VOCABULARY_SEPARATOR`], as in `Million Song 50: guitar`, because they share tags.
     pub tags: Vec<String>,
+    /// The vocabularies, if the file has several: together they have all tags. Otherwise empty.
+    pub vocabularies: Vec<Vocabulary>,
     /// Those of the tags that had few examples in training, so that their predictions are unreliable.
     pub weak_tags: Vec<String>,
     /// The sample rate of the waveform, in hertz; `None` if missing.
@@ -40,8 +58,11 @@ impl Metadata {
     /// These properties, and those of `other` in the place of missing ones.
     pub(crate) fn or(self, other: Self) -> Self {
         let text = |mine: String, others: String| if mine.is_empty() { others } else { mine };
+        let (tags, vocabularies) =
+            if self.tags.is_empty() { (other.tags, other.vocabularies) } else { (self.tags, self.vocabularies) };
         Self {
-            tags: if self.tags.is_empty() { other.tags } else { self.tags },
+            tags,
+            vocabularies,
             weak_tags: if self.weak_tags.is_empty() { other.weak_tags } else { self.weak_tags },
             sample_rate: self.sample_rate.or(other.sample_rate),
             window: self.window.or(other.window),
@@ -68,8 +89,11 @@ impl Metadata {
             }
             _ => Vec::new(),
         };
+        let tags_in_order = tags("tags");
+        let vocabularies = found.get("vocabularies").and_then(|json| serde_json::from_str(json).ok());
         Self {
-            tags: tags("tags"),
+            vocabularies: valid_vocabularies(vocabularies.unwrap_or_default(), tags_in_order.len()),
+            tags: tags_in_order,
             weak_tags: tags("weak_tags"),
             sample_rate: found.get("sample_rate").and_then(|rate| rate.parse().ok()),
             window: found.get("window").and_then(|window| window.parse().ok()),
@@ -84,7 +108,7 @@ impl Metadata {
     pub fn to_properties(&self) -> Vec<(&'static str, String)> {
         let list = |tags: &[String]| Value::from(tags).to_string();
         let mut properties = vec![
-            ("tagvane.format", FORMAT.to_owned()),
+            ("tagvane.format", if self.vocabularies.is_empty() { "1" } else { "2" }.to_owned()),
             ("tags", list(&self.tags)),
             ("weak_tags", list(&self.weak_tags)),
             ("architecture", self.architecture.clone()),
@@ -97,8 +121,56 @@ impl Metadata {
             ("window", self.window.map(|window| window.to_string())),
         ];
         properties.extend(numbers.into_iter().filter_map(|(key, value)| Some((key, value?))));
+        if !self.vocabularies.is_empty() {
+            properties.push(("vocabularies", serde_json::json!(self.vocabularies).to_string()));
+        }
         properties
     }
+
+    /// The range of each vocabulary in the tags, with its name; empty unless there are several.
+    pub fn vocabulary_ranges(&self) -> Vec<(&str, Range<usize>)> {
+        let range = |first: &mut usize, vocabulary: &'_ Vocabulary| {
+            let start = std::mem::replace(first, *first + vocabulary.tag_count);
+            Some(start..*first)
+        };
+        let names = self.vocabularies.iter().map(|vocabulary| vocabulary.name.as_str());
+        names.zip(self.vocabularies.iter().scan(0, range)).collect()
+    }
+
+    /// The names of the tags as a person reads them, each of them once: without their vocabulary, where no earlier
+    /// vocabulary has a tag of this name in upper or lower case, and otherwise followed by it, as in
+    /// `guitar (Million Song 50)`. The tags themselves unless there are several vocabularies.
+    pub fn display_tags(&self) -> Vec<String> {
+        let mut shown = self.tags.clone();
+        let mut taken: HashSet<String> = HashSet::new();
+        for (vocabulary, range) in self.vocabulary_ranges() {
+            let plain: Vec<&str> =
+                self.tags[range.clone()].iter().map(|tag| without_vocabulary(tag, vocabulary)).collect();
+            for (shown, plain) in shown[range].iter_mut().zip(&plain) {
+                let is_taken = taken.contains(&plain.to_lowercase());
+                *shown = if is_taken { format!("{plain} ({vocabulary})") } else { (*plain).to_owned() };
+            }
+            taken.extend(plain.iter().map(|plain| plain.to_lowercase()));
+        }
+        shown
+    }
+}
+
+/// A tag without the vocabulary that precedes it.
+fn without_vocabulary<'a>(tag: &'a str, vocabulary: &str) -> &'a str {
+    tag.strip_prefix(vocabulary).and_then(|rest| rest.strip_prefix(VOCABULARY_SEPARATOR)).unwrap_or(tag)
+}
+
+/// The vocabularies of a file with this many tags; none unless they are several, have all tags and different names.
+fn valid_vocabularies(mut vocabularies: Vec<Vocabulary>, tags: usize) -> Vec<Vocabulary> {
+    vocabularies.iter_mut().for_each(|vocabulary| vocabulary.name = tag_name(&vocabulary.name));
+    let names: HashSet<&str> = vocabularies.iter().map(|vocabulary| vocabulary.name.as_str()).collect();
+    let count = vocabularies.iter().try_fold(0_usize, |sum, vocabulary| sum.checked_add(vocabulary.tag_count));
+    let is_valid = (2..=MAX_VOCABULARIES).contains(&vocabularies.len())
+        && names.len() == vocabularies.len()
+        && vocabularies.iter().all(|vocabulary| vocabulary.tag_count > 0 && !vocabulary.name.trim().is_empty())
+        && count == Some(tags);
+    if is_valid { vocabularies } else { Vec::new() }
 }
 
 /// The name of the tag at `index`, from 0, where nothing names it.
@@ -119,6 +191,7 @@ mod tests {
     fn written_properties_are_read_back() {
         let metadata = Metadata {
             tags: vec!["guitar".into(), "männlich \"quoted\"".into()],
+            vocabularies: Vec::new(),
             weak_tags: vec!["guitar".into()],
             sample_rate: Some(22_050),
             window: Some(59_049),
@@ -130,6 +203,49 @@ mod tests {
         let properties = metadata.to_properties();
         let borrowed = properties.iter().map(|(key, value)| (*key, value.as_str()));
         assert_eq!(Metadata::from_properties(borrowed), metadata);
+    }
+
+    fn of_vocabularies(vocabularies: &[(&str, &[&str])]) -> Metadata {
+        let tags = vocabularies
+            .iter()
+            .flat_map(|(name, tags)| tags.iter().map(move |tag| format!("{name}{VOCABULARY_SEPARATOR}{tag}")));
+        let list = vocabularies.iter().map(|(name, tags)| Vocabulary { name: (*name).into(), tag_count: tags.len() });
+        Metadata { tags: tags.collect(), vocabularies: list.collect(), ..Metadata::default() }
+    }
+
+    #[test]
+    fn a_tag_of_two_vocabularies_is_shown_with_the_second_ones_name() {
+        let metadata =
+            of_vocabularies(&[("First", &["guitar", "House"]), ("Second: one", &["house", "guitar", "harp"])]);
+        assert_eq!(metadata.display_tags(), ["guitar", "House", "house (Second: one)", "guitar (Second: one)", "harp"]);
+        assert_eq!(metadata.vocabulary_ranges(), [("First", 0..2), ("Second: one", 2..5)]);
+        let properties = metadata.to_properties();
+        assert_eq!(properties[0], ("tagvane.format", "2".into()));
+        let read = Metadata::from_properties(properties.iter().map(|(key, value)| (*key, value.as_str())));
+        assert_eq!(read, metadata);
+        let plain = Metadata { tags: vec!["a: b".into(), "a: b".into()], ..Metadata::default() };
+        assert_eq!((plain.display_tags(), plain.vocabulary_ranges().len()), (plain.tags.clone(), 0));
+    }
+
+    #[test]
+    fn vocabularies_that_do_not_have_exactly_the_tags_are_missing() {
+        let read = |json: &str| {
+            Metadata::from_properties([("tags", r#"["a: x", "b: y", "b: z"]"#), ("vocabularies", json)]).vocabularies
+        };
+        assert_eq!(read(r#"[{"name": "a", "tags": 1}, {"name": "b", "tags": 2}]"#).len(), 2);
+        for json in [
+            "5",
+            "[]",
+            r#"[{"name": "a", "tags": 3}]"#,
+            r#"[{"name": "a", "tags": 1}, {"name": "b", "tags": 1}]"#,
+            r#"[{"name": "a", "tags": 1}, {"name": "a", "tags": 2}]"#,
+            r#"[{"name": "a", "tags": 0}, {"name": "b", "tags": 3}]"#,
+            r#"[{"name": " ", "tags": 1}, {"name": "b", "tags": 2}]"#,
+            r#"[{"name": "a", "tags": 4}, {"name": "b", "tags": 18446744073709551615}]"#,
+            r#"[{"name": "a", "tags": -1}, {"name": "b", "tags": 4}]"#,
+        ] {
+            assert!(read(json).is_empty(), "{json}");
+        }
     }
 
     #[test]

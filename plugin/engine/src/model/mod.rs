@@ -15,7 +15,7 @@ mod validation;
 
 pub use batch_norm::ChannelAffine;
 pub(crate) use full_windows::FULL_WINDOWS_SHARE;
-pub use metadata::{FORMAT, Metadata, unnamed_tag};
+pub use metadata::{MAX_VOCABULARIES, Metadata, VOCABULARY_SEPARATOR, Vocabulary, unnamed_tag};
 pub use stream_state::StreamState;
 
 use cpu_time::ThreadTime;
@@ -322,6 +322,9 @@ fn build(
             )),
             error => error,
         })?;
+    if metadata.tags.len() != tags {
+        metadata.vocabularies.clear();
+    }
     metadata.tags.resize(tags, String::new());
     for (index, tag) in metadata.tags.iter_mut().enumerate().filter(|(_, tag)| tag.trim().is_empty()) {
         *tag = unnamed_tag(index);

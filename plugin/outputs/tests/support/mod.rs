@@ -14,6 +14,7 @@ pub(crate) const HOP: f64 = 2_187.0 / 22_050.0;
 pub(crate) fn status(tags: usize) -> Status {
     Status::Ready {
         tags: (0..tags).map(|tag| format!("tag {tag}")).collect(),
+        vocabularies: Vec::new(),
         weak: vec![false; tags],
         name: "a model".into(),
         window: Duration::from_secs(3),

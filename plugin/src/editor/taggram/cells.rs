@@ -96,6 +96,7 @@ mod tests {
         let outputs = Outputs::new();
         outputs.on_status(&Status::Ready {
             tags: vec!["a".into(), "b".into()],
+            vocabularies: Vec::new(),
             weak: vec![false; 2],
             name: "a model".into(),
             window: Duration::from_secs(2),

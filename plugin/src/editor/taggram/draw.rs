@@ -17,7 +17,7 @@ pub(super) fn names(ui: &Ui, palette: &Palette, rows: &[&TagRow], corner: Pos2, 
     for (index, row) in rows.iter().enumerate() {
         let left = corner + Vec2::new(2.0, (index as f32 + 0.5) * row_height);
         let color = palette.tag_text(row.value);
-        painter.text(left, Align2::LEFT_CENTER, &row.name, FontId::proportional(size), color);
+        painter.text(left, Align2::LEFT_CENTER, row.label(), FontId::proportional(size), color);
     }
 }
 

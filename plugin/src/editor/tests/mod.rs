@@ -10,6 +10,7 @@ mod presets;
 // The test models of the engine.
 #[path = "../../../engine/tests/support/mod.rs"]
 mod support;
+mod vocabularies;
 mod warnings;
 
 use super::ui::EditorUi;

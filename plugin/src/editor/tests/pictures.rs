@@ -23,7 +23,7 @@ fn played_session() -> TestSession {
     session
 }
 
-fn compare(harness: &mut Harness<'_, TestSession>, name: &str) {
+pub(super) fn compare(harness: &mut Harness<'_, TestSession>, name: &str) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/editor/tests/pictures");
     // Processors round differently, which changes a few pixels on edges.
     let options = SnapshotOptions::new().output_path(folder).threshold(1.0).max_failed_pixels(60_usize);
