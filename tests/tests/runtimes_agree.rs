@@ -10,7 +10,7 @@ use tagvane_engine::{InferenceMode, Model, StreamState};
 use tagvane_tests::{CLIPS, clip, noise, python, root, shipped_model};
 use tagvane_trainer::architecture::Architecture;
 use tagvane_trainer::architecture::catalogue::entries;
-use tagvane_trainer::export::{from_onnx, to_onnx};
+use tagvane_trainer::export::{from_onnx, to_half_precision, to_onnx};
 use tagvane_trainer::network::Network;
 use tagvane_trainer::training::config::Config;
 
@@ -115,6 +115,37 @@ fn the_shipped_model_gives_the_same_probabilities_in_all_runtimes() {
     let network = from_onnx(&bytes, &config.architecture, 50, &Default::default()).unwrap();
     let reference = run_onnx_runtime(std::slice::from_ref(&case)).remove(0);
     compare(&case, &network, &reference);
+}
+
+/// ONNX Runtime widens the weights by itself.
+#[test]
+fn weights_in_half_precision_give_the_same_probabilities_in_all_runtimes_and_nearly_those_of_single_precision() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::read(&root().join("trainer/configs/free-music.toml"), &[]).unwrap();
+    let window = config.architecture.window();
+    let windows: Vec<Vec<f32>> = CLIPS
+        .iter()
+        .map(|name| {
+            let recording = clip(name);
+            let resampler = Resampler::new(f64::from(recording.sample_rate), 22_050.0).unwrap();
+            resampler.resample_all(&recording.mono())[..window].to_vec()
+        })
+        .collect();
+    let bytes = std::fs::read(shipped_model()).unwrap();
+    let half = to_half_precision(&bytes).unwrap();
+    assert!(half.len() < bytes.len() * 51 / 100, "{} bytes instead of {}", half.len(), bytes.len());
+    let case = Case { name: "shipped".into(), file: folder.path().join("half.onnx"), windows };
+    std::fs::write(&case.file, &half).unwrap();
+    let network = from_onnx(&half, &config.architecture, 50, &Default::default()).unwrap();
+    let reference = run_onnx_runtime(std::slice::from_ref(&case)).remove(0);
+    compare(&case, &network, &reference);
+    let single = Model::from_bytes(&bytes).unwrap();
+    for (window, half) in case.windows.iter().zip(&reference) {
+        let single = single.predict(window).unwrap();
+        let difference = single.iter().zip(half).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        println!("half precision changes probabilities by up to {difference:.1e}");
+        assert!(difference < 5e-3, "{difference}");
+    }
 }
 
 /// The input is music, noise at full scale, a square wave and silence, hop by hop.

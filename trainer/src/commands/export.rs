@@ -21,6 +21,9 @@ pub(crate) struct ExportArguments {
     /// Export the tags of this vocabulary only, such as "Jamendo 50", if the run has several [default: all of them]
     #[arg(long)]
     vocabulary: Option<String>,
+    /// Store the weights in half precision: half the size, and probabilities that differ in the fourth digit
+    #[arg(long)]
+    half_precision: bool,
     /// Metrics of this run from `evaluate --json`; their weak tags are stored in the file, and the plugin marks them
     #[arg(long)]
     weak_tags_from: Option<PathBuf>,
@@ -66,7 +69,10 @@ fn export_on<B: NetworkBackend>(arguments: &ExportArguments, devices: &[B::Devic
         trained_on: state.config.card.trained_on.clone(),
         licence: state.config.card.licence.clone(),
     };
-    let bytes = export::to_onnx(&network, architecture, &metadata);
+    let mut bytes = export::to_onnx(&network, architecture, &metadata);
+    if arguments.half_precision {
+        bytes = export::to_half_precision(&bytes)?;
+    }
     // Check that the plugin can load the file before it is written.
     Model::from_bytes(&bytes)?;
     files::write(&arguments.out, &bytes)?;

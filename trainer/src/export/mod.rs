@@ -5,10 +5,12 @@
 mod batch_norm;
 mod folded_conv;
 pub(crate) mod graph;
+mod half_precision;
 mod layers;
 mod read;
 
 pub(crate) use folded_conv::{FoldedConv, folded_convs};
+pub use half_precision::to_half_precision;
 pub use read::from_onnx;
 
 use crate::architecture::Architecture;

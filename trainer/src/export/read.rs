@@ -1,5 +1,6 @@
 //! Import of an exported ONNX file into a network.
 
+use super::half_precision;
 use crate::architecture::Architecture;
 use crate::error::{Result, TrainerError};
 use crate::kernels::NetworkBackend;
@@ -15,8 +16,8 @@ use prost::Message as _;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{GraphProto, ModelProto};
 
-/// Loads the weights of a file that [`to_onnx`](super::to_onnx) wrote into a network of the same
-/// architecture. Its batch normalisations are set to the identity.
+/// Loads the weights of a file that [`to_onnx`](super::to_onnx) wrote, in half precision or not, into a network of the
+/// same architecture. Its batch normalisations are set to the identity.
 ///
 /// The names and the shapes of the weights are compared, and the architecture and the window in the
 /// metadata where the file has them. The operators are not.
@@ -39,7 +40,8 @@ pub fn from_onnx<B: NetworkBackend>(
             return Err(foreign(&context, &format!("its {key} is {shown} and not {expected}")));
         }
     }
-    let graph = model.graph.ok_or_else(|| foreign(&context, "it has no graph"))?;
+    let mut graph = model.graph.ok_or_else(|| foreign(&context, "it has no graph"))?;
+    half_precision::widen(&mut graph);
     let weights = OnnxWeights { graph: &graph, context: &context };
 
     let mut network = Network::<B>::new(&plan, device);

@@ -1,11 +1,13 @@
 //! Converts the stored weights of a graph to single precision, which everything is computed in.
 //!
 //! Exporters write half precision to make a file smaller, and double precision by accident. tract computes both
-//! slowly or not at all.
+//! slowly or not at all. A Cast that widens a stored tensor is left out then, so that a network whose weights are in
+//! half precision slides like any other.
 
 use super::ModelError;
 use super::validation::MAX_ELEMENTS;
 use half::{bf16, f16};
+use std::collections::{HashMap, HashSet};
 use tract_onnx::pb::{GraphProto, TensorProto, tensor_proto::DataType, type_proto};
 
 /// The other floating-point types, by their numbers in ONNX.
@@ -38,7 +40,32 @@ pub(super) fn convert(graph: &mut GraphProto) -> Result<(), ModelError> {
             tensor.elem_type = DataType::Float as i32;
         }
     }
+    remove_casts(graph);
     Ok(())
+}
+
+/// Removes each Cast of a stored tensor to the precision that it has now.
+fn remove_casts(graph: &mut GraphProto) {
+    let float = DataType::Float as i32;
+    let is_float = |tensor: &&TensorProto| tensor.data_type == float;
+    let stored: HashSet<String> = graph.initializer.iter().filter(is_float).map(|tensor| tensor.name.clone()).collect();
+    let outputs: HashSet<String> = graph.output.iter().map(|output| output.name.clone()).collect();
+    let mut renamed: HashMap<String, String> = HashMap::new();
+    graph.node.retain(|node| {
+        let is_to_float =
+            node.attribute.iter().any(|attribute| attribute.name == "to" && attribute.i == i64::from(float));
+        let ([input], [output]) = (&node.input[..], &node.output[..]) else { return true };
+        let is_removed = node.op_type == "Cast" && is_to_float && stored.contains(input) && !outputs.contains(output);
+        if is_removed {
+            renamed.insert(output.clone(), input.clone());
+        }
+        !is_removed
+    });
+    for input in graph.node.iter_mut().flat_map(|node| &mut node.input) {
+        if let Some(stored) = renamed.get(input) {
+            input.clone_from(stored);
+        }
+    }
 }
 
 fn is_other_float(data_type: i32) -> bool {
