@@ -16,7 +16,7 @@ use tagvane_trainer::prepare::{PrepareOptions, prepare_pseudo_labelled_sources};
 use tagvane_trainer::training::checkpoint::{self, RunState};
 use tagvane_trainer::training::config::{Card, Config, Groups, Optimiser, Training};
 use tagvane_trainer::training::schedule::Schedule;
-use tagvane_trainer::training::{TrainingData, train};
+use tagvane_trainer::training::{StopAt, TrainingData, train};
 
 const TAGS: [&str; 4] = ["one", "two", "three", "four"];
 
@@ -95,19 +95,21 @@ fn music_becomes_a_model_that_the_engine_runs() {
 
     let device = Default::default();
     let whole_run = folder.path().join("whole");
-    let state = train::<Autodiff<Flex>>(&whole_run, &data, &config, None, &[device]).unwrap();
+    let state = train::<Autodiff<Flex>>(&whole_run, &data, &config, StopAt::default(), &[device]).unwrap();
     assert_eq!(state.epochs.len(), 3);
     assert!(state.epochs.iter().all(|epoch| epoch.training_loss.is_finite() && epoch.validation_loss < f64::MAX));
 
     // A run that stops after its first epoch and resumes gives the same metrics.
     let stopped_run = folder.path().join("stopped");
-    train::<Autodiff<Flex>>(&stopped_run, &data, &config, Some(1), &[device]).unwrap();
-    let resumed = train::<Autodiff<Flex>>(&stopped_run, &data, &config, None, &[device]).unwrap();
+    train::<Autodiff<Flex>>(&stopped_run, &data, &config, StopAt { epoch: Some(1), interrupt: None }, &[device])
+        .unwrap();
+    let resumed = train::<Autodiff<Flex>>(&stopped_run, &data, &config, StopAt::default(), &[device]).unwrap();
     assert!(has_same_metrics(&resumed, &state), "{resumed:?} {state:?}");
     // A run does not resume with another configuration.
     let mut other = config.clone();
     other.training.batch_size = 9;
-    let refused = train::<Autodiff<Flex>>(&stopped_run, &data, &other, None, &[device]).unwrap_err().to_string();
+    let refused =
+        train::<Autodiff<Flex>>(&stopped_run, &data, &other, StopAt::default(), &[device]).unwrap_err().to_string();
     assert!(refused.contains("another configuration"), "{refused}");
 
     let best = checkpoint::epoch_folder(&whole_run, state.best_epoch());

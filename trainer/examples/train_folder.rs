@@ -22,7 +22,7 @@ use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::prepare::{PrepareOptions, prepare_labelled_sources};
 use tagvane_trainer::training::config::{Config, Optimiser};
 use tagvane_trainer::training::schedule::Schedule;
-use tagvane_trainer::training::{TrainingData, checkpoint, train};
+use tagvane_trainer::training::{StopAt, TrainingData, checkpoint, train};
 use tagvane_trainer::{Result, TrainerError, export, files};
 
 /// The network: 3^5 with few filters, which trains on a laptop.
@@ -66,7 +66,7 @@ fn train_folder(recordings: &Path, work: &Path, model: &Path) -> Result<()> {
     let data = TrainingData::open(&cache, &config)?;
     let device = Default::default();
     let run = work.join("run");
-    let state = train::<Autodiff<Flex>>(&run, &data, &config, None, &[device])?;
+    let state = train::<Autodiff<Flex>>(&run, &data, &config, StopAt::default(), &[device])?;
 
     // Evaluate the best epoch on the test set.
     let plan = config.architecture.plan(state.tags.len())?;

@@ -34,6 +34,9 @@ pub enum TrainerError {
     /// The arguments are invalid, or the command cannot be carried out.
     #[error("{0}")]
     Request(String),
+    /// The user has interrupted the command; says where, and how to go on.
+    #[error("{0}")]
+    Interrupted(String),
 }
 
 impl TrainerError {

@@ -7,7 +7,7 @@ mod commands;
 use clap::{Parser, Subcommand};
 use commands::{bench, corpus, evaluate, export, filters, models, prepare, report, tag, teachers, train};
 use std::process::ExitCode;
-use tagvane_trainer::renamed;
+use tagvane_trainer::{TrainerError, renamed};
 
 /// Trains, evaluates and exports the music taggers that Tagvane runs
 #[derive(Parser)]
@@ -66,6 +66,10 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(TrainerError::Interrupted(message)) => {
+            eprintln!("{message}");
+            ExitCode::from(train::INTERRUPTED)
+        }
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(2)

@@ -112,3 +112,47 @@ schedule = { kind = \"one-cycle\", learning_rate = 1e38, epochs = 2 }
     assert!(start(folder, "diverged").wait().unwrap().success());
     assert_eq!(metrics(&run), whole);
 }
+
+/// Ctrl-C, and what a cluster sends before it ends a job.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_writes_a_checkpoint_and_resumes_with_the_same_losses() {
+    let training = "
+[training]
+batch_size = 6
+accumulate_grad_batches = 3
+seed = 5
+optimiser = { kind = \"adam\" }
+schedule = { kind = \"one-cycle\", learning_rate = 0.01, epochs = 4 }
+augmentation = { shift = 50, gain = [0.5, 1.5], noise = 0.01 }
+";
+    let folder = prepared(training);
+    let folder = folder.path();
+    assert!(start(folder, "whole").wait().unwrap().success());
+    let run = folder.join("interrupted");
+    let (mut interrupts, mut delay) = (0, Duration::from_millis(120));
+    loop {
+        let mut command = trainer();
+        command.arg("train").arg(folder.join("run.toml")).arg("--cache").arg(folder.join("cache"));
+        let child = command.arg("--run").arg(&run).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(delay);
+        let signal = if interrupts % 2 == 0 { "-INT" } else { "-TERM" };
+        // Fails where the run has ended.
+        Command::new("kill").arg(signal).arg(child.id().to_string()).stderr(Stdio::null()).status().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        match output.status.code() {
+            Some(0) => break,
+            Some(130) => {
+                interrupts += 1;
+                assert!(text.contains("stopped in epoch") && text.contains("the same command resumes"), "{text}");
+                assert!(!checkpoints(&run).is_empty());
+            }
+            // The signal came before the run was ready for it.
+            None => delay += Duration::from_millis(60),
+            code => panic!("{code:?}: {text}"),
+        }
+    }
+    assert!(interrupts >= 2, "interrupted only {interrupts} times");
+    assert_eq!(metrics(&run), metrics(&folder.join("whole")));
+}

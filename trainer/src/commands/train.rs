@@ -4,11 +4,18 @@ use super::at_least;
 use crate::backend::{BackendArguments, dispatch};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use tagvane_trainer::Result;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tagvane_trainer::data::duplicates;
 use tagvane_trainer::kernels::ConvBlockKernel;
 use tagvane_trainer::training::config::Config;
-use tagvane_trainer::training::{TrainingData, checkpoint, train};
+use tagvane_trainer::training::{StopAt, TrainingData, checkpoint, train};
+use tagvane_trainer::{Result, TrainerError};
+
+/// Whether the user wants the run to stop.
+static INTERRUPT: AtomicBool = AtomicBool::new(false);
+
+/// The exit status of an interrupted process, as shells have it.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 #[derive(Args)]
 pub(crate) struct TrainArguments {
@@ -43,17 +50,30 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
             println!("{} recordings are shorter than a window and left out: {}", short.len(), short.join(", "));
         }
     }
-    dispatch!(&arguments.backend, train_on, &arguments.run, &data, &config, arguments.stop_after_epoch)
+    stop_on_interrupts()?;
+    let stop_at = StopAt { epoch: arguments.stop_after_epoch, interrupt: Some(&INTERRUPT) };
+    dispatch!(&arguments.backend, train_on, &arguments.run, &data, &config, stop_at)
+}
+
+/// Has the first Ctrl-C, SIGTERM or closed terminal set [`INTERRUPT`]; another one ends the process.
+fn stop_on_interrupts() -> Result<()> {
+    let on_signal = || {
+        if INTERRUPT.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED.into());
+        }
+        eprintln!("\nstopping after this step with a checkpoint; Ctrl-C again stops at once");
+    };
+    ctrlc::set_handler(on_signal).map_err(|error| TrainerError::Request(format!("Ctrl-C cannot be handled: {error}")))
 }
 
 fn train_on<B: ConvBlockKernel>(
     run: &Path,
     data: &TrainingData,
     config: &Config,
-    last_epoch: Option<usize>,
+    stop_at: StopAt<'_>,
     devices: &[B::Device],
 ) -> Result<()> {
-    let state = train::<burn::backend::Autodiff<B>>(run, data, config, last_epoch, devices)?;
+    let state = train::<burn::backend::Autodiff<B>>(run, data, config, stop_at, devices)?;
     println!(
         "the best epoch is {}, in {}",
         state.best_epoch(),

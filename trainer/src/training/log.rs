@@ -25,10 +25,11 @@ pub(super) fn progress_bar(state: &RunState, windows: usize) -> ProgressBar {
 
 /// Advances the progress bar by a batch.
 pub(super) fn advance(bar: &ProgressBar, epoch_progress: &EpochProgress, rows: usize) {
-    let EpochProgress { windows, seconds, .. } = epoch_progress;
+    let EpochProgress { windows, seconds, data_wait_seconds, .. } = epoch_progress;
     bar.inc(rows as u64);
     let loss = format_loss(epoch_progress.mean_loss());
-    bar.set_message(format!("loss {loss}, {:.1} windows/s", *windows as f64 / seconds));
+    let (speed, wait) = (*windows as f64 / seconds, 100.0 * data_wait_seconds / seconds);
+    bar.set_message(format!("loss {loss}, {speed:.1} windows/s, {wait:.1} % of the time waiting for data"));
 }
 
 /// Prints the metrics of the last epoch.

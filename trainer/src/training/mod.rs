@@ -26,6 +26,7 @@ use config::{Config, Training};
 use loss::scalar;
 use schedule::NextEpoch;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -59,21 +60,36 @@ impl TrainingData {
     }
 }
 
+/// Where a run stops before its schedule does.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StopAt<'a> {
+    /// After this epoch, from 1.
+    pub epoch: Option<usize>,
+    /// After the step in which this becomes true.
+    pub interrupt: Option<&'a AtomicBool>,
+}
+
+impl StopAt<'_> {
+    fn is_interrupted(&self) -> bool {
+        self.interrupt.is_some_and(|interrupt| interrupt.load(Ordering::Relaxed))
+    }
+}
+
 /// Windows over which the mean and the standard deviation of the mel spectrogram are computed.
 const STATISTICS_WINDOWS: usize = 2_000;
 
 /// Time between two readings of the losses.
 const READ_LOSSES_EVERY: Duration = Duration::from_millis(250);
 
-/// Trains the network of `config` on one or several devices until its schedule stops, or until
-/// `last_epoch` epochs are done, and writes a checkpoint after each.
+/// Trains the network of `config` on one or several devices until its schedule stops, or as `stop_at` says, and writes a
+/// checkpoint after each epoch.
 ///
 /// An interrupted run resumes from its last checkpoint, which may be within an epoch. The result is
 /// the same as without the interruption.
 ///
 /// # Errors
 /// [`TrainerError`] if a checkpoint cannot be written or read, or the run was started with another
-/// configuration or other tags.
+/// configuration or other tags; [`TrainerError::Interrupted`] after the checkpoint of an interrupted run.
 ///
 /// # Panics
 /// Panics if there is no device.
@@ -81,15 +97,14 @@ pub fn train<B: AutodiffBackend + NetworkBackend>(
     run: &Path,
     data: &TrainingData,
     config: &Config,
-    last_epoch: Option<usize>,
+    stop_at: StopAt<'_>,
     devices: &[B::Device],
 ) -> Result<RunState>
 where
     B::InnerBackend: NetworkBackend,
 {
-    let mut trainer = Trainer::<B>::start(run, data, config, devices)?;
-    let last_epoch = last_epoch.unwrap_or(usize::MAX);
-    while trainer.state.epochs.len() < last_epoch {
+    let mut trainer = Trainer::<B>::start(run, data, config, stop_at, devices)?;
+    while stop_at.epoch.is_none_or(|epoch| trainer.state.epochs.len() < epoch) {
         match config.training.schedule.next(&trainer.state.validation_losses()) {
             NextEpoch::Stop => break,
             // An epoch resumed in the middle restored them at its start.
@@ -106,6 +121,7 @@ struct Trainer<'a, B: AutodiffBackend> {
     run: &'a Path,
     data: &'a TrainingData,
     config: &'a Config,
+    stop_at: StopAt<'a>,
     devices: &'a [B::Device],
     state: RunState,
     learner: Learner<'a, B>,
@@ -116,7 +132,13 @@ where
     B::InnerBackend: NetworkBackend,
 {
     /// Starts a run, or resumes it from its latest checkpoint.
-    fn start(run: &'a Path, data: &'a TrainingData, config: &'a Config, devices: &'a [B::Device]) -> Result<Self> {
+    fn start(
+        run: &'a Path,
+        data: &'a TrainingData,
+        config: &'a Config,
+        stop_at: StopAt<'a>,
+        devices: &'a [B::Device],
+    ) -> Result<Self> {
         if config.training.precision == Precision::Bf16 && !B::SUPPORTS_BF16 {
             let what = "bfloat16 needs LibTorch; set precision to \"single\" or use cargo trainer-libtorch";
             return Err(TrainerError::Request(what.into()));
@@ -131,7 +153,7 @@ where
         let learner =
             Learner::new(network, config.training.optimiser, devices).with_precision(config.training.precision);
         let state = RunState::new(config.clone(), tags);
-        let mut trainer = Self { run, data, config, devices, state, learner };
+        let mut trainer = Self { run, data, config, stop_at, devices, state, learner };
         match latest {
             Some((folder, saved)) => {
                 if saved.config != *config || saved.tags != trainer.state.tags {
@@ -215,10 +237,20 @@ where
         self.learner.optimiser.save_checkpoint(self.run, &self.state, self.learner.network.clone())?;
         log::write(self.run, &self.state)?;
         log::print(&self.state);
-        Ok(())
+        if self.stop_at.is_interrupted() { Err(self.interrupted()) } else { Ok(()) }
     }
 
-    /// Trains for one epoch, or the rest of it, and returns the mean loss of its windows.
+    /// Says where an interrupted run has stopped.
+    fn interrupted(&self) -> TrainerError {
+        let (epoch, windows) = (self.state.epochs.len() + 1, self.state.epoch_progress.windows);
+        TrainerError::Interrupted(format!(
+            "stopped in epoch {epoch} after {windows} windows, with a checkpoint in {}; the same command resumes",
+            self.run.display()
+        ))
+    }
+
+    /// Trains for one epoch, or the rest of it, and returns the mean loss of its windows. An interrupted one stops at the
+    /// next step, or with the epoch if that was its last one.
     ///
     /// There is an optimiser step after each group of `accumulate_grad_batches` batches, and one after the
     /// last batch of the epoch, whose group may be shorter. The gradients of every batch are divided by
@@ -266,7 +298,9 @@ where
                     self.learner.apply_gradients(accumulator.grads(), learning_rate);
                 }
                 let every = config.checkpoint_every * config.accumulate_grad_batches;
-                let is_checkpoint = every > 0 && number.is_multiple_of(every) && !is_last;
+                let is_step = number.is_multiple_of(config.accumulate_grad_batches);
+                let is_interrupted = is_step && !is_last && self.stop_at.is_interrupted();
+                let is_checkpoint = is_interrupted || every > 0 && number.is_multiple_of(every) && !is_last;
                 if is_checkpoint || is_last || pending.is_due() {
                     pending.read(&mut self.state.epoch_progress);
                 }
@@ -276,6 +310,10 @@ where
                 log::advance(&progress_bar, epoch_progress, rows);
                 if is_checkpoint {
                     self.learner.optimiser.save_checkpoint(self.run, &self.state, self.learner.network.clone())?;
+                }
+                if is_interrupted {
+                    progress_bar.finish_and_clear();
+                    return Err(self.interrupted());
                 }
                 started = Instant::now();
             }
