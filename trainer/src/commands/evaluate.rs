@@ -1,11 +1,11 @@
 //! `evaluate`: metrics of runs, ONNX files, pseudo-labels and predictions.
 
-use super::{available_threads, load_run, parse_probability};
+use super::evaluate_truth::{self, TruthRequest};
+use super::{available_threads, load_run, open_split, open_tagger, parse_probability};
 use crate::backend::{BackendArguments, dispatch};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use tagvane_engine::{InferenceMode, Model};
-use tagvane_trainer::data::{Cache, Split, duplicates};
+use tagvane_trainer::data::{Cache, Split};
 use tagvane_trainer::evaluation::{
     Clips, MetricConfig, Scores, TagMatch, Unit, evaluate_onnx, evaluate_pseudo_labels, print, read_predictions,
     write_csv, write_json,
@@ -13,6 +13,9 @@ use tagvane_trainer::evaluation::{
 use tagvane_trainer::kernels::NetworkBackend;
 use tagvane_trainer::training::checkpoint;
 use tagvane_trainer::{Result, TrainerError, report};
+
+/// Default of `--min-known`.
+const MIN_KNOWN: usize = 3;
 
 #[derive(Args)]
 pub(crate) struct EvaluateArguments {
@@ -24,6 +27,19 @@ pub(crate) struct EvaluateArguments {
     /// Cache made by `prepare`
     #[arg(long)]
     cache: Option<PathBuf>,
+    /// CSV file with recordings whose truth is known in part: file, positive and negative tags, separated by `;`. All models
+    /// given by --onnx and --run are evaluated on them, side by side
+    #[arg(long, conflicts_with_all = [
+        "cache", "labels", "pseudo_labels", "predictions", "groups", "recordings", "threshold", "min_positives",
+    ])]
+    truth: Option<PathBuf>,
+    /// With --truth, minimum number of positives, and of negatives, for a tag to enter the macro average [default: 3]
+    #[arg(long)]
+    min_known: Option<usize>,
+    /// Folder with NAME.json and the like, which say the tags, the sample rate and the window that NAME.onnx does not say
+    /// itself; otherwise they are looked for beside it
+    #[arg(long, value_name = "DIR", requires = "onnx")]
+    sidecars: Option<PathBuf>,
     /// Group of the cache to evaluate on; may be repeated [default: the run's test groups; all groups with
     /// --pseudo-labels; else "test"]
     #[arg(long = "group")]
@@ -42,22 +58,22 @@ pub(crate) struct EvaluateArguments {
     backend: BackendArguments,
 }
 
-/// The arguments of which exactly one names what is evaluated.
+/// The arguments that name what is evaluated: one of them, or several models with `--truth`.
 #[derive(Args)]
-#[group(required = true, multiple = false)]
+#[group(required = true)]
 struct SubjectArguments {
     /// Evaluate the best epoch of this run
-    #[arg(long, requires = "cache")]
+    #[arg(long)]
     run: Option<PathBuf>,
-    /// Evaluate this ONNX tagger, from this trainer or any other program
-    #[arg(long, requires = "cache")]
-    onnx: Option<PathBuf>,
+    /// Evaluate this ONNX tagger, from this trainer or any other program; may be repeated with --truth
+    #[arg(long)]
+    onnx: Vec<PathBuf>,
     /// Evaluate the pseudo-labels of this other cache of the same recordings, for example those of rendered pieces with
     /// known ground truth
-    #[arg(long, requires = "cache")]
+    #[arg(long, requires = "cache", conflicts_with_all = ["run", "onnx", "predictions"])]
     pseudo_labels: Option<PathBuf>,
     /// Evaluate the predictions in this CSV file: the clip in the first column, then one column per tag
-    #[arg(long, requires = "labels")]
+    #[arg(long, requires = "labels", conflicts_with_all = ["run", "onnx"])]
     predictions: Option<PathBuf>,
 }
 
@@ -102,18 +118,20 @@ impl EvaluateArguments {
     /// What the arguments name.
     fn subject(&self) -> Result<Subject<'_>> {
         let SubjectArguments { run, onnx, pseudo_labels, predictions } = &self.subject;
-        if let (Some(run), Some(cache)) = (run, &self.cache) {
+        if onnx.len() + usize::from(run.is_some()) > 1 {
+            let what = "with --cache give one --run or one --onnx; several models stand side by side with --truth";
+            Err(TrainerError::Request(what.into()))
+        } else if let (Some(run), Some(cache)) = (run, &self.cache) {
             Ok(Subject::Run { run, cache })
-        } else if let (Some(model), Some(cache)) = (onnx, &self.cache) {
+        } else if let ([model], Some(cache)) = (&onnx[..], &self.cache) {
             Ok(Subject::Onnx { model, cache })
         } else if let (Some(pseudo_labelled), Some(labelled)) = (pseudo_labels, &self.cache) {
             Ok(Subject::PseudoLabels { pseudo_labelled, labelled })
         } else if let (Some(predictions), Some(labels)) = (predictions, &self.labels) {
             Ok(Subject::Predictions { predictions, labels })
         } else {
-            // clap requires one of these pairs.
-            let what = "give what to evaluate: --run, --onnx or --pseudo-labels with --cache, or --predictions with \
-                        --labels";
+            let what = "give what to evaluate, and on what: --run or --onnx with --cache or --truth, --pseudo-labels with \
+                        --cache, or --predictions with --labels";
             Err(TrainerError::Request(what.into()))
         }
     }
@@ -124,35 +142,38 @@ impl EvaluateArguments {
 
     /// Opens the groups of the cache as windows, and prints the clips that are left out.
     fn open_split(&self, cache: &Path, window: usize, default_groups: &[String]) -> Result<Split> {
-        let groups = if self.groups.is_empty() { default_groups } else { &self.groups };
-        let split = Split::open(cache, window, |group| groups.iter().any(|wanted| wanted == group))?;
-        if let Some(duplicates) = duplicates::summary(split.cache.duplicates()) {
-            println!("{duplicates}");
+        open_split(cache, if self.groups.is_empty() { default_groups } else { &self.groups }, window)
+    }
+
+    /// What is asked for with `--truth`.
+    fn truth_request<'a>(&'a self, truth: &'a Path) -> TruthRequest<'a> {
+        TruthRequest {
+            truth,
+            run: self.subject.run.as_deref(),
+            onnx: &self.subject.onnx,
+            sidecars: self.sidecars.as_deref(),
+            min_known: self.min_known.unwrap_or(MIN_KNOWN),
+            jobs: self.jobs,
+            csv: self.output.csv.as_deref(),
+            json: self.output.json.as_deref(),
+            backend: &self.backend,
         }
-        let short = split.cache.too_short(window);
-        if !short.is_empty() {
-            println!("{} clips are shorter than a window and left out: {}", short.len(), short.join(", "));
-        }
-        if split.examples.is_empty() {
-            let all = Cache::open(cache, |_| true)?;
-            let mut names: Vec<&str> = (0..all.len()).map(|index| all.track(index).group.as_str()).collect();
-            names.dedup();
-            return Err(TrainerError::content(
-                cache,
-                format!("there are no clips in the groups {}; the cache has {}", groups.join(", "), names.join(", ")),
-            ));
-        }
-        Ok(split)
     }
 }
 
 pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
+    if let Some(truth) = &arguments.truth {
+        return evaluate_truth::run(&arguments.truth_request(truth));
+    }
+    // clap checks no requirement that conflicts with what is given.
+    if arguments.min_known.is_some() {
+        return Err(TrainerError::Request("--min-known is for --truth; with labels give --min-positives".into()));
+    }
     let metric_config = arguments.metrics.config(MetricConfig::default());
     let scores = match arguments.subject()? {
         Subject::Run { run, cache } => dispatch!(&arguments.backend, evaluate_run, arguments, run, cache)?,
         Subject::Onnx { model, cache } => {
-            let tagger = Model::open(model, InferenceMode::FullWindows)
-                .map_err(|error| TrainerError::content(model, error.to_string()))?;
+            let tagger = open_tagger(model, arguments.sidecars.as_deref())?;
             let split = arguments.open_split(cache, tagger.window(), &["test".to_owned()])?;
             let tags = TagMatch::of(tagger.tags(), &split.cache.info.tags)?;
             tags.notes().iter().for_each(|note| println!("{note}"));

@@ -1,9 +1,8 @@
 //! `tag`: tags recordings with an ONNX tagger.
 
-use super::{available_threads, parse_probability};
+use super::{available_threads, open_tagger, parse_probability};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
-use tagvane_engine::{InferenceMode, Model};
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::progress::RecordingBars;
 use tagvane_trainer::tagging::{
@@ -68,20 +67,7 @@ enum WriteMode {
 
 pub(crate) fn run(arguments: &TagArguments) -> Result<()> {
     let shard = Shard::from_argument_or_environment(arguments.shard.as_deref(), |name| std::env::var(name).ok())?;
-    let model = &arguments.model;
-    let model = Model::open(model, InferenceMode::FullWindows)
-        .map_err(|error| TrainerError::content(model, error.to_string()))?;
-    let (rate, window) = (model.sample_rate(), model.window());
-    if model.is_sample_rate_assumed() {
-        eprintln!(
-            "the model does not say its sample rate: {rate} Hz are assumed; docs/model-file.md tells how to state it"
-        );
-    }
-    if model.is_window_assumed() {
-        eprintln!(
-            "the model leaves its window open: {window} samples are assumed; docs/model-file.md tells how to state it"
-        );
-    }
+    let model = open_tagger(&arguments.model, None)?;
     let tagger = Tagger::new(model, arguments.hop)?;
     let all = find_recordings(&arguments.files)?;
     // Named before sharding, so that all shards can write into one folder.

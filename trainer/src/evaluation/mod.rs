@@ -6,6 +6,9 @@ mod runner;
 mod scores;
 mod tables;
 mod tag_match;
+mod truth;
+mod truth_scores;
+mod truth_tables;
 
 pub use predictions::read_predictions;
 pub(crate) use runner::predict_split;
@@ -13,3 +16,6 @@ pub use runner::{Clips, Unit, evaluate_onnx, evaluate_pseudo_labels};
 pub use scores::{MetricConfig, Scores, TagScore};
 pub use tables::{format_metric, print, read_weak_tags, write_csv, write_json};
 pub use tag_match::TagMatch;
+pub use truth::{TruthClip, TruthSet};
+pub use truth_scores::{TruthScores, TruthTagScore, evaluate_truth};
+pub use truth_tables::TruthTable;

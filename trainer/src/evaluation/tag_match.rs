@@ -1,21 +1,21 @@
-//! Which outputs of a model are for which tags of a cache: by name.
+//! Which outputs of a model are for which tags of a cache or of recordings with a known truth: by name.
 
 use crate::data::vocabularies;
 use crate::error::{Result, TrainerError};
 use std::collections::HashMap;
 
-/// The tags that a model and a cache have in common.
+/// The tags that a model and a cache, or a truth, have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagMatch {
-    /// Index in the cache's tags of each tag that is evaluated.
+    /// Index in the cache's or the truth's tags of each tag that is evaluated.
     pub columns: Vec<usize>,
     /// The model's output for each of these.
     pub outputs: Vec<usize>,
     /// Whether the model names no tags, so that its outputs are the cache's tags by position.
     pub is_by_position: bool,
-    /// The tags of the model that the cache does not have.
+    /// The tags of the model that the cache or the truth does not have.
     pub only_in_model: Vec<String>,
-    /// The tags of the cache, or of the vocabulary that fits best, that the model does not predict.
+    /// The tags of the cache, of its vocabulary that fits best, or of the truth, that the model does not predict.
     pub only_in_cache: Vec<String>,
 }
 
@@ -68,6 +68,40 @@ impl TagMatch {
         })
     }
 
+    /// Matches the tags of a model with those of a truth, whose lists are written by people: by name, or else by
+    /// [`spelling_key`]. The match is empty where no tag is in both.
+    ///
+    /// # Errors
+    /// [`TrainerError::Request`] where two tags of the model fit a tag equally well.
+    pub fn ignoring_spelling(model: &[String], truth: &[String]) -> Result<Self> {
+        let keys: Vec<String> = model.iter().map(|tag| spelling_key(tag)).collect();
+        let (mut columns, mut outputs, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+        for (column, tag) in truth.iter().enumerate() {
+            let key = spelling_key(tag);
+            let all_with =
+                |is_equal: &dyn Fn(usize) -> bool| (0..model.len()).filter(|index| is_equal(*index)).collect();
+            let exact: Vec<usize> = all_with(&|index| model[index] == *tag);
+            let found = if exact.is_empty() { all_with(&|index| keys[index] == key) } else { exact };
+            match found[..] {
+                [] => missing.push(tag.clone()),
+                [output] => {
+                    columns.push(column);
+                    outputs.push(output);
+                }
+                [one, other, ..] => {
+                    return Err(TrainerError::Request(format!(
+                        "the model predicts \"{}\" and \"{}\", and either may be the tag \"{tag}\"; rename one of them in \
+                         the model's metadata",
+                        model[one], model[other]
+                    )));
+                }
+            }
+        }
+        let is_unmatched = |index: &usize| !outputs.contains(index);
+        let only_in_model = (0..model.len()).filter(is_unmatched).map(|index| model[index].clone()).collect();
+        Ok(Self { columns, outputs, is_by_position: false, only_in_model, only_in_cache: missing })
+    }
+
     /// What does not match, in sentences.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
@@ -88,8 +122,16 @@ impl TagMatch {
     }
 }
 
+/// What a tag's spellings have in common: its letters and digits in lower case, without the kind that MTG-Jamendo writes
+/// in front, as in `genre---hiphop`.
+pub(super) fn spelling_key(tag: &str) -> String {
+    let name = tag.rsplit("---").next().unwrap_or(tag);
+    let key: String = name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    if key.is_empty() { tag.to_lowercase() } else { key }
+}
+
 /// The first tags of a list.
-fn list(tags: &[String]) -> String {
+pub(super) fn list(tags: &[String]) -> String {
     const NAMED: usize = 10;
     let more = if tags.len() > NAMED { format!(" and {} more", tags.len() - NAMED) } else { String::new() };
     format!("{}{more}", tags[..tags.len().min(NAMED)].join(", "))
@@ -120,6 +162,22 @@ mod tests {
         assert_eq!(columns_and_outputs(&["rock", "guitar"], &joined), (vec![0, 1], vec![1, 0], false));
         let all_names: Vec<&str> = joined.iter().map(String::as_str).collect();
         assert_eq!(columns_and_outputs(&all_names, &joined).0, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn tags_of_a_truth_are_matched_in_any_spelling_and_exact_ones_first() {
+        let truth = tags(&["Hip-Hop", "no vocal", "no vocals", "metal", "House", "electric guitar"]);
+        let of = |model: &[&str]| TagMatch::ignoring_spelling(&tags(model), &truth);
+        let matched = of(&["genre---hiphop", "house", "instrument---electricguitar", "genre---trance"]).unwrap();
+        assert_eq!((&matched.columns[..], &matched.outputs[..]), (&[0, 4, 5][..], &[0, 1, 2][..]));
+        assert_eq!((matched.only_in_model, matched.only_in_cache.len()), (tags(&["genre---trance"]), 3));
+        let matched = of(&["Metal", "metal", "no vocals", "No Vocal"]).unwrap();
+        assert_eq!((&matched.columns[..], &matched.outputs[..]), (&[1, 2, 3][..], &[3, 2, 1][..]));
+        assert!(of(&["tag 1", "tag 2"]).unwrap().columns.is_empty());
+        let message = of(&["Metal", "METAL"]).unwrap_err().to_string();
+        assert!(message.contains("\"Metal\" and \"METAL\", and either may be the tag \"metal\""), "{message}");
+        // Signs alone stay different tags.
+        assert!(spelling_key("!!!") != spelling_key("???"));
     }
 
     #[test]

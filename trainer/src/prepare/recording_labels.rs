@@ -10,7 +10,6 @@ pub(super) struct RecordingLabelling<'a> {
     teacher: &'a Teacher,
     precision: Precision,
     windows: WindowStream,
-    samples: usize,
     sums: Vec<f32>,
     count: usize,
 }
@@ -19,7 +18,7 @@ impl<'a> RecordingLabelling<'a> {
     pub(super) fn new(teacher: &'a Teacher, precision: Precision) -> Self {
         let window = teacher.window();
         let (windows, sums) = (WindowStream::new(window, window), vec![0.0; teacher.tags().len()]);
-        Self { teacher, precision, windows, samples: 0, sums, count: 0 }
+        Self { teacher, precision, windows, sums, count: 0 }
     }
 
     /// Takes the next samples.
@@ -27,22 +26,18 @@ impl<'a> RecordingLabelling<'a> {
     /// # Errors
     /// [`TrainerError`](crate::TrainerError) where inference fails.
     pub(super) fn push(&mut self, samples: &[f32]) -> Result<()> {
-        self.samples += samples.len();
         let Self { teacher, precision, windows, sums, count, .. } = self;
         windows.push(samples, |_, window| add_prediction(teacher, window, *precision, sums, count))
     }
 
     /// The mean over the windows that are not silent. The last window ends with the recording; one that is shorter than
-    /// a window is repeated, since silence behind it would be heard as a part of the music.
+    /// a window is repeated.
     ///
     /// # Errors
     /// [`TrainerError`](crate::TrainerError) where inference fails.
     pub(super) fn finish(self) -> Result<Vec<f32>> {
-        let Self { teacher, precision, windows, samples, mut sums, mut count } = self;
-        let (_, mut last) = windows.finish();
-        for index in samples.max(1)..last.len() {
-            last[index] = last[index - samples.max(1)];
-        }
+        let Self { teacher, precision, windows, mut sums, mut count } = self;
+        let (_, last) = windows.finish_repeated();
         add_prediction(teacher, &last, precision, &mut sums, &mut count)?;
         sums.iter_mut().for_each(|sum| *sum /= count.max(1) as f32);
         Ok(sums)

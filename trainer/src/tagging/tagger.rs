@@ -50,6 +50,7 @@ pub struct Tagger {
     tags: Vec<String>,
     /// Hop between windows in samples.
     hop: usize,
+    repeats_short: bool,
 }
 
 impl Tagger {
@@ -66,7 +67,19 @@ impl Tagger {
             return Err(TrainerError::Request(what));
         }
         let tags = make_unique(model.metadata().display_tags().into_iter(), str::to_owned);
-        Ok(Self { model, tags, hop: samples as usize })
+        Ok(Self { model, tags, hop: samples as usize, repeats_short: false })
+    }
+
+    /// Uses a hop of one window, and repeats a recording that is shorter than a window instead of filling the window up
+    /// with silence.
+    pub fn window_by_window(model: Model) -> Self {
+        let tags = make_unique(model.tags().iter().cloned(), str::to_owned);
+        Self { tags, hop: model.window(), repeats_short: true, model }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// The tags, in the order of the probabilities; numbered where the model has one twice.
@@ -100,7 +113,7 @@ impl Tagger {
             windows.push(samples, &mut predict)?;
             on_progress(stream.seconds(), stream.stated_seconds());
         }
-        let (start, last) = windows.finish();
+        let (start, last) = if self.repeats_short { windows.finish_repeated() } else { windows.finish() };
         predict(start, &last)?;
         let seconds = stream.seconds();
         timeline.iter_mut().for_each(|window| window.end = window.end.min(seconds));

@@ -45,6 +45,17 @@ impl WindowStream {
         Ok(())
     }
 
+    /// The start and the samples of the last window; a recording shorter than a window is repeated in it, since silence
+    /// behind it would be heard as a part of the music.
+    pub(crate) fn finish_repeated(self) -> (u64, Vec<f32>) {
+        let samples = self.held.len().max(1);
+        let (start, mut last) = self.finish();
+        for index in samples..last.len() {
+            last[index] = last[index - samples];
+        }
+        (start, last)
+    }
+
     /// The start and the samples of the last window.
     pub(crate) fn finish(mut self) -> (u64, Vec<f32>) {
         let surplus = self.held.len().saturating_sub(self.window);
@@ -98,6 +109,25 @@ mod tests {
         ] {
             assert_eq!(window_starts(samples, hop), expected, "{samples} samples, hop {hop}");
         }
+    }
+
+    #[test]
+    fn a_recording_shorter_than_a_window_is_repeated_on_demand_and_a_longer_one_is_not() {
+        let last = |samples: usize| {
+            let recording: Vec<f32> = (1..=samples).map(|sample| sample as f32).collect();
+            let mut stream = WindowStream::new(WINDOW, WINDOW);
+            stream.push(&recording, |_, _| Ok::<_, Infallible>(())).unwrap();
+            stream.finish_repeated()
+        };
+        for samples in [1, 7, 150, 299] {
+            let repeated: Vec<f32> = (0..WINDOW).map(|index| (index % samples + 1) as f32).collect();
+            assert_eq!(last(samples), (0, repeated), "{samples}");
+        }
+        for samples in [300, 301, 599, 700] {
+            let expected: Vec<f32> = (samples - WINDOW..samples).map(|index| (index + 1) as f32).collect();
+            assert_eq!(last(samples), ((samples - WINDOW) as u64, expected), "{samples}");
+        }
+        assert_eq!(last(0), (0, vec![0.0; WINDOW]));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tagvane_engine::Metadata;
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::corpus::packages::PackageList;
 use tagvane_trainer::data::{Cache, CacheInfo, Labels, PartWriter, Segment, Source, TrackAudio};
-use tagvane_trainer::evaluation::{MetricConfig, read_predictions, read_weak_tags};
+use tagvane_trainer::evaluation::{MetricConfig, TruthSet, read_predictions, read_weak_tags};
 use tagvane_trainer::export::{from_onnx, to_onnx};
 use tagvane_trainer::network::Network;
 use tagvane_trainer::prepare::folder::{HoldOut, from_csv};
@@ -191,6 +191,12 @@ pub(crate) fn kinds(desk: &Path, root: &Path) -> Vec<Kind> {
     let figures =
         move || read_predictions(&of[0], &of[1], MetricConfig::default()).map(|(scores, _)| drop(scores.by_tag()));
     kind("predictions", predictions, Box::new(figures));
+
+    let truth = desk.join("truth.csv");
+    let list = "file,positive,negative,basis\naudio/one.wav,guitar;drums,harp,score\n\"audio/two, too.wav\",,sitar,\n";
+    fs::write(&truth, list).unwrap();
+    let of = truth.clone();
+    kind("truth", truth, Box::new(move || TruthSet::read(&of).map(drop)));
 
     let weak = desk.join("figures.json");
     fs::write(&weak, "{\"tags\": [{\"tag\": \"harp\", \"weak\": true}, {\"tag\": \"guitar\", \"weak\": false}]}")

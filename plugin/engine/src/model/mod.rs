@@ -138,6 +138,16 @@ impl Model {
         Self::load(&Self::read(path)?, inference, None, sidecar::read(path))
     }
 
+    /// Loads a model file as [`open`](Self::open) does. What its metadata lacks is read from such files in the folder
+    /// `sidecars` first, and then from those beside it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with_sidecars(path: &Path, inference: InferenceMode, sidecars: &Path) -> Result<Self, ModelError> {
+        let stated = sidecar::read(&sidecars.join(path.file_name().unwrap_or_default()));
+        Self::load(&Self::read(path)?, inference, None, stated.or(sidecar::read(path)))
+    }
+
     /// Loads a model from the bytes of an ONNX file: an m^n network for sliding inference, any other
     /// for full windows.
     ///

@@ -9,8 +9,8 @@ pub use lists::{JAMENDO, JAMENDO_READABLE, MAGNATAGATUNE, MILLION_SONG};
 use std::ops::Range;
 use tagvane_engine::{VOCABULARY_SEPARATOR as SEPARATOR, Vocabulary};
 
-/// The names of the vocabularies that are known by their tags.
-fn name(tags: &[String]) -> Option<&'static str> {
+/// The name of a vocabulary that is known by its tags.
+fn known_name(tags: &[String]) -> Option<&'static str> {
     let is = |list: &[&str]| tags.iter().eq(list);
     if is(&MAGNATAGATUNE) {
         Some("MagnaTagATune 50")
@@ -56,7 +56,7 @@ pub fn join(lists: &[&[String]]) -> Vec<String> {
     }
     let mut tags = Vec::new();
     for (index, list) in lists.iter().enumerate() {
-        let name = name(list).map_or_else(|| format!("vocabulary {}", index + 1), str::to_owned);
+        let name = known_name(list).map_or_else(|| format!("vocabulary {}", index + 1), str::to_owned);
         tags.extend(list.iter().map(|tag| format!("{name}{SEPARATOR}{tag}")));
     }
     tags
@@ -65,9 +65,10 @@ pub fn join(lists: &[&[String]]) -> Vec<String> {
 /// The vocabularies of `joined` as a model file has them; empty unless there are several.
 pub fn parts(joined: &[String]) -> Vec<Vocabulary> {
     let parts = split(joined);
-    let name = |range: &Range<usize>| joined[range.start].split_once(SEPARATOR).map_or("", |(name, _)| name);
-    let part =
-        |(range, _): &(Range<usize>, Vec<String>)| Vocabulary { name: name(range).to_owned(), tag_count: range.len() };
+    let part = |(range, _): &(Range<usize>, Vec<String>)| Vocabulary {
+        name: name(joined, range).unwrap_or_default().to_owned(),
+        tag_count: range.len(),
+    };
     if parts.len() > 1 { parts.iter().map(part).collect() } else { Vec::new() }
 }
 
@@ -93,6 +94,15 @@ pub fn split(joined: &[String]) -> Vec<(Range<usize>, Vec<String>)> {
     if covered == joined.len() { parts } else { vec![(0..joined.len(), joined.to_vec())] }
 }
 
+/// The name of the vocabulary at a range that [`split`] gave: the prefix of its tags; `None` where they have none.
+pub fn name<'a>(joined: &'a [String], range: &Range<usize>) -> Option<&'a str> {
+    let (name, _) = joined.get(range.start)?.split_once(SEPARATOR)?;
+    joined[range.clone()]
+        .iter()
+        .all(|tag| tag.split_once(SEPARATOR).is_some_and(|(other, _)| other == name))
+        .then_some(name)
+}
+
 /// The range of `tags` in `all`, where they are all of it or one of its vocabularies; `None` otherwise.
 pub fn range_of(all: &[String], tags: &[String]) -> Option<Range<usize>> {
     if all == tags {
@@ -114,6 +124,9 @@ mod tests {
         assert_eq!(find(&all, "Million Song 50"), Some((50..100, second.clone())));
         assert_eq!(find(&all, "vocabulary 3"), Some((100..101, third.clone())));
         assert_eq!(find(&all, "Million"), None);
+        assert_eq!(name(&all, &(50..100)), Some("Million Song 50"));
+        assert_eq!((name(&first, &(0..50)), name(&[], &(0..0))), (None, None));
+        assert_eq!(name(&["drums".to_owned(), "mood: calm".to_owned()], &(0..2)), None);
         assert_eq!(range_of(&all, &first), Some(0..50));
         assert_eq!(range_of(&all, &second), Some(50..100));
         assert_eq!(range_of(&all, &all), Some(0..101));
