@@ -1,13 +1,16 @@
 //! `export`: writes a run as an ONNX file.
 
-use super::load_run;
+use super::{load_run, open_split};
 use crate::backend::{BackendArguments, dispatch};
 use clap::Args;
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use tagvane_engine::{Metadata, Model};
 use tagvane_trainer::data::vocabularies;
-use tagvane_trainer::evaluation::read_weak_tags;
+use tagvane_trainer::evaluation::{Calibration, VocabularyCalibration, format_calibration, read_weak_tags};
 use tagvane_trainer::kernels::NetworkBackend;
+use tagvane_trainer::network::Network;
+use tagvane_trainer::training::checkpoint::RunState;
 use tagvane_trainer::{Result, TrainerError, export, files};
 
 #[derive(Args)]
@@ -27,12 +30,22 @@ pub(crate) struct ExportArguments {
     /// Metrics of this run from `evaluate --json`; their weak tags are stored in the file, and the plugin marks them
     #[arg(long)]
     weak_tags_from: Option<PathBuf>,
+    /// Calibrate the probabilities of each tag on this cache of the run's data set (Platt scaling, which keeps the order of
+    /// the windows); calibration.json in the run's folder gets the figures
+    #[arg(long, value_name = "CACHE")]
+    calibrate_on: Option<PathBuf>,
+    /// Group of that cache to calibrate on; may be repeated [default: the run's validation groups]
+    #[arg(long = "calibrate-group", value_name = "GROUP", requires = "calibrate_on")]
+    calibrate_groups: Vec<String>,
     /// Epoch to export, from 1: the best one or the last one, because a run keeps no others [default: the best]
     #[arg(long)]
     epoch: Option<usize>,
     #[command(flatten)]
     backend: BackendArguments,
 }
+
+/// The file with the calibration in a run's folder.
+const CALIBRATION: &str = "calibration.json";
 
 pub(crate) fn run(arguments: &ExportArguments) -> Result<()> {
     dispatch!(&arguments.backend, export_on, arguments)
@@ -44,6 +57,14 @@ fn export_on<B: NetworkBackend>(arguments: &ExportArguments, devices: &[B::Devic
     if let (Some(path), Some(tag)) = (&arguments.weak_tags_from, weak.iter().find(|tag| !state.tags.contains(tag))) {
         return Err(TrainerError::content(path, format!("the run has no tag \"{tag}\"; give the metrics of this run")));
     }
+    let calibration = match &arguments.calibrate_on {
+        Some(cache) => Some(calibrate(arguments, cache, &state, &network, &devices[0])?),
+        None => None,
+    };
+    let mut exported = 0..state.tags.len();
+    if let Some(calibration) = &calibration {
+        network = calibration.fold_into(network);
+    }
     if let Some(name) = &arguments.vocabulary {
         let none = || {
             let what = format!("this run has no vocabulary {name}; its first tag is \"{}\"", state.tags[0]);
@@ -53,7 +74,8 @@ fn export_on<B: NetworkBackend>(arguments: &ExportArguments, devices: &[B::Devic
         let full_names = &state.tags[range.clone()];
         weak =
             full_names.iter().zip(&tags).filter(|(full, _)| weak.contains(full)).map(|(_, tag)| tag.clone()).collect();
-        network = network.with_tags(range);
+        network = network.with_tags(range.clone());
+        exported = range;
         state.tags = tags;
     }
     let architecture = &state.config.architecture;
@@ -76,6 +98,45 @@ fn export_on<B: NetworkBackend>(arguments: &ExportArguments, devices: &[B::Devic
     // Check that the plugin can load the file before it is written.
     Model::from_bytes(&bytes)?;
     files::write(&arguments.out, &bytes)?;
+    if let Some(calibration) = &calibration {
+        calibration.write_json(&arguments.run.join(CALIBRATION))?;
+        print_calibration(calibration, exported);
+    }
     println!("{}: {architecture} from {}", arguments.out.display(), arguments.run.display());
     Ok(())
+}
+
+/// Calibrates a network of a run on the groups of a cache.
+fn calibrate<B: NetworkBackend>(
+    arguments: &ExportArguments,
+    cache: &Path,
+    state: &RunState,
+    network: &Network<B>,
+    device: &B::Device,
+) -> Result<Calibration> {
+    let config = &state.config;
+    let groups = &arguments.calibrate_groups;
+    let groups = if groups.is_empty() { &config.groups.validation } else { groups };
+    if let Some(group) = groups.iter().find(|group| config.groups.is_training(group)) {
+        let what = format!(
+            "--calibrate-group {group}: the run was trained on this group, so its probabilities are too good there; give a \
+             held-out one, such as {}",
+            config.groups.validation.join(", ")
+        );
+        return Err(TrainerError::Request(what));
+    }
+    let split = open_split(cache, groups, config.architecture.window())?;
+    if split.cache.info.tags != state.tags {
+        let what = "the run was trained on other tags; calibrate it on a cache of its data set";
+        return Err(TrainerError::content(cache, what));
+    }
+    Calibration::fit(network, &split, config.training.batch_size, device)
+}
+
+/// Prints the errors of the exported tags before and after.
+fn print_calibration(calibration: &Calibration, exported: Range<usize>) {
+    let (before, after): (Vec<VocabularyCalibration>, Vec<VocabularyCalibration>) =
+        calibration.by_vocabulary(exported).into_iter().unzip();
+    println!("calibrated on {} windows; on these, before: {}", calibration.windows, format_calibration(&before));
+    println!("after: {}", format_calibration(&after));
 }

@@ -1,4 +1,5 @@
-//! ROC-AUC and average precision as defined by scikit-learn, and Spearman's rank correlation as defined by SciPy.
+//! ROC-AUC and average precision as defined by scikit-learn, Spearman's rank correlation as defined by SciPy, and the
+//! expected calibration error.
 
 /// The indices of `scores`, highest score first, in groups of equal score. NaN ranks below every number, so that a
 /// model gains nothing by predicting NaN.
@@ -61,6 +62,30 @@ pub fn average_precision(scores: &[f32], positive: &[bool]) -> Option<f64> {
         sum += hits / positives * (found / seen);
     }
     Some(sum)
+}
+
+/// Number of equal bins of [`expected_calibration_error`].
+const CALIBRATION_BINS: usize = 15;
+
+/// Expected calibration error (Guo et al. 2017) against soft labels: in fifteen equal bins of the probability, the
+/// distance between the mean probability and the mean label, weighted by the bin's clips. NaN counts as 0. `None` without
+/// any clip.
+///
+/// ```
+/// # use tagvane_trainer::evaluation::metrics::expected_calibration_error;
+/// // Two clips in one bin: mean probability 0.51, mean label 0.5. One in another: 0.9 and 0.6.
+/// let figure = expected_calibration_error(&[0.5, 0.52, 0.9], &[1.0, 0.0, 0.6]).unwrap();
+/// assert!((figure - (2.0 * 0.01 + 0.3) / 3.0).abs() < 1e-6);
+/// ```
+pub fn expected_calibration_error(probabilities: &[f32], labels: &[f32]) -> Option<f64> {
+    let mut differences = [0.0; CALIBRATION_BINS];
+    for (probability, label) in probabilities.iter().zip(labels) {
+        let probability = if probability.is_nan() { 0.0 } else { f64::from(*probability) };
+        let bin = ((probability * CALIBRATION_BINS as f64) as usize).min(CALIBRATION_BINS - 1);
+        differences[bin] += probability - f64::from(*label);
+    }
+    let clips = probabilities.len().min(labels.len());
+    (clips > 0).then(|| differences.iter().map(|difference: &f64| difference.abs()).sum::<f64>() / clips as f64)
 }
 
 /// Spearman's rank correlation, -1 to 1; ties share their mean rank. `None` where `a` or `b` is constant or empty.

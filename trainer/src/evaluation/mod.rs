@@ -1,6 +1,8 @@
 //! Tagging metrics of a model against labels, per tag and macro-averaged.
 
+mod calibration;
 pub mod metrics;
+mod platt;
 mod predictions;
 mod runner;
 mod scores;
@@ -10,11 +12,13 @@ mod truth;
 mod truth_scores;
 mod truth_tables;
 
+pub use calibration::{Calibration, TagCalibration};
+pub use platt::PlattScaling;
 pub use predictions::read_predictions;
 pub(crate) use runner::predict_split;
 pub use runner::{Clips, Unit, evaluate_onnx, evaluate_pseudo_labels};
-pub use scores::{MetricConfig, Scores, TagScore};
-pub use tables::{format_metric, print, read_weak_tags, write_csv, write_json};
+pub use scores::{MetricConfig, Scores, TagScore, VocabularyCalibration};
+pub use tables::{format_calibration, format_metric, print, read_weak_tags, write_csv, write_json};
 pub use tag_match::TagMatch;
 pub use truth::{TruthClip, TruthSet};
 pub use truth_scores::{TruthScores, TruthTagScore, evaluate_truth};

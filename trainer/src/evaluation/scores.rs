@@ -1,7 +1,9 @@
 //! Per-tag metrics and macro averages of a set of clips.
 
-use super::metrics::{average_precision, roc_auc, spearman};
+use super::metrics::{average_precision, expected_calibration_error, roc_auc, spearman};
+use crate::data::vocabularies;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 // The limits of a weak tag are this project's choice, made for the shipped models: no source gives them.
 
@@ -65,6 +67,8 @@ pub struct TagScore {
     pub mean_probability: f64,
     /// Mean absolute error of the probabilities.
     pub mean_error: f64,
+    /// Expected calibration error; 0 without any clip.
+    pub calibration_error: f64,
     /// Whether the tag is weak: ROC-AUC below 0.85 with at least [`MetricConfig::min_positives`] positives, rank
     /// correlation below 0.5 or undefined, or fewer than `min_positives` clips, or none, labelled 0.1 or more. The
     /// three limits are this project's choice.
@@ -122,6 +126,7 @@ impl Scores {
                 mean_label: average(labelled.iter().copied().map(f64::from)),
                 mean_probability: average(predicted.iter().copied().map(f64::from)),
                 mean_error: average(predicted.iter().zip(labelled).map(error)),
+                calibration_error: expected_calibration_error(predicted, labelled).unwrap_or(0.0),
             }
         };
         self.tags.iter().enumerate().map(score).collect()
@@ -148,6 +153,35 @@ impl Scores {
     pub fn macro_average_precision(&self) -> Option<f64> {
         mean(self.averaged_tags().iter().map(|tag| tag.average_precision))
     }
+
+    /// The mean expected calibration error of each vocabulary, over all of its tags.
+    pub fn calibration(&self) -> Vec<VocabularyCalibration> {
+        let errors: Vec<f64> = self.by_tag().iter().map(|tag| tag.calibration_error).collect();
+        VocabularyCalibration::of(&self.tags, &errors)
+    }
+}
+
+/// How well the probabilities of a vocabulary are calibrated.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VocabularyCalibration {
+    /// The name of the vocabulary; empty where the tags have no prefix.
+    pub vocabulary: String,
+    /// Number of tags.
+    pub tags: usize,
+    /// Expected calibration error, the mean over the tags.
+    pub expected_calibration_error: f64,
+}
+
+impl VocabularyCalibration {
+    /// The means over each vocabulary among `tags` of the errors, one per tag.
+    pub(super) fn of(tags: &[String], errors: &[f64]) -> Vec<Self> {
+        let of = |range: Range<usize>| Self {
+            vocabulary: vocabularies::name(tags, &range).unwrap_or_default().to_owned(),
+            tags: range.len(),
+            expected_calibration_error: average(errors[range].iter().copied()),
+        };
+        vocabularies::split(tags).into_iter().map(|(range, _)| of(range)).collect()
+    }
 }
 
 fn mean(figures: impl Iterator<Item = Option<f64>>) -> Option<f64> {
@@ -164,6 +198,22 @@ fn average(figures: impl ExactSizeIterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calibration_is_averaged_over_the_tags_of_each_vocabulary() {
+        let tags = ["A: rock", "A: jazz", "B: rock"].map(str::to_owned);
+        let scores = |tags: &[String]| {
+            let mut scores = Scores::new(tags, MetricConfig::default());
+            scores.add(&[0.5, 0.5, 0.2], &[0.25, 0.4, 0.2]);
+            let calibration = scores.calibration().into_iter();
+            calibration.map(|part| (part.vocabulary, part.tags, part.expected_calibration_error)).collect::<Vec<_>>()
+        };
+        let [(first, 2, error), (second, 1, none)] = &scores(&tags)[..] else { panic!("{:?}", scores(&tags)) };
+        assert_eq!((first.as_str(), second.as_str()), ("A", "B"));
+        assert!((error - 0.175).abs() < 1e-7 && none.abs() < 1e-7, "{error} {none}");
+        let single = scores(&["rock", "jazz", "soul"].map(str::to_owned));
+        assert!(matches!(&single[..], [(name, 3, _)] if name.is_empty()), "{single:?}");
+    }
 
     #[test]
     fn tags_are_weak_with_low_auc_low_rank_correlation_or_no_present_clip() {

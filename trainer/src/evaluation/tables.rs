@@ -1,6 +1,6 @@
 //! Output of metrics to the terminal, CSV and JSON, and input of the weak tags from that JSON.
 
-use super::scores::{MetricConfig, Scores, TagScore};
+use super::scores::{MetricConfig, Scores, TagScore, VocabularyCalibration};
 use crate::error::{Result, TrainerError};
 use crate::files;
 use serde::Deserialize;
@@ -18,21 +18,32 @@ pub fn print(scores: &Scores) {
     tags.sort_by(|a, b| b.positives.cmp(&a.positives).then(a.tag.cmp(&b.tag)));
     let width = tags.iter().map(|tag| tag.tag.chars().count()).max().unwrap_or(0).max(22);
     println!(
-        "{:<width$} {:>9} {:>8} {:>8} {:>8} {:>6} {:>6} {:>6}",
-        "tag", "positives", "ROC-AUC", "AP", "Spearman", "label", "pred", "MAE"
+        "{:<width$} {:>9} {:>8} {:>8} {:>8} {:>6} {:>6} {:>6} {:>6}",
+        "tag", "positives", "ROC-AUC", "AP", "Spearman", "label", "pred", "MAE", "ECE"
     );
     for tag in &tags {
         let (auc, precision, ranks) =
             (format_metric(tag.roc_auc), format_metric(tag.average_precision), format_metric(tag.rank_correlation));
         let weak = if tag.weak { " weak" } else { "" };
-        let TagScore { mean_label, mean_probability, mean_error, .. } = tag;
+        let TagScore { mean_label, mean_probability, mean_error, calibration_error, .. } = tag;
         println!(
             "{:<width$} {:>9} {auc:>8} {precision:>8} {ranks:>8} {mean_label:>6.3} {mean_probability:>6.3} \
-             {mean_error:>6.3}{weak}",
+             {mean_error:>6.3} {calibration_error:>6.3}{weak}",
             tag.tag, tag.positives
         );
     }
     println!("{}", summary(scores));
+    println!("{}", format_calibration(&scores.calibration()));
+}
+
+/// The expected calibration errors of vocabularies, as a sentence.
+pub fn format_calibration(vocabularies: &[VocabularyCalibration]) -> String {
+    let format = |part: &VocabularyCalibration| {
+        let VocabularyCalibration { vocabulary, tags, expected_calibration_error } = part;
+        let separator = if vocabulary.is_empty() { "" } else { " " };
+        format!("{vocabulary}{separator}{expected_calibration_error:.4} over {tags} tags")
+    };
+    format!("expected calibration error: {}", vocabularies.iter().map(format).collect::<Vec<_>>().join(", "))
 }
 
 /// The macro averages, and the tags that they are over.
@@ -77,6 +88,7 @@ pub fn write_json(path: &Path, scores: &Scores) -> Result<()> {
         "roc_auc": scores.macro_roc_auc(),
         "average_precision": scores.macro_average_precision(),
         "mean_error": scores.macro_error(),
+        "calibration": scores.calibration(),
         "tags": scores.by_tag(),
     });
     files::write_json(path, &figures)

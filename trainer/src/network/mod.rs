@@ -223,6 +223,18 @@ impl<B: NetworkBackend> Network<B> {
         self
     }
 
+    /// The network whose logits are those of this one, each times its factor in `scales`, plus that in `offsets`.
+    ///
+    /// # Panics
+    /// Panics if there are not as many factors and offsets as tags.
+    pub fn with_scaled_logits(mut self, scales: &[f32], offsets: &[f32]) -> Self {
+        let device = self.tags.weight.val().device();
+        let [scales, offsets] = [scales, offsets].map(|values| Tensor::<B, 1>::from_floats(values, &device));
+        self.tags.weight = self.tags.weight.map(|weight| weight * scales.clone().unsqueeze_dim(0));
+        self.tags.bias = self.tags.bias.map(|bias| bias.map(|bias| bias * scales + offsets));
+        self
+    }
+
     /// Number of layers in the trunk.
     pub fn depth(&self) -> usize {
         self.trunk.len()
