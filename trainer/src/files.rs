@@ -56,6 +56,11 @@ pub fn sha256_file(path: &Path) -> Result<String> {
     Ok(format!("{:x}", hasher.finalize()))
 }
 
+/// Whether `text` is a SHA-256 as 64 hexadecimal digits.
+pub(crate) fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// Reads the JSON file at `path`.
 ///
 /// # Errors
@@ -139,14 +144,22 @@ pub fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// [`TrainerError::File`].
 pub fn find_files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
+    find_files_where(folder, &|path| has_extension(path, extensions))
+}
+
+/// Every file below a folder that `is_wanted`, sorted by path. Symbolic links are not followed.
+///
+/// # Errors
+/// [`TrainerError::File`].
+pub(crate) fn find_files_where(folder: &Path, is_wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in sorted_entries(folder)? {
         if path.is_symlink() {
             continue;
         }
         if path.is_dir() {
-            found.extend(find_files(&path, extensions)?);
-        } else if has_extension(&path, extensions) {
+            found.extend(find_files_where(&path, is_wanted)?);
+        } else if is_wanted(&path) {
             found.push(path);
         }
     }

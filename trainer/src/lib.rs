@@ -16,6 +16,7 @@ pub mod export;
 pub mod figures;
 pub mod files;
 pub mod kernels;
+mod local_copies;
 pub mod musicnn;
 pub mod network;
 pub mod parallel;

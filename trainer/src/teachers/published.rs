@@ -5,7 +5,8 @@ use super::{TeacherNetwork, to_onnx};
 use crate::data::vocabularies::{JAMENDO, MAGNATAGATUNE, MILLION_SONG};
 use crate::error::{Result, TrainerError};
 use crate::files;
-use std::collections::BTreeMap;
+use crate::local_copies::LocalCopies;
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use tagvane_engine::{Metadata, Model};
@@ -177,10 +178,10 @@ impl PublishedTeacher {
     }
 
     /// The bytes of its ONNX file.
-    fn convert(&self, copies: &LocalCopies<'_>) -> Result<Vec<u8>> {
+    fn convert(&self, copies: &LocalCopies) -> Result<Vec<u8>> {
         let tags = match &self.tags {
             TagNames::Fifty(tags) => tags.map(str::to_owned).to_vec(),
-            TagNames::ClassList(list) => copies.with(list, read_class_list)?,
+            TagNames::ClassList(list) => read_copy(copies, list, read_class_list)?,
         };
         let metadata = Metadata {
             tags,
@@ -189,7 +190,7 @@ impl PublishedTeacher {
             licence: self.weights.licence.to_owned(),
             ..Metadata::default()
         };
-        copies.with(&self.weights, |bytes| to_onnx(self.network, bytes, &metadata))
+        read_copy(copies, &self.weights, |bytes| to_onnx(self.network, bytes, &metadata))
     }
 }
 
@@ -209,8 +210,8 @@ pub struct Conversion {
 /// [`TrainerError`] if none of the files is there, or one cannot be read or written.
 pub fn convert_folder(sources: &Path, out: &Path) -> Result<Conversion> {
     let wanted: Vec<&PublishedFile> = TEACHERS.iter().flat_map(PublishedTeacher::files).collect();
-    let copies = LocalCopies::find(sources, &wanted)?;
-    if copies.paths.is_empty() {
+    let copies = find_copies(sources, &wanted)?;
+    if copies.is_empty() {
         let what =
             "none of the teachers' files is in this folder; `cargo trainer teachers` says where they are published";
         return Err(TrainerError::content(sources, what));
@@ -218,7 +219,7 @@ pub fn convert_folder(sources: &Path, out: &Path) -> Result<Conversion> {
     std::fs::create_dir_all(out).map_err(TrainerError::file(out))?;
     let mut conversion = Conversion::default();
     for teacher in &TEACHERS {
-        let missing = teacher.files().into_iter().filter(|file| !copies.paths.contains_key(file.sha256));
+        let missing = teacher.files().into_iter().filter(|file| copies.path(file.sha256).is_none());
         let before = conversion.missing.len();
         conversion.missing.extend(missing.map(|file| (teacher.name, file)));
         if conversion.missing.len() > before {
@@ -233,31 +234,21 @@ pub fn convert_folder(sources: &Path, out: &Path) -> Result<Conversion> {
     Ok(conversion)
 }
 
-/// The local copies of published files, by their checksums.
-struct LocalCopies<'a> {
-    paths: BTreeMap<&'a str, PathBuf>,
+/// The local copies of published files below a folder. Only files as long as one that is wanted are read.
+fn find_copies(folder: &Path, wanted: &[&PublishedFile]) -> Result<LocalCopies> {
+    let hashes: HashSet<&str> = wanted.iter().map(|file| file.sha256).collect();
+    let is_as_long =
+        |path: &Path| path.metadata().is_ok_and(|metadata| wanted.iter().any(|file| file.bytes == metadata.len()));
+    LocalCopies::find(folder, &hashes, |path| files::has_extension(path, &["pth", "tflite", "csv"]) && is_as_long(path))
 }
 
-impl<'a> LocalCopies<'a> {
-    /// Looks for files below a folder. Only files as long as one that is wanted are read.
-    fn find(folder: &Path, wanted: &[&'a PublishedFile]) -> Result<Self> {
-        let mut paths = BTreeMap::new();
-        for path in files::find_files(folder, &["pth", "tflite", "csv"])? {
-            let bytes = std::fs::metadata(&path).map_err(TrainerError::file(&path))?.len();
-            if wanted.iter().any(|file| file.bytes == bytes) {
-                let sha256 = files::sha256_file(&path)?;
-                if let Some(file) = wanted.iter().find(|file| file.sha256 == sha256) {
-                    paths.insert(file.sha256, path);
-                }
-            }
-        }
-        Ok(Self { paths })
-    }
-
-    /// Reads a file of which there is a copy.
-    fn with<T>(&self, file: &PublishedFile, read: impl FnOnce(&[u8]) -> std::result::Result<T, String>) -> Result<T> {
-        let path = &self.paths[file.sha256];
-        let bytes = std::fs::read(path).map_err(TrainerError::file(path))?;
-        read(&bytes).map_err(|what| TrainerError::content(path, what))
-    }
+/// Reads a file of which there is a copy.
+fn read_copy<T>(
+    copies: &LocalCopies,
+    file: &PublishedFile,
+    read: impl FnOnce(&[u8]) -> std::result::Result<T, String>,
+) -> Result<T> {
+    let path = copies.path(file.sha256).ok_or_else(|| TrainerError::Request(format!("there is no copy of {file}")))?;
+    let bytes = std::fs::read(path).map_err(TrainerError::file(path))?;
+    read(&bytes).map_err(|what| TrainerError::content(path, what))
 }
