@@ -17,6 +17,7 @@ pub mod figures;
 pub mod files;
 pub mod kernels;
 mod local_copies;
+mod mixing;
 pub mod musicnn;
 pub mod network;
 pub mod parallel;

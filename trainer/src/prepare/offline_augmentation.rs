@@ -2,15 +2,16 @@
 //! augmented audio.
 
 use crate::audio::normalise_peak;
+use crate::mixing::{add_reverb, rms};
 use biquad::{Biquad as _, Coefficients, DirectForm2Transposed, ToHertz as _, Type};
-use fft_convolver::FFTConvolver;
 use rand::Rng;
 use rand_chacha::ChaCha12Rng;
-use rand_distr::StandardNormal;
 use std::num::{NonZeroU8, NonZeroU32};
 use tagvane_engine::SAMPLE_RATE;
 use tagvane_engine::resample::Resampler;
 use vorbis_rs::{VorbisBitrateManagementStrategy, VorbisDecoder, VorbisEncoderBuilder, VorbisError};
+
+pub use crate::mixing::Reverb;
 
 const RATE: f32 = SAMPLE_RATE as f32;
 
@@ -38,15 +39,6 @@ pub struct OfflineAugmentation {
     pub codec_quality: Option<f32>,
     /// Peak that the signal is normalised to, above 0; 1 is full scale.
     pub peak_level: f32,
-}
-
-/// The parameters of a reverberation.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reverb {
-    /// Reverberation time (RT60), in seconds.
-    pub seconds: f32,
-    /// Level of the reverberation, as a factor of the dry signal's: the norm of the impulse response.
-    pub gain: f32,
 }
 
 impl OfflineAugmentation {
@@ -109,30 +101,6 @@ impl OfflineAugmentation {
         }
         Ok(augmented)
     }
-}
-
-/// Root mean square.
-fn rms(samples: &[f32]) -> f32 {
-    let sum: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
-    (sum / samples.len().max(1) as f64).sqrt() as f32
-}
-
-/// Adds reverberation whose impulse response is noise that decays by 60 dB within the reverberation time.
-fn add_reverb(samples: &[f32], reverb: Reverb, random: &mut ChaCha12Rng) -> Result<Vec<f32>, String> {
-    const BLOCK: usize = 4_096;
-    let Reverb { seconds, gain } = reverb;
-    let length = ((seconds * RATE) as usize).max(1);
-    let decay = |sample: usize| 10_f32.powf(-3.0 * sample as f32 / length as f32);
-    let mut response: Vec<f32> =
-        (0..length).map(|sample| decay(sample) * random.sample::<f32, _>(StandardNormal)).collect();
-    let norm = response.iter().map(|value| value * value).sum::<f32>().sqrt();
-    response.iter_mut().for_each(|value| *value *= gain / norm.max(1e-6));
-    let mut convolver = FFTConvolver::default();
-    convolver.init(BLOCK, &response).map_err(|error| format!("{error:?}"))?;
-    let mut reverberant = vec![0.0; samples.len()];
-    convolver.process(samples, &mut reverberant).map_err(|error| format!("{error:?}"))?;
-    reverberant.iter_mut().zip(samples).for_each(|(wet, dry)| *wet += dry);
-    Ok(reverberant)
 }
 
 /// Encodes with Ogg Vorbis and decodes again; the length is unchanged.

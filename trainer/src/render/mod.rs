@@ -1,10 +1,18 @@
-//! Synthesized music: randomly generated pieces and excerpts of MIDI scores, played by a sound font; and voices.
+//! Synthesized music: randomly generated pieces and excerpts of MIDI scores, played by a sound font or with single notes
+//! of real instruments; and voices.
 
+pub mod backings;
 pub mod compose;
 pub mod ground_truth;
+pub mod instrument_tags;
+pub mod notes;
+pub mod performance;
+pub mod phrases;
 pub mod pieces;
 pub mod scores;
+pub mod sequencer;
 mod sound_font;
+pub mod truth;
 pub mod voices;
 
 use crate::audio::normalise_peak;

@@ -45,9 +45,7 @@ impl Pieces {
     /// [`TrainerError`] where there is no sound font, two have the same file name, one of them or a score is invalid, or
     /// `seconds` is out of range.
     pub fn open(fonts: &[PathBuf], scores: &[PathBuf], count: usize, seconds: f64, seed: u64) -> Result<Self> {
-        if !(3.0..=600.0).contains(&seconds) {
-            return Err(TrainerError::Request(format!("pieces of {seconds} s are not possible; give 3 to 600 s")));
-        }
+        check_seconds(seconds)?;
         if fonts.is_empty() {
             let what = "there is no sound font to play the pieces; give an SF2 file with --font, or add a package with \
                         one to the package list";
@@ -107,6 +105,17 @@ impl Pieces {
             None => compose(&mut random, self.seconds, lead),
         };
         (piece, random)
+    }
+}
+
+/// Checks the length of a synthesized piece.
+///
+/// # Errors
+/// [`TrainerError::Request`] where it is out of range.
+pub(super) fn check_seconds(seconds: f64) -> Result<()> {
+    match (3.0..=600.0).contains(&seconds) {
+        true => Ok(()),
+        false => Err(TrainerError::Request(format!("pieces of {seconds} s are not possible; give 3 to 600 s"))),
     }
 }
 
