@@ -1,21 +1,20 @@
 //! A corpus made from Debian packages that the tests build.
 #![cfg(feature = "flex")]
 
-use burn::backend::Flex;
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod support;
+
 use std::collections::HashSet;
 use std::io::{Cursor, Write as _};
 use std::path::Path;
 use std::process::Command;
-use tagvane_engine::Metadata;
-use tagvane_trainer::architecture::{Architecture, SampleLevel};
+use support::random_teacher;
 use tagvane_trainer::corpus::fill::fill_cache;
 use tagvane_trainer::corpus::packages::{Package, PackageList};
 use tagvane_trainer::corpus::recipe::Recipe;
 use tagvane_trainer::corpus::{CorpusRecording, RECORDINGS, collect_recordings, included_paths};
 use tagvane_trainer::data::{Cache, Labels};
-use tagvane_trainer::export::to_onnx;
 use tagvane_trainer::files::sha256_file;
-use tagvane_trainer::network::Network;
 use tagvane_trainer::prepare::PrepareOptions;
 use tagvane_trainer::prepare::shard::Shard;
 
@@ -67,6 +66,10 @@ fn package(folder: &Path, name: &str, files: &[(&str, Vec<u8>)]) -> Package {
     }
 }
 
+fn package_list(min_seconds: f64, recipe: Option<Recipe>, packages: Vec<Package>) -> PackageList {
+    PackageList { min_seconds, recipe, recordings: None, listed: Vec::new(), packages }
+}
+
 fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (path, content) in files {
@@ -115,9 +118,9 @@ fn effects_stems_duplicates_and_damaged_files_are_excluded() {
         "second-data",
         &[("usr/share/second/pak.pk3", archive), ("usr/share/second/song again.wav", song)],
     );
-    let list = PackageList { min_seconds: 20.0, recipe: None, packages: vec![first, second] };
+    let list = package_list(20.0, None, vec![first, second]);
     let corpus = folder.path().join("corpus");
-    let recordings = collect_recordings(&list, &corpus, 2).unwrap();
+    let recordings = collect_recordings(&list, &corpus, None, 2).unwrap();
     assert_eq!(excluded(&recordings, "first/song.wav"), None);
     assert_eq!(excluded(&recordings, "music/other.wav"), None);
     assert_eq!(excluded(&recordings, "effect.wav"), Some("shorter than 20 s"));
@@ -130,7 +133,7 @@ fn effects_stems_duplicates_and_damaged_files_are_excluded() {
     assert!(!corpus.parent().unwrap().join("escaped.wav").exists() && !corpus.join("escaped.wav").exists());
     // A repeated call neither unpacks nor decodes, and gives the same recordings.
     std::fs::remove_dir_all(corpus.join("music")).unwrap();
-    assert_eq!(collect_recordings(&list, &corpus, 1).unwrap(), recordings);
+    assert_eq!(collect_recordings(&list, &corpus, None, 1).unwrap(), recordings);
 }
 
 /// Regression: the rules had an effect on packages only that had not been unpacked before.
@@ -141,11 +144,10 @@ fn changed_rules_exclude_other_recordings_of_a_known_package() {
     }
     let folder = tempfile::tempdir().unwrap();
     let files = [("usr/share/short.wav", melody(5, 5, 1.0)), ("usr/share/stems/long.wav", melody(9, 7, 1.0))];
-    let mut list =
-        PackageList { min_seconds: 4.0, recipe: None, packages: vec![package(folder.path(), "music", &files)] };
+    let mut list = package_list(4.0, None, vec![package(folder.path(), "music", &files)]);
     let corpus = folder.path().join("corpus");
     let included = |list: &PackageList| -> Vec<String> {
-        let recordings = collect_recordings(list, &corpus, 1).unwrap();
+        let recordings = collect_recordings(list, &corpus, None, 1).unwrap();
         let included = recordings.into_iter().filter(|recording| recording.excluded.is_none());
         included.map(|recording| recording.path.replace("music/usr/share/", "")).collect()
     };
@@ -177,17 +179,17 @@ fn a_package_with_another_hash_or_a_truncated_one_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let mut wanted = package(folder.path(), "music", &[("usr/share/song.wav", melody(30, 5, 1.0))]);
     let corpus = folder.path().join("corpus");
-    let mut list = PackageList { min_seconds: 20.0, recipe: None, packages: vec![wanted.clone()] };
+    let mut list = package_list(20.0, None, vec![wanted.clone()]);
     list.packages[0].sha256 = "0".repeat(64);
-    let error = collect_recordings(&list, &corpus, 1).unwrap_err().to_string();
+    let error = collect_recordings(&list, &corpus, None, 1).unwrap_err().to_string();
     assert!(error.contains("music_1%3a2-3_all.deb") && error.contains("SHA-256"), "{error}");
     // A truncated package.
     let file = corpus.join("packages/music_1%3a2-3_all.deb");
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
     wanted.sha256 = sha256_file(&file).unwrap();
-    let list = PackageList { min_seconds: 20.0, recipe: None, packages: vec![wanted] };
-    let error = collect_recordings(&list, &corpus, 1).unwrap_err().to_string();
+    let list = package_list(20.0, None, vec![wanted]);
+    let error = collect_recordings(&list, &corpus, None, 1).unwrap_err().to_string();
     assert!(error.contains("not a complete Debian package"), "{error}");
     assert!(!corpus.join("music/music").exists());
 }
@@ -209,28 +211,24 @@ fn a_recipe_fills_a_cache_and_does_not_augment_held_out_packages() {
         voices: false,
         pieces: 0,
         piece_seconds: 20.0,
+        phrases: 5,
+        voice_backings: 5,
+        known_share: 0.0,
         seed: 1,
         train_seed: None,
         bf16_labels: true,
         held_out: vec!["held-out-music".into()],
     };
-    let list = PackageList { min_seconds: 20.0, recipe: Some(recipe), packages };
+    let list = package_list(20.0, Some(recipe), packages);
     let corpus = folder.path().join("corpus");
-    let recordings = collect_recordings(&list, &corpus, 1).unwrap();
+    let recordings = collect_recordings(&list, &corpus, None, 1).unwrap();
 
-    let architecture = Architecture::SampleLevel(SampleLevel::new(3, 5, 6_561, vec![4, 4, 6, 6, 8, 8]));
-    let teacher = |name: &str, tags: &[&str]| {
-        let network = Network::<Flex>::new(&architecture.plan(tags.len()).unwrap(), &Default::default());
-        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
-        let path = folder.path().join(name);
-        std::fs::write(&path, to_onnx(&network, &architecture, &Metadata { tags, ..Default::default() })).unwrap();
-        path
-    };
+    let teacher = |name: &str, tags: &[&str]| random_teacher(&folder.path().join(name), tags);
     let teachers = [teacher("a", &["rock", "jazz"]), teacher("b", &["rock"]), teacher("c", &["rock", "jazz"])];
     let cache = folder.path().join("cache");
     let options =
         PrepareOptions { cache: cache.clone(), shard: Shard::WHOLE, min_seconds: 20.0, max_seconds: None, jobs: 1 };
-    let fill = || fill_cache(&list, &corpus, &recordings, &teachers, &options).unwrap();
+    let fill = || fill_cache(&list, &corpus, &recordings, None, &teachers, &options).unwrap();
     let summary = fill();
     assert_eq!((summary.tracks, summary.segments), (7, 21), "{:?}", summary.skipped);
     assert_eq!(fill(), summary);
@@ -256,7 +254,7 @@ fn a_recipe_fills_a_cache_and_does_not_augment_held_out_packages() {
     let mut other_list = list;
     other_list.recipe.as_mut().unwrap().train_seed = Some(2);
     let options = PrepareOptions { cache: folder.path().join("other"), ..options };
-    fill_cache(&other_list, &corpus, &recordings, &teachers, &options).unwrap();
+    fill_cache(&other_list, &corpus, &recordings, None, &teachers, &options).unwrap();
     let other = Cache::open(&options.cache, |_| true).unwrap();
     assert_eq!(other.len(), 7);
     assert_eq!(segment_starts(&cache, 0), segment_starts(&other, 0));

@@ -1,13 +1,14 @@
 //! `corpus`: collects free music and fills a cache with it.
 
 use super::available_threads;
+use super::copies::find_copies;
 use super::prepare::print_summary;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tagvane_trainer::corpus::fill::fill_cache;
 use tagvane_trainer::corpus::packages::PackageList;
-use tagvane_trainer::corpus::{CorpusRecording, RECORDINGS, collect_recordings};
+use tagvane_trainer::corpus::{CREDITS, CorpusRecording, RECORDINGS, collect_recordings};
 use tagvane_trainer::prepare::PrepareOptions;
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::{Result, musicnn};
@@ -23,8 +24,13 @@ pub(crate) struct CorpusArguments {
     /// Replace a value of the list, such as recipe.pieces=2000; may be repeated
     #[arg(long = "set")]
     overrides: Vec<String>,
-    /// Then fill this cache by the recipe of the list: recordings, augmented copies, and rendered pieces, all with
-    /// pseudo-labels of the four teachers
+    /// A folder with local copies of the recordings that the list names beyond packages, which are found by their
+    /// checksums; without it the corpus has packages only
+    #[arg(long)]
+    recordings: Option<PathBuf>,
+    /// Then fill this cache by the recipe of the list: recordings, augmented copies, rendered pieces and, with
+    /// --recordings, phrases of single notes and voices over other recordings, all with pseudo-labels of the four
+    /// teachers
     #[arg(long, requires = "wheel")]
     cache: Option<PathBuf>,
     /// The wheel of musicnn 0.1.0 with the teachers, from `pip download --no-deps musicnn==0.1.0`
@@ -37,22 +43,25 @@ pub(crate) struct CorpusArguments {
 
 pub(crate) fn run(arguments: &CorpusArguments) -> Result<()> {
     let list = PackageList::read(&arguments.list, &arguments.overrides)?;
-    let recordings = collect_recordings(&list, &arguments.corpus, arguments.jobs)?;
+    let copies = arguments.recordings.as_ref().map(|folder| find_copies(&list.listed, folder)).transpose()?;
+    let recordings = collect_recordings(&list, &arguments.corpus, copies.as_ref(), arguments.jobs)?;
     print_packages(&recordings);
+    if copies.is_some() {
+        println!("{CREDITS} has the attribution of the listed recordings");
+    }
     let (Some(cache), Some(wheel)) = (&arguments.cache, &arguments.wheel) else { return Ok(()) };
     let teachers = musicnn::convert(wheel, &arguments.corpus.join("teachers"))?;
     let (cache, jobs) = (cache.clone(), arguments.jobs);
     let options = PrepareOptions { cache, shard: Shard::WHOLE, min_seconds: list.min_seconds, max_seconds: None, jobs };
-    print_summary(fill_cache(&list, &arguments.corpus, &recordings, &teachers, &options)?);
+    print_summary(fill_cache(&list, &arguments.corpus, &recordings, copies.as_ref(), &teachers, &options)?);
     Ok(())
 }
 
-/// Prints the amount of music of each package.
+/// Prints the amount of music of each package and repository.
 fn print_packages(recordings: &[CorpusRecording]) {
     let mut packages: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
     for recording in recordings.iter().filter(|recording| recording.excluded.is_none()) {
-        let package = recording.path.split('/').next().unwrap_or_default();
-        let (count, seconds) = packages.entry(package).or_default();
+        let (count, seconds) = packages.entry(recording.group()).or_default();
         *count += 1;
         *seconds += recording.seconds;
     }

@@ -1,6 +1,7 @@
 //! The subcommands and their arguments.
 
 pub(crate) mod bench;
+mod copies;
 pub(crate) mod corpus;
 pub(crate) mod evaluate;
 mod evaluate_truth;

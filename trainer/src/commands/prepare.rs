@@ -1,9 +1,10 @@
 //! `prepare`: fills a cache from a data set.
 
-use super::{at_least, available_threads};
+use super::copies::find_copies;
+use super::{at_least, available_threads, parse_probability};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use tagvane_trainer::corpus;
+use tagvane_trainer::corpus::{self, recordings};
 use tagvane_trainer::data::vocabularies::{MAGNATAGATUNE, MILLION_SONG};
 use tagvane_trainer::data::{Labels, Source};
 use tagvane_trainer::network::Precision;
@@ -13,9 +14,11 @@ use tagvane_trainer::prepare::list::Separator;
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::prepare::teachers::{self, PseudoLabeller, SEGMENT_LENGTH};
 use tagvane_trainer::prepare::{
-    LabelOutcome, PrepareOptions, PrepareSummary, magnatagatune, million_song, prepare_labelled_sources,
-    prepare_pseudo_labelled_sources, prepare_sources_with,
+    LabelOutcome, PrepareOptions, PrepareSummary, known_labels, magnatagatune, million_song, prepare_labelled_sources,
+    prepare_made_sources, prepare_pseudo_labelled_sources, prepare_sources_with,
 };
+use tagvane_trainer::render::backings::Backings;
+use tagvane_trainer::render::phrases::{Phrase, Phrases};
 use tagvane_trainer::render::pieces::Pieces;
 use tagvane_trainer::render::voices::Voices;
 use tagvane_trainer::{Result, TrainerError};
@@ -67,6 +70,8 @@ pub(crate) enum PrepareCommand {
     PseudoLabelled(PseudoLabelledArguments),
     /// Randomly generated pieces and excerpts of scores, played by sound fonts
     Rendered(RenderedArguments),
+    /// Phrases played with single notes of real instruments and voices, alone and over other recordings
+    Phrases(PhrasesArguments),
 }
 
 #[derive(Args)]
@@ -125,6 +130,42 @@ pub(crate) struct RenderedArguments {
     /// for the instrument tags of MagnaTagATune, and 0 for its other tags
     #[arg(long = "teacher")]
     teachers: Vec<PathBuf>,
+    #[command(flatten)]
+    cache: CacheArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct PhrasesArguments {
+    /// List of recordings, a CSV file
+    #[arg(long, default_value = "trainer/configs/recordings.csv")]
+    list: PathBuf,
+    /// Folder with local copies of the listed single notes, and of recordings to lay the phrases over; they are found by
+    /// their checksums
+    #[arg(long)]
+    copies: PathBuf,
+    /// Play the phrases alone, not over recordings
+    #[arg(long)]
+    without_backings: bool,
+    /// A MIDI file; may be repeated. Half of the phrases are excerpts of these files
+    #[arg(long = "score")]
+    scores: Vec<PathBuf>,
+    /// Number of phrases; each instrument leads in turn
+    #[arg(long, default_value_t = 1_000)]
+    phrases: usize,
+    /// Length of a phrase in seconds, 3 to 600
+    #[arg(long, default_value_t = 20.0)]
+    seconds: f64,
+    /// Seed of the phrases and segments
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// ONNX file of a teacher that labels the phrases; may be repeated. Without teachers, the labels are the instruments
+    /// that play, in the tags of MagnaTagATune that name them, and 0 for its other tags
+    #[arg(long = "teacher")]
+    teachers: Vec<PathBuf>,
+    /// How far the labels go from what the teachers predict, 0, to what is known, 1, in the tags that name an instrument
+    /// that plays
+    #[arg(long, default_value_t = 0.0, value_parser = parse_probability)]
+    known_share: f32,
     #[command(flatten)]
     cache: CacheArguments,
 }
@@ -194,6 +235,7 @@ pub(crate) fn run(command: PrepareCommand) -> Result<()> {
         }
         PrepareCommand::PseudoLabelled(arguments) => prepare_pseudo_labelled(&arguments),
         PrepareCommand::Rendered(arguments) => prepare_rendered(&arguments),
+        PrepareCommand::Phrases(arguments) => prepare_phrases(&arguments),
     }?;
     print_summary(summary);
     Ok(())
@@ -235,6 +277,34 @@ fn prepare_rendered(arguments: &RenderedArguments) -> Result<PrepareSummary> {
     let labeller = PseudoLabeller::open(teachers, SEGMENT_LENGTH, usize::MAX)?;
     let label = |source: &Source, samples: &[f32]| labeller.pseudo_label(source, samples, *seed, Precision::Single);
     prepare_sources_with(&options, labeller.tags(), &pieces.sources(), samples, label)
+}
+
+fn prepare_phrases(arguments: &PhrasesArguments) -> Result<PrepareSummary> {
+    let PhrasesArguments { list, scores, phrases, seconds, seed, teachers, known_share, .. } = arguments;
+    let copies = find_copies(&recordings::read(list)?, &arguments.copies)?;
+    let backings = Backings::new(if arguments.without_backings { Vec::new() } else { copies.music() });
+    let phrases = Phrases::open(copies.notes(&[]), scores, backings, *phrases, *seconds, *seed)?;
+    let options = arguments.cache.options(0.0, None)?;
+    let labeller = match teachers.is_empty() {
+        true => None,
+        false => Some(PseudoLabeller::open(teachers, SEGMENT_LENGTH, usize::MAX)?),
+    };
+    let tags = labeller.as_ref().map_or_else(|| to_strings(&MAGNATAGATUNE), PseudoLabeller::tags);
+    prepare_made_sources(&options, tags.clone(), &phrases.sources(), |source| {
+        Ok(match phrases.phrase(&source.name) {
+            Ok(Phrase { samples, truth }) => {
+                let outcome = match &labeller {
+                    Some(labeller) => {
+                        let predicted = labeller.pseudo_label(source, &samples, *seed, Precision::Single)?;
+                        known_labels::mix(&tags, predicted, &truth, *known_share)
+                    }
+                    None => LabelOutcome::Labelled(known_labels::of_clip(&tags, &truth)),
+                };
+                Ok((samples, outcome))
+            }
+            Err(reason) => Err(reason),
+        })
+    })
 }
 
 /// Prints the skipped sources and the number of recordings.

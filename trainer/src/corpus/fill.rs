@@ -1,6 +1,10 @@
-//! Fills a cache from a corpus: its recordings, augmented copies of them and rendered pieces, all with pseudo-labels.
+//! Fills a cache from a corpus: its recordings, augmented copies of them, rendered pieces, and phrases and voices that are
+//! laid over other recordings, all with pseudo-labels.
 
+use super::copies::RecordingCopies;
 use super::packages::PackageList;
+use super::recipe::Recipe;
+use super::recordings::{Kind, MIN_SECONDS};
 use super::{CorpusRecording, unpack};
 use crate::data::Source;
 use crate::error::{Result, TrainerError};
@@ -8,14 +12,20 @@ use crate::files;
 use crate::network::Precision;
 use crate::prepare::augmented_copies::AugmentedCopies;
 use crate::prepare::teachers::{self, PseudoLabeller, SEGMENT_LENGTH};
-use crate::prepare::{PrepareOptions, PrepareSummary, prepare_pseudo_labelled_sources, prepare_sources_with};
+use crate::prepare::voice_overs::VoiceOvers;
+use crate::prepare::{
+    LabelOutcome, PrepareOptions, PrepareSummary, known_labels, prepare_made_sources, prepare_pseudo_labelled_sources,
+    prepare_sources_with,
+};
+use crate::render::backings::Backings;
+use crate::render::phrases::Phrases;
 use crate::render::pieces::Pieces;
 use crate::render::voices::Voices;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// Fills a cache from the corpus in `folder` by the recipe of the package list. `teachers` are the paths of their ONNX
-/// files.
+/// Fills a cache from the corpus in `folder`, whose `recordings` and listed recordings, as `copies`, were collected, by the
+/// recipe of the package list. `teachers` are the paths of their ONNX files.
 ///
 /// # Errors
 /// [`TrainerError`] where the list has no recipe, a sound font or a program is missing, or a teacher fails.
@@ -23,55 +33,157 @@ pub fn fill_cache(
     list: &PackageList,
     folder: &Path,
     recordings: &[CorpusRecording],
+    copies: Option<&RecordingCopies>,
     teachers: &[PathBuf],
     options: &PrepareOptions,
 ) -> Result<PrepareSummary> {
     let missing = || TrainerError::Request("the package list has no section [recipe]; add it to fill a cache".into());
     let recipe = list.recipe.as_ref().ok_or_else(missing)?;
     let labeller = PseudoLabeller::open(teachers, SEGMENT_LENGTH, recipe.max_segments)?;
-    let train_seed = recipe.train_seed.unwrap_or(recipe.seed);
-    let train_precision = if recipe.bf16_labels { Precision::Bf16 } else { Precision::Single };
-    let settings = |source: &Source| match recipe.held_out.contains(&source.group) {
-        true => (recipe.seed, Precision::Single),
-        false => (train_seed, train_precision),
-    };
-    let label = |source: &Source, samples: &[f32]| {
-        let (seed, precision) = settings(source);
-        labeller.pseudo_label(source, samples, seed, precision)
-    };
-    let labelling = |source: &Source, samples: usize| {
-        let (seed, precision) = settings(source);
-        labeller.labelling(source, samples, seed, precision)
-    };
-
-    println!("recordings");
     let included: HashSet<&str> = recordings
         .iter()
         .filter(|recording| recording.excluded.is_none())
         .map(|recording| recording.path.as_str())
         .collect();
-    let mut sources = teachers::sources(&folder.join(super::MUSIC), &[])?;
-    sources.retain(|source| included.contains(source.name.as_str()));
-    let mut summary = prepare_pseudo_labelled_sources(options, labeller.tags(), &sources, labelling)?;
+    let filling = Filling { recipe, labeller, options };
 
-    if recipe.augmented_copies > 0 {
-        println!("augmented copies");
-        sources.retain(|source| !recipe.held_out.contains(&source.group));
-        let voices = recipe.voices.then(Voices::find).transpose()?;
-        let copies = AugmentedCopies::new(options, &sources, voices.as_ref(), train_seed);
-        let copy_sources = AugmentedCopies::sources(&sources, recipe.augmented_copies);
-        let samples = |source: &Source| copies.samples(source);
-        summary = prepare_sources_with(options, labeller.tags(), &copy_sources, samples, label)?;
+    let mut packaged = Vec::new();
+    if list.packages.iter().any(|package| !package.is_render_source) {
+        packaged = teachers::sources(&folder.join(super::MUSIC), &[])?;
+        packaged.retain(|source| included.contains(source.name.as_str()));
+        filling.add_recordings(&packaged, options)?;
+    }
+    let listed = |kind: Kind| -> Vec<Source> {
+        let mut sources = copies.map_or_else(Vec::new, |copies| copies.sources(&kind));
+        sources.retain(|source| included.contains(source.name.as_str()));
+        sources
+    };
+    let (music, voices) = (listed(Kind::Recording), listed(Kind::Voice));
+    let short_options = PrepareOptions { min_seconds: MIN_SECONDS, ..options.clone() };
+    if copies.is_some() {
+        filling.add_recordings(&[music.clone(), voices.clone()].concat(), &short_options)?;
+    }
+    filling.add_copies(&packaged, options)?;
+    if copies.is_some() {
+        filling.add_copies(&[music.clone(), voices.clone()].concat(), &short_options)?;
     }
 
+    // The scores are unpacked only if they are needed.
+    let needs_scores = recipe.pieces > 0 || (recipe.phrases > 0 && copies.is_some());
+    let scores = if needs_scores { render_files(list, folder, "mid")? } else { Vec::new() };
     if recipe.pieces > 0 {
         println!("pieces");
-        let (fonts, scores) = (render_files(list, folder, "sf2")?, render_files(list, folder, "mid")?);
-        let pieces = Pieces::open(&fonts, &scores, recipe.pieces, recipe.piece_seconds, train_seed)?;
-        let samples = |source: &Source| pieces.samples(&source.name);
-        summary = prepare_sources_with(options, labeller.tags(), &pieces.sources(), samples, label)?;
+        let fonts = render_files(list, folder, "sf2")?;
+        let pieces = Pieces::open(&fonts, &scores, recipe.pieces, recipe.piece_seconds, filling.train_seed())?;
+        filling.add(&pieces.sources(), options, |source| pieces.samples(&source.name))?;
     }
-    Ok(summary)
+    if let Some(copies) = copies {
+        let mut music = [packaged, music].concat();
+        music.retain(|source| !filling.is_held_out(source));
+        let backings = Backings::new(music.into_iter().filter_map(|source| source.path).collect());
+        filling.add_phrases(copies, &scores, &backings)?;
+        filling.add_voice_overs(&voices, backings, &short_options)?;
+    }
+    // What the part holds after all steps.
+    filling.add_recordings(&[], options)
+}
+
+/// The steps of filling a cache; each goes on where it was interrupted.
+struct Filling<'a> {
+    recipe: &'a Recipe,
+    labeller: PseudoLabeller,
+    options: &'a PrepareOptions,
+}
+
+impl Filling<'_> {
+    fn is_held_out(&self, source: &Source) -> bool {
+        self.recipe.held_out.contains(&source.group)
+    }
+
+    fn train_seed(&self) -> u64 {
+        self.recipe.train_seed.unwrap_or(self.recipe.seed)
+    }
+
+    /// The seed of the segments of a recording, and the precision of its labels.
+    fn settings(&self, source: &Source) -> (u64, Precision) {
+        match (self.is_held_out(source), self.recipe.bf16_labels) {
+            (true, _) => (self.recipe.seed, Precision::Single),
+            (false, true) => (self.train_seed(), Precision::Bf16),
+            (false, false) => (self.train_seed(), Precision::Single),
+        }
+    }
+
+    fn label(&self, source: &Source, samples: &[f32]) -> Result<LabelOutcome> {
+        let (seed, precision) = self.settings(source);
+        self.labeller.pseudo_label(source, samples, seed, precision)
+    }
+
+    fn add_recordings(&self, sources: &[Source], options: &PrepareOptions) -> Result<PrepareSummary> {
+        if !sources.is_empty() {
+            println!("recordings");
+        }
+        prepare_pseudo_labelled_sources(options, self.labeller.tags(), sources, |source, samples| {
+            let (seed, precision) = self.settings(source);
+            self.labeller.labelling(source, samples, seed, precision)
+        })
+    }
+
+    /// Adds sources whose audio is made by `samples`.
+    fn add(
+        &self,
+        sources: &[Source],
+        options: &PrepareOptions,
+        samples: impl Fn(&Source) -> std::result::Result<Vec<f32>, String> + Sync,
+    ) -> Result<PrepareSummary> {
+        let label = |source: &Source, samples: &[f32]| self.label(source, samples);
+        prepare_sources_with(options, self.labeller.tags(), sources, samples, label)
+    }
+
+    fn add_copies(&self, originals: &[Source], options: &PrepareOptions) -> Result<()> {
+        let mut originals = originals.to_vec();
+        originals.retain(|source| !self.is_held_out(source));
+        if self.recipe.augmented_copies > 0 && !originals.is_empty() {
+            println!("augmented copies");
+            let voices = self.recipe.voices.then(Voices::find).transpose()?;
+            let copies = AugmentedCopies::new(options, &originals, voices.as_ref(), self.train_seed());
+            let sources = AugmentedCopies::sources(&originals, self.recipe.augmented_copies);
+            self.add(&sources, options, |source| copies.samples(source))?;
+        }
+        Ok(())
+    }
+
+    fn add_phrases(&self, copies: &RecordingCopies, scores: &[PathBuf], backings: &Backings) -> Result<()> {
+        let Recipe { phrases, piece_seconds, known_share, held_out, .. } = self.recipe;
+        let notes = copies.notes(held_out);
+        if *phrases == 0 || notes.is_empty() {
+            return Ok(());
+        }
+        println!("phrases");
+        let phrases = Phrases::open(notes, scores, backings.clone(), *phrases, *piece_seconds, self.train_seed())?;
+        let tags = self.labeller.tags();
+        prepare_made_sources(self.options, tags.clone(), &phrases.sources(), |source| {
+            Ok(match phrases.phrase(&source.name) {
+                Ok(phrase) => {
+                    let predicted = self.label(source, &phrase.samples)?;
+                    Ok((phrase.samples, known_labels::mix(&tags, predicted, &phrase.truth, *known_share)))
+                }
+                Err(reason) => Err(reason),
+            })
+        })?;
+        Ok(())
+    }
+
+    fn add_voice_overs(&self, voices: &[Source], backings: Backings, options: &PrepareOptions) -> Result<()> {
+        let mut voices = voices.to_vec();
+        voices.retain(|source| !self.is_held_out(source));
+        if self.recipe.voice_backings > 0 && !voices.is_empty() && !backings.is_empty() {
+            println!("voices over recordings");
+            let mixes = VoiceOvers::new(options, backings, self.train_seed());
+            let sources = VoiceOvers::sources(&voices, self.recipe.voice_backings);
+            self.add(&sources, options, |source| mixes.samples(source))?;
+        }
+        Ok(())
+    }
 }
 
 /// The files with this extension in the packages of sound fonts and scores, which are downloaded and unpacked first.

@@ -1,6 +1,7 @@
 //! The package list of a corpus, and the download of packages by exact version and SHA-256.
 
 use super::recipe::Recipe;
+use super::recordings::{self, ListedRecording};
 use crate::error::{Result, TrainerError};
 use crate::files;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,12 @@ pub struct PackageList {
     /// How to fill a cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<Recipe>,
+    /// A CSV file beside this one with recordings that no registry carries; `None` for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recordings: Option<PathBuf>,
+    /// What is in that file.
+    #[serde(skip)]
+    pub listed: Vec<ListedRecording>,
     /// The packages.
     #[serde(rename = "package")]
     pub packages: Vec<Package>,
@@ -43,23 +50,34 @@ impl PackageList {
     /// Reads a package list. `overrides` are assignments such as `recipe.pieces=2000` that replace values of the file.
     ///
     /// # Errors
-    /// [`TrainerError`] where the file cannot be read or is invalid, for example where the recipe holds out a package
-    /// that is not in the list.
+    /// [`TrainerError`] where the file, or the list of recordings that it names, cannot be read or is invalid, for example
+    /// where the recipe holds out a package that is not in the list.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
-        let list: Self = files::read_toml(path, overrides)?;
+        let mut list: Self = files::read_toml(path, overrides)?;
+        if let Some(recordings) = &list.recordings {
+            list.listed = recordings::read(&path.parent().unwrap_or(Path::new("")).join(recordings))?;
+        }
         list.check().map_err(|what| TrainerError::content(path, what))?;
         Ok(list)
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        let is_sha256 = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if let Some(package) = self.packages.iter().find(|package| !is_sha256(&package.sha256)) {
+        if let Some(package) = self.packages.iter().find(|package| !files::is_sha256(&package.sha256)) {
             return Err(format!("the sha256 of {} is not 64 hexadecimal digits; correct it", package.name));
         }
-        let is_listed = |name: &str| self.packages.iter().any(|package| package.name == name);
+        let share = self.recipe.as_ref().map_or(0.0, |recipe| recipe.known_share);
+        if !(0.0..=1.0).contains(&share) {
+            return Err(format!("in [recipe], known_share is {share}; give a number from 0 to 1"));
+        }
+        let is_listed = |name: &str| {
+            self.packages.iter().any(|package| package.name == name)
+                || self.listed.iter().any(|recording| recording.place.repository == name)
+        };
         let mut held_out = self.recipe.iter().flat_map(|recipe| &recipe.held_out);
         match held_out.find(|name| !is_listed(name)) {
-            Some(name) => Err(format!("in [recipe], held_out has {name}, which is no package here; correct the name")),
+            Some(name) => Err(format!(
+                "in [recipe], held_out has {name}, which is no package and no repository of recordings here; correct the name"
+            )),
             None => Ok(()),
         }
     }
@@ -149,6 +167,8 @@ sha256 = \"0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789ABCDEF\"
             ("sha256 = \"0123", "sha256 = \"01ä", "sha256 of music"),
             ("sha256 = \"0123", "sha256 = \"012g", "sha256 of music"),
             ("[\"music\"]", "[\"music\", \"musik\"]", "musik"),
+            ("seed = 1", "seed = 1\nknown_share = 1.5", "known_share"),
+            ("seed = 1", "seed = 1\nknown_share = nan", "known_share"),
         ] {
             assert!(LIST.contains(part));
             let message = read(&LIST.replace(part, replacement)).unwrap_err().to_string();

@@ -16,7 +16,17 @@ pub struct Recipe {
     pub pieces: usize,
     /// Length of a piece in seconds, 3 to 600.
     pub piece_seconds: f64,
-    /// Seed of segments, augmentation and pieces.
+    /// Number of phrases played with the single notes of the listed recordings, each `piece_seconds` long; 0 for none.
+    #[serde(default)]
+    pub phrases: usize,
+    /// Number of recordings that each listed voice is laid over; 0 for none.
+    #[serde(default)]
+    pub voice_backings: usize,
+    /// How far the labels of phrases go from what the teachers predict, 0, to what is known, 1, in the tags that name an
+    /// instrument that plays.
+    #[serde(default)]
+    pub known_share: f32,
+    /// Seed of segments, augmentation, pieces and phrases.
     pub seed: u64,
     /// Seed for training recordings instead of `seed`. Another value gives a different training set from the same music
     /// with unchanged held-out segments.
@@ -26,6 +36,7 @@ pub struct Recipe {
     /// processor with bfloat16. Held-out recordings are always labelled in single precision.
     #[serde(default)]
     pub bf16_labels: bool,
-    /// The packages that are held out for validation and test; their recordings are not augmented.
+    /// The packages, and repositories of listed recordings, that are held out for validation and test; their recordings are
+    /// not augmented, and their single notes and voices not used.
     pub held_out: Vec<String>,
 }

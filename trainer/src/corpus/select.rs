@@ -1,6 +1,8 @@
 //! Selects the recordings of a corpus: decodable, long enough and without duplicates.
 
+use super::copies::RecordingCopies;
 use super::packages::Package;
+use super::recordings::{Attribution, Kind, MIN_SECONDS};
 use crate::audio::MixedStream;
 use crate::error::{Result, TrainerError};
 use crate::{files, parallel, reproducible};
@@ -12,7 +14,8 @@ use tagvane_audio::AudioError;
 /// A recording of a corpus.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CorpusRecording {
-    /// Path below the folder `music` of the corpus: the package, then the path in the package.
+    /// Path below the folder `music` of the corpus: the package, then the path in the package. Of a listed recording it is
+    /// the owner and the name of the repository, then the path in the repository.
     pub path: String,
     /// Length in seconds; 0 where it cannot be decoded or its path is excluded.
     pub seconds: f64,
@@ -22,6 +25,18 @@ pub struct CorpusRecording {
     // Corpora of earlier versions call it `left_out`.
     #[serde(alias = "left_out")]
     pub excluded: Option<String>,
+    /// Whom a listed recording is by; `None` for one of a package, whose copyright file says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribution: Option<Attribution>,
+}
+
+impl CorpusRecording {
+    /// The package, or the repository of a listed recording.
+    pub fn group(&self) -> &str {
+        let slashes = if self.attribution.is_some() { 2 } else { 1 };
+        let end = self.path.match_indices('/').nth(slashes - 1).map_or(self.path.len(), |(end, _)| end);
+        &self.path[..end]
+    }
 }
 
 /// A recording and its acoustic fingerprint, which detects duplicates in other encodings.
@@ -59,7 +74,7 @@ pub(super) fn fingerprint_package(
     parallel::map(&paths, jobs, |path| {
         let (name, sha256) = (files::relative_name(path, music), files::sha256_file(path)?);
         let mut fingerprinted = Fingerprinted {
-            recording: CorpusRecording { path: name, seconds: 0.0, sha256, excluded: None },
+            recording: CorpusRecording { path: name, seconds: 0.0, sha256, excluded: None, attribution: None },
             fingerprint: Vec::new(),
         };
         let recording = &mut fingerprinted.recording;
@@ -67,26 +82,58 @@ pub(super) fn fingerprint_package(
             recording.excluded = Some(format!("the package list excludes {word}"));
             return Ok(fingerprinted);
         }
-        match fingerprint(path) {
-            Ok((seconds, fingerprint)) => {
+        fingerprinted.decode(path, min_seconds);
+        Ok::<_, TrainerError>(fingerprinted)
+    })
+}
+
+/// The name of the file that stores the result of [`fingerprint_copies`]; it depends on the copies and the lines of the
+/// list.
+pub(super) fn copies_file_name(copies: &RecordingCopies) -> String {
+    let texts: Vec<String> = copies.found.iter().map(|copy| format!("{copy:?}")).collect();
+    let parts: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+    format!("recordings-{:016x}.json", reproducible::hash(&parts))
+}
+
+/// Decodes and fingerprints the copies of listed recordings and voices on `jobs` threads; single notes are none.
+///
+/// # Errors
+/// [`TrainerError`] where a file cannot be read.
+pub(super) fn fingerprint_copies(copies: &RecordingCopies, jobs: usize) -> Result<Vec<Fingerprinted>> {
+    let found: Vec<_> = copies.found.iter().filter(|copy| !matches!(copy.recording.kind, Kind::Note { .. })).collect();
+    parallel::map(&found, jobs, |copy| {
+        let (path, sha256) = (copy.recording.place.name(), files::sha256_file(&copy.path)?);
+        let attribution = Some(copy.recording.attribution.clone());
+        let recording = CorpusRecording { path, seconds: 0.0, sha256, excluded: None, attribution };
+        let mut fingerprinted = Fingerprinted { recording, fingerprint: Vec::new() };
+        fingerprinted.decode(&copy.path, MIN_SECONDS);
+        Ok(fingerprinted)
+    })
+}
+
+impl Fingerprinted {
+    /// Decodes the file at `path`, and excludes the recording where that fails or it is shorter than `min_seconds`.
+    fn decode(&mut self, path: &Path, min_seconds: f64) {
+        let Self { recording, fingerprint } = self;
+        match compute_fingerprint(path) {
+            Ok((seconds, computed)) => {
                 recording.seconds = seconds;
                 if seconds < min_seconds {
                     recording.excluded = Some(format!("shorter than {min_seconds} s"));
                 } else {
-                    fingerprinted.fingerprint = fingerprint;
+                    *fingerprint = computed;
                 }
             }
             Err(error) => recording.excluded = Some(error.to_string()),
         }
-        Ok::<_, TrainerError>(fingerprinted)
-    })
+    }
 }
 
 /// The length in seconds of a recording, and its Chromaprint fingerprint, which is empty where it cannot be computed.
 ///
 /// # Errors
 /// [`AudioError`] where it cannot be decoded.
-fn fingerprint(path: &Path) -> std::result::Result<(f64, Vec<u32>), AudioError> {
+fn compute_fingerprint(path: &Path) -> std::result::Result<(f64, Vec<u32>), AudioError> {
     let mut stream = MixedStream::open(path)?;
     let mut fingerprinter = Fingerprinter::new(&Configuration::default());
     let is_started = fingerprinter.start(stream.sample_rate(), 1).is_ok();
@@ -104,14 +151,19 @@ fn fingerprint(path: &Path) -> std::result::Result<(f64, Vec<u32>), AudioError> 
     Ok((stream.seconds(), fingerprinter.fingerprint().to_vec()))
 }
 
-/// Excludes duplicates: the longest recording is kept, or the first one of equal length.
+/// Excludes duplicates: the longest recording is kept, or the first one of equal length, but one of a package rather than
+/// a listed one, so that the packages' recordings are the same with and without the list.
 ///
 /// # Errors
 /// [`TrainerError::Request`] where the comparison panicked.
 pub(super) fn exclude_duplicates(all: &mut [Fingerprinted], jobs: usize) -> Result<()> {
     let mut included: Vec<usize> = (0..all.len()).filter(|index| all[*index].recording.excluded.is_none()).collect();
-    included.sort_by(|a, b| all[*b].recording.seconds.total_cmp(&all[*a].recording.seconds).then(a.cmp(b)));
-    // Each recording is compared with the longer ones, which come before it.
+    included.sort_by(|a, b| {
+        let (first, second) = (&all[*a].recording, &all[*b].recording);
+        let by_length = second.seconds.total_cmp(&first.seconds);
+        first.attribution.is_some().cmp(&second.attribution.is_some()).then(by_length).then(a.cmp(b))
+    });
+    // Each recording is compared with those that come before it.
     let ranks: Vec<usize> = (0..included.len()).collect();
     let originals = parallel::map(&ranks, jobs, |rank| {
         let recording = &all[included[*rank]];
@@ -124,15 +176,15 @@ pub(super) fn exclude_duplicates(all: &mut [Fingerprinted], jobs: usize) -> Resu
     Ok(())
 }
 
-/// Whether at least [`DUPLICATE_FRACTION`] of the shorter recording matches the longer one.
-fn is_duplicate(shorter: &Fingerprinted, longer: &Fingerprinted) -> bool {
-    if shorter.recording.sha256 == longer.recording.sha256 {
+/// Whether at least [`DUPLICATE_FRACTION`] of the shorter of two recordings matches the other one.
+fn is_duplicate(recording: &Fingerprinted, other: &Fingerprinted) -> bool {
+    if recording.recording.sha256 == other.recording.sha256 {
         return true;
     }
     let configuration = Configuration::default();
-    let matched = match_fingerprints(&shorter.fingerprint, &longer.fingerprint, &configuration);
+    let matched = match_fingerprints(&recording.fingerprint, &other.fingerprint, &configuration);
     let seconds: f32 = matched.unwrap_or_default().iter().map(|segment| segment.duration(&configuration)).sum();
-    f64::from(seconds) >= DUPLICATE_FRACTION * shorter.recording.seconds
+    f64::from(seconds) >= DUPLICATE_FRACTION * recording.recording.seconds.min(other.recording.seconds)
 }
 
 #[cfg(test)]
@@ -164,6 +216,6 @@ mod tests {
         fingerprinter.consume(&whole);
         fingerprinter.finish();
         assert!(fingerprinter.fingerprint().len() > 30);
-        assert_eq!(fingerprint(&path).unwrap(), (10.0, fingerprinter.fingerprint().to_vec()));
+        assert_eq!(compute_fingerprint(&path).unwrap(), (10.0, fingerprinter.fingerprint().to_vec()));
     }
 }

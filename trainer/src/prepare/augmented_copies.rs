@@ -26,7 +26,7 @@ pub struct AugmentedCopies<'a> {
 const MAX_SAMPLES: usize = 60 * SAMPLE_RATE as usize;
 
 /// An excerpt of at most [`MAX_SAMPLES`] at a random position.
-fn excerpt(mut samples: Vec<f32>, random: &mut ChaCha12Rng) -> Vec<f32> {
+pub(super) fn excerpt(mut samples: Vec<f32>, random: &mut ChaCha12Rng) -> Vec<f32> {
     let start = random.random_range(0..=samples.len().saturating_sub(MAX_SAMPLES));
     samples.drain(..start);
     samples.truncate(MAX_SAMPLES);

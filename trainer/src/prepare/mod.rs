@@ -3,6 +3,7 @@
 mod audio_index;
 pub mod augmented_copies;
 pub mod folder;
+pub mod known_labels;
 pub mod list;
 mod located;
 pub mod magnatagatune;
@@ -12,6 +13,7 @@ mod recording_labels;
 pub mod shard;
 mod teacher;
 pub mod teachers;
+pub mod voice_overs;
 
 use crate::audio::{MonoStream, Notices};
 use crate::data::cache::Entry;
@@ -110,13 +112,29 @@ pub fn prepare_sources_with(
     samples: impl Fn(&Source) -> std::result::Result<Vec<f32>, String> + Sync,
     label: impl Fn(&Source, &[f32]) -> Result<LabelOutcome> + Sync,
 ) -> Result<PrepareSummary> {
-    process(options, tags, sources, |source| {
+    prepare_made_sources(options, tags, sources, |source| {
         Ok(match samples(source) {
-            Ok(samples) => match label(source, &samples)? {
-                LabelOutcome::Labelled(labels) => Prepared::Track(TrackAudio::of(&samples), labels),
-                LabelOutcome::Skipped(reason) => Prepared::Skipped(reason),
-            },
-            Err(reason) => Prepared::Skipped(reason),
+            Ok(samples) => label(source, &samples).map(|outcome| Ok((samples, outcome)))?,
+            Err(reason) => Err(reason),
+        })
+    })
+}
+
+/// Adds sources to a cache whose audio, mono at the sample rate of the cache, is made together with its labels. The result
+/// within is the reason why the source is skipped.
+///
+/// # Errors
+/// Those of [`prepare_pseudo_labelled_sources`].
+pub fn prepare_made_sources(
+    options: &PrepareOptions,
+    tags: Vec<String>,
+    sources: &[Source],
+    make: impl Fn(&Source) -> Result<std::result::Result<(Vec<f32>, LabelOutcome), String>> + Sync,
+) -> Result<PrepareSummary> {
+    process(options, tags, sources, |source| {
+        Ok(match make(source)? {
+            Ok((samples, LabelOutcome::Labelled(labels))) => Prepared::Track(TrackAudio::of(&samples), labels),
+            Ok((_, LabelOutcome::Skipped(reason))) | Err(reason) => Prepared::Skipped(reason),
         })
     })
 }

@@ -60,3 +60,16 @@ pub(crate) fn magnatagatune(folder: &Path, clips: &[(&str, &[&str], f32)]) -> (P
     std::fs::write(&annotations, text).unwrap();
     (annotations, folder.join("mp3"))
 }
+
+/// Writes a small network with random weights and these tags to `path`, as a teacher.
+#[cfg(feature = "flex")]
+pub(crate) fn random_teacher(path: &Path, tags: &[&str]) -> PathBuf {
+    use tagvane_trainer::architecture::{Architecture, SampleLevel};
+    let architecture = Architecture::SampleLevel(SampleLevel::new(3, 5, 6_561, vec![4, 4, 6, 6, 8, 8]));
+    let plan = architecture.plan(tags.len()).unwrap();
+    let network = tagvane_trainer::network::Network::<burn::backend::Flex>::new(&plan, &Default::default());
+    let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+    let metadata = tagvane_engine::Metadata { tags, ..Default::default() };
+    std::fs::write(path, tagvane_trainer::export::to_onnx(&network, &architecture, &metadata)).unwrap();
+    path.to_owned()
+}
