@@ -123,6 +123,10 @@ fn one_vocabulary_of_a_network_can_be_exported_and_evaluated() {
     for (score, expected) in scores.iter().zip(all.by_tag()[2..].iter()) {
         assert_eq!((score.positives, score.mean_label), (expected.positives, expected.mean_label));
     }
+    let metadata = Metadata { tags: tags(&["rock", "jazz", "soul"]), sample_rate: Some(16_000), ..Default::default() };
+    let at_16_khz = Model::from_bytes(&to_onnx(&network(3).1, &architecture, &metadata)).unwrap();
+    let error = evaluate_onnx(&at_16_khz, &split, Unit::Labelled, METRIC_CONFIG, 1).err().unwrap().to_string();
+    assert!(error.contains("for audio at 16000 Hz") && error.contains("--truth"), "{error}");
     let other = exported(&network(1).1, &architecture, tags(&["blues"]));
     let error = evaluate_onnx(&other, &split, Unit::Labelled, METRIC_CONFIG, 1).err().unwrap().to_string();
     assert!(error.contains("no tag in common: the model predicts blues"), "{error}");

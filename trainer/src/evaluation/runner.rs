@@ -127,7 +127,8 @@ pub(crate) fn predict_split<B: NetworkBackend>(
 /// Evaluates an ONNX model over a split on `jobs` threads, on the tags that [`TagMatch`] finds in both.
 ///
 /// # Errors
-/// [`TrainerError`] where the model does not fit the split, they have no tag in common, or inference fails.
+/// [`TrainerError`] where the model's window or sample rate is not that of the split, they have no tag in common, or
+/// inference fails.
 pub fn evaluate_onnx(
     model: &Model,
     split: &Split,
@@ -140,6 +141,12 @@ pub fn evaluate_onnx(
             "the model takes windows of {} samples and the split has windows of {}; open the cache with the model's",
             model.window(),
             split.window
+        )));
+    }
+    let (rate, cached) = (model.sample_rate(), split.cache.info.sample_rate);
+    if rate != cached {
+        return Err(TrainerError::Request(format!(
+            "the model is for audio at {rate} Hz and the cache has audio at {cached} Hz; evaluate it on recordings with --truth"
         )));
     }
     let tags = TagMatch::of(model.tags(), &split.cache.info.tags)?;
