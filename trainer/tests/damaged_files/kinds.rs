@@ -195,12 +195,6 @@ pub(crate) fn kinds(desk: &Path, root: &Path) -> Vec<Kind> {
         move || read_predictions(&of[0], &of[1], MetricConfig::default()).map(|(scores, _)| drop(scores.by_tag()));
     kind("predictions", predictions, Box::new(figures));
 
-    let truth = desk.join("truth.csv");
-    let list = "file,positive,negative,basis\naudio/one.wav,guitar;drums,harp,score\n\"audio/two, too.wav\",,sitar,\n";
-    fs::write(&truth, list).unwrap();
-    let of = truth.clone();
-    kind("truth", truth, Box::new(move || TruthSet::read(&of).map(drop)));
-
     let weak = desk.join("figures.json");
     fs::write(&weak, "{\"tags\": [{\"tag\": \"harp\", \"weak\": true}, {\"tag\": \"guitar\", \"weak\": false}]}")
         .unwrap();
@@ -313,5 +307,11 @@ pub(crate) fn kinds(desk: &Path, root: &Path) -> Vec<Kind> {
     kind("tflite", tflite, Box::new(convert));
     let of = recordings.clone();
     kind("recordings.csv", recordings, Box::new(move || corpus::recordings::read(&of).map(drop)));
+
+    let truth = desk.join("truth.csv");
+    let list = "file,positive,negative,basis\naudio/one.wav,guitar;drums,harp,score\n\"audio/two, too.wav\",,sitar,\n";
+    fs::write(&truth, list).unwrap();
+    let of = truth.clone();
+    kind("truth", truth, Box::new(move || TruthSet::read(&of).map(drop)));
     kinds
 }
