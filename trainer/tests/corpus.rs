@@ -213,6 +213,7 @@ fn a_recipe_fills_a_cache_and_does_not_augment_held_out_packages() {
         piece_seconds: 20.0,
         phrases: 5,
         voice_backings: 5,
+        singer_backings: 0,
         known_share: 0.0,
         seed: 1,
         train_seed: None,
@@ -228,7 +229,7 @@ fn a_recipe_fills_a_cache_and_does_not_augment_held_out_packages() {
     let cache = folder.path().join("cache");
     let options =
         PrepareOptions { cache: cache.clone(), shard: Shard::WHOLE, min_seconds: 20.0, max_seconds: None, jobs: 1 };
-    let fill = || fill_cache(&list, &corpus, &recordings, None, &teachers, &options).unwrap();
+    let fill = || fill_cache(&list, &corpus, &recordings, None, &[], &teachers, &options).unwrap();
     let summary = fill();
     assert_eq!((summary.tracks, summary.segments), (7, 21), "{:?}", summary.skipped);
     assert_eq!(fill(), summary);
@@ -254,7 +255,7 @@ fn a_recipe_fills_a_cache_and_does_not_augment_held_out_packages() {
     let mut other_list = list;
     other_list.recipe.as_mut().unwrap().train_seed = Some(2);
     let options = PrepareOptions { cache: folder.path().join("other"), ..options };
-    fill_cache(&other_list, &corpus, &recordings, None, &teachers, &options).unwrap();
+    fill_cache(&other_list, &corpus, &recordings, None, &[], &teachers, &options).unwrap();
     let other = Cache::open(&options.cache, |_| true).unwrap();
     assert_eq!(other.len(), 7);
     assert_eq!(segment_starts(&cache, 0), segment_starts(&other, 0));

@@ -11,6 +11,7 @@ use tagvane_trainer::corpus::copies::RecordingCopies;
 use tagvane_trainer::corpus::fill::fill_cache;
 use tagvane_trainer::corpus::packages::PackageList;
 use tagvane_trainer::corpus::recordings::{ListedRecording, read};
+use tagvane_trainer::corpus::singers::Singer;
 use tagvane_trainer::corpus::{CREDITS, CorpusRecording, RECORDINGS, collect_recordings, included_paths};
 use tagvane_trainer::data::{Cache, Labels};
 use tagvane_trainer::files::{read_json, sha256_file};
@@ -122,7 +123,7 @@ fn copies_fill_a_cache_with_recordings_phrases_and_voices_and_are_credited() {
         let cache = folder.path().join(cache);
         let options =
             PrepareOptions { cache: cache.clone(), shard: Shard::WHOLE, min_seconds: 20.0, max_seconds: None, jobs: 2 };
-        let summary = fill_cache(&list, &corpus, &recordings, Some(&copies), &teachers, &options).unwrap();
+        let summary = fill_cache(&list, &corpus, &recordings, Some(&copies), &[], &teachers, &options).unwrap();
         let cache = Cache::open(&cache, |_| true).unwrap();
         let tracks: Vec<_> = (0..cache.len()).map(|index| cache.track(index).clone()).collect();
         assert_eq!(summary.tracks, tracks.len(), "{:?}", summary.skipped);
@@ -207,4 +208,65 @@ fn without_copies_the_list_changes_nothing() {
     std::fs::remove_file(folder.path().join("list.csv")).unwrap();
     let error = PackageList::read(&toml, &[]).unwrap_err().to_string();
     assert!(error.contains("list.csv"), "{error}");
+}
+
+/// The list names who sings, and that moves the tags of the voice by the share, in nothing else.
+#[test]
+fn singers_are_laid_over_recordings_with_labels_that_know_who_sings() {
+    let folder = tempfile::tempdir().unwrap();
+    let (copies, _) = copies_and_list(folder.path());
+    let toml = folder.path().join("corpus.toml");
+    std::fs::write(&toml, PACKAGES.replace("phrases = 4\nvoice_backings = 2", "singer_backings = 2")).unwrap();
+    let singers = folder.path().join("singers");
+    std::fs::create_dir(&singers).unwrap();
+    tone(&singers.join("a.wav"), 440.0, 6.0);
+    tone(&singers.join("b.wav"), 150.0, 6.0);
+    let write =
+        |rows: &str| std::fs::write(singers.join("singers.csv"), format!("file,seconds,singer,form\n{rows}")).unwrap();
+    write("a.wav,6,female,solo\nb.wav,6,male,choir\n");
+    let teachers = [random_teacher(&folder.path().join("teacher"), &["female voice", "male voice", "choir", "rock"])];
+    let corpus = folder.path().join("corpus");
+    let fill = |known_share: &str| {
+        let list = PackageList::read(&toml, &[format!("recipe.known_share={known_share}")]).unwrap();
+        let copies = found(&list.listed, &copies);
+        let recordings = collect_recordings(&list, &corpus, Some(&copies), 1).unwrap();
+        let cache = folder.path().join(format!("cache {known_share}"));
+        let options =
+            PrepareOptions { cache: cache.clone(), shard: Shard::WHOLE, min_seconds: 20.0, max_seconds: None, jobs: 2 };
+        let singers = Singer::read_folder(&singers).unwrap();
+        fill_cache(&list, &corpus, &recordings, Some(&copies), &singers, &teachers, &options).unwrap();
+        let cache = Cache::open(&cache, |_| true).unwrap();
+        let tracks = (0..cache.len()).map(|index| cache.track(index).clone());
+        tracks.filter(|track| track.group == "singers").collect::<Vec<_>>()
+    };
+    let (with, without) = (fill("0.5"), fill("0"));
+    let names: Vec<&str> = with.iter().map(|track| track.source.as_str()).collect();
+    assert_eq!(names, ["singers/a.wav+1", "singers/a.wav+2", "singers/b.wav+1", "singers/b.wav+2"]);
+    for (with, without) in with.iter().zip(&without) {
+        let (Labels::Segments(segments), Labels::Segments(predicted)) = (&with.labels, &without.labels) else {
+            panic!("no segments");
+        };
+        let sings =
+            if with.source.contains("a.wav") { [true, false, false, false] } else { [false, true, true, false] };
+        for (segment, predicted) in segments.iter().zip(predicted) {
+            for (tag, sings) in sings.into_iter().enumerate() {
+                let (label, before) = (segment.probabilities[tag], predicted.probabilities[tag]);
+                let expected = if sings { (1.0 + before) / 2.0 } else { before };
+                assert!((label - expected).abs() < 1e-6, "{}, tag {tag}: {label} and {expected}", with.source);
+            }
+        }
+    }
+    for (rows, words) in [
+        ("", "no rows"),
+        ("../a.wav,6,female,solo\n", "no file in the same folder"),
+        ("gone.wav,6,female,solo\n", "no file in the same folder"),
+        ("a.wav,6,nobody,solo\n", "neither female"),
+        ("a.wav,6,male,scream\n", "neither solo"),
+    ] {
+        write(rows);
+        let error = Singer::read_folder(&singers).unwrap_err().to_string();
+        assert!(error.contains(words) && error.contains("singers.csv"), "{error}");
+    }
+    let error = Singer::read_folder(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("trainer/singers/sing.py"), "{error}");
 }

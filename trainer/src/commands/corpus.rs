@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tagvane_trainer::corpus::fill::fill_cache;
 use tagvane_trainer::corpus::packages::PackageList;
+use tagvane_trainer::corpus::singers::Singer;
 use tagvane_trainer::corpus::{CREDITS, CorpusRecording, RECORDINGS, collect_recordings};
 use tagvane_trainer::prepare::PrepareOptions;
 use tagvane_trainer::prepare::shard::Shard;
@@ -28,6 +29,9 @@ pub(crate) struct CorpusArguments {
     /// checksums; without it the corpus has packages only
     #[arg(long)]
     recordings: Option<PathBuf>,
+    /// A folder with singers made of speech, from trainer/singers/sing.py, which are laid over recordings
+    #[arg(long, requires = "cache")]
+    singers: Option<PathBuf>,
     /// Then fill this cache by the recipe of the list: recordings, augmented copies, rendered pieces and, with
     /// --recordings, phrases of single notes and voices over other recordings, all with pseudo-labels of the four
     /// teachers
@@ -44,6 +48,7 @@ pub(crate) struct CorpusArguments {
 pub(crate) fn run(arguments: &CorpusArguments) -> Result<()> {
     let list = PackageList::read(&arguments.list, &arguments.overrides)?;
     let copies = arguments.recordings.as_ref().map(|folder| find_copies(&list.listed, folder)).transpose()?;
+    let singers = arguments.singers.as_deref().map_or(Ok(Vec::new()), Singer::read_folder)?;
     let recordings = collect_recordings(&list, &arguments.corpus, copies.as_ref(), arguments.jobs)?;
     print_packages(&recordings);
     if copies.is_some() {
@@ -53,7 +58,7 @@ pub(crate) fn run(arguments: &CorpusArguments) -> Result<()> {
     let teachers = musicnn::convert(wheel, &arguments.corpus.join("teachers"))?;
     let (cache, jobs) = (cache.clone(), arguments.jobs);
     let options = PrepareOptions { cache, shard: Shard::WHOLE, min_seconds: list.min_seconds, max_seconds: None, jobs };
-    print_summary(fill_cache(&list, &arguments.corpus, &recordings, copies.as_ref(), &teachers, &options)?);
+    print_summary(fill_cache(&list, &arguments.corpus, &recordings, copies.as_ref(), &singers, &teachers, &options)?);
     Ok(())
 }
 

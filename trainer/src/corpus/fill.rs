@@ -5,6 +5,7 @@ use super::copies::RecordingCopies;
 use super::packages::PackageList;
 use super::recipe::Recipe;
 use super::recordings::{Kind, MIN_SECONDS};
+use super::singers::Singer;
 use super::{CorpusRecording, unpack};
 use crate::data::Source;
 use crate::error::{Result, TrainerError};
@@ -21,11 +22,11 @@ use crate::render::backings::Backings;
 use crate::render::phrases::Phrases;
 use crate::render::pieces::Pieces;
 use crate::render::voices::Voices;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Fills a cache from the corpus in `folder`, whose `recordings` and listed recordings, as `copies`, were collected, by the
-/// recipe of the package list. `teachers` are the paths of their ONNX files.
+/// recipe of the package list, with the voices of `singers`. `teachers` are the paths of their ONNX files.
 ///
 /// # Errors
 /// [`TrainerError`] where the list has no recipe, a sound font or a program is missing, or a teacher fails.
@@ -34,6 +35,7 @@ pub fn fill_cache(
     folder: &Path,
     recordings: &[CorpusRecording],
     copies: Option<&RecordingCopies>,
+    singers: &[Singer],
     teachers: &[PathBuf],
     options: &PrepareOptions,
 ) -> Result<PrepareSummary> {
@@ -77,13 +79,14 @@ pub fn fill_cache(
         let pieces = Pieces::open(&fonts, &scores, recipe.pieces, recipe.piece_seconds, filling.train_seed())?;
         filling.add(&pieces.sources(), options, |source| pieces.samples(&source.name))?;
     }
+    let mut music = [packaged, music].concat();
+    music.retain(|source| !filling.is_held_out(source));
+    let backings = Backings::new(music.into_iter().filter_map(|source| source.path).collect());
     if let Some(copies) = copies {
-        let mut music = [packaged, music].concat();
-        music.retain(|source| !filling.is_held_out(source));
-        let backings = Backings::new(music.into_iter().filter_map(|source| source.path).collect());
         filling.add_phrases(copies, &scores, &backings)?;
-        filling.add_voice_overs(&voices, backings, &short_options)?;
+        filling.add_voice_overs(&voices, backings.clone(), &short_options)?;
     }
+    filling.add_singers(singers, backings, &short_options)?;
     // What the part holds after all steps.
     filling.add_recordings(&[], options)
 }
@@ -182,6 +185,35 @@ impl Filling<'_> {
             let sources = VoiceOvers::sources(&voices, self.recipe.voice_backings);
             self.add(&sources, options, |source| mixes.samples(source))?;
         }
+        Ok(())
+    }
+
+    /// Lays singers over recordings. The tags of those who sing are raised, since the teachers hardly hear some of them.
+    fn add_singers(&self, singers: &[Singer], backings: Backings, options: &PrepareOptions) -> Result<()> {
+        let Recipe { singer_backings, known_share, .. } = self.recipe;
+        if *singer_backings == 0 || singers.is_empty() || backings.is_empty() {
+            return Ok(());
+        }
+        println!("singers over recordings");
+        let voices: Vec<Source> = singers.iter().map(Singer::source).collect();
+        let mixes = VoiceOvers::new(options, backings, self.train_seed());
+        let sources = VoiceOvers::sources(&voices, *singer_backings);
+        let singer_of: HashMap<&str, &Singer> = sources
+            .iter()
+            .map(|source| source.name.as_str())
+            .zip(singers.iter().flat_map(|singer| std::iter::repeat_n(singer, *singer_backings)))
+            .collect();
+        let tags = self.labeller.tags();
+        prepare_made_sources(options, tags.clone(), &sources, |source| {
+            Ok(match mixes.samples(source) {
+                Ok(samples) => {
+                    let predicted = self.label(source, &samples)?;
+                    let truth = singer_of[source.name.as_str()].truth(samples.len());
+                    Ok((samples, known_labels::mix(&tags, predicted, &truth, *known_share)))
+                }
+                Err(reason) => Err(reason),
+            })
+        })?;
         Ok(())
     }
 }

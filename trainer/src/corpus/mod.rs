@@ -12,6 +12,7 @@ pub mod packages;
 pub mod recipe;
 pub mod recordings;
 mod select;
+pub mod singers;
 mod unpack;
 
 use crate::error::{Result, TrainerError};

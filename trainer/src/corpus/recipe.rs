@@ -22,8 +22,11 @@ pub struct Recipe {
     /// Number of recordings that each listed voice is laid over; 0 for none.
     #[serde(default)]
     pub voice_backings: usize,
-    /// How far the labels of phrases go from what the teachers predict, 0, to what is known, 1, in the tags that name an
-    /// instrument that plays.
+    /// Number of recordings that each singer made of speech is laid over; 0 for none.
+    #[serde(default)]
+    pub singer_backings: usize,
+    /// How far the labels of phrases and singers go from what the teachers predict, 0, to what is known, 1, in the tags that name an
+    /// instrument that plays or a voice that sings.
     #[serde(default)]
     pub known_share: f32,
     /// Seed of segments, augmentation, pieces and phrases.

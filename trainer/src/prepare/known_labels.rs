@@ -2,7 +2,7 @@
 
 use super::LabelOutcome;
 use crate::data::{Labels, vocabularies};
-use crate::render::instrument_tags::is_named_by;
+use crate::render::instrument_tags::{denies_voice, is_named_by};
 use crate::render::truth::Truth;
 use std::collections::BTreeSet;
 
@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 const LEAST_FRACTION: f64 = 0.2;
 
 /// Moves the labels of segments towards 1 by `share`, 0 to 1, in the tags that name an instrument that sounds in a fifth
-/// of the segment. All other labels stay as they are, since the teachers may be right in what else they predict.
+/// of the segment, and towards 0 in the tags that deny a voice where one does. All other labels stay as they are, since
+/// the teachers may be right in what else they predict.
 pub fn mix(tags: &[String], outcome: LabelOutcome, truth: &Truth, share: f32) -> LabelOutcome {
     let LabelOutcome::Labelled(Labels::Segments(mut segments)) = outcome else { return outcome };
     for segment in &mut segments {
@@ -20,6 +21,11 @@ pub fn mix(tags: &[String], outcome: LabelOutcome, truth: &Truth, share: f32) ->
             if is_named {
                 *probability += share * (1.0 - *probability);
             }
+        }
+        let has_voice = instruments.iter().any(|instrument| is_named_by(instrument, "voice"));
+        let own_names = vocabularies::split(tags).into_iter().flat_map(|(_, tags)| tags);
+        for (probability, _) in segment.probabilities.iter_mut().zip(own_names).filter(|(_, tag)| denies_voice(tag)) {
+            *probability *= if has_voice { 1.0 - share } else { 1.0 };
         }
     }
     LabelOutcome::Labelled(Labels::Segments(segments))
@@ -62,8 +68,13 @@ mod tests {
         };
         let moved = |index: usize| -> Vec<&str> {
             let probabilities = &after[index].probabilities;
-            assert!(probabilities.iter().all(|value| *value == 0.2 || (value - 0.6).abs() < 1e-6), "{probabilities:?}");
-            let is_moved = |(tag, value): (&'static str, &f32)| (*value != 0.2).then_some(tag);
+            let is_expected = |value: &f32| [0.1, 0.2, 0.6].iter().any(|expected| (value - expected).abs() < 1e-6);
+            assert!(probabilities.iter().all(is_expected), "{probabilities:?}");
+            let lowered = ["no vocals", "no vocal", "no voice", "instrumental"];
+            for (tag, value) in MAGNATAGATUNE.into_iter().chain(MILLION_SONG).zip(probabilities) {
+                assert_eq!(index == 1 && lowered.contains(&tag), (value - 0.1).abs() < 1e-6, "{tag}");
+            }
+            let is_moved = |(tag, value): (&'static str, &f32)| (*value > 0.2).then_some(tag);
             MAGNATAGATUNE.into_iter().chain(MILLION_SONG).zip(probabilities).filter_map(is_moved).collect()
         };
         assert_eq!(moved(0), ["strings", "cello"]);

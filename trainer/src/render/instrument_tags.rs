@@ -68,12 +68,18 @@ const TAGS: &[(&[&str], &[&str])] = &[
     (&["choir"], &["choir", "choral"]),
     (&["voice", "vocal"], VOICE),
     (&["singing"], &["singing"]),
+    (&["rapping"], &["rapping"]),
     (
         &["female voice"],
         &["female", "woman", "female voice", "female vocal", "female vocalist", "female vocalists", "female singing"],
     ),
     (&["male voice"], &["male", "man", "male voice", "male vocal", "male vocalists", "male singing"]),
 ];
+
+/// Whether a tag says that there is no voice.
+pub fn denies_voice(tag: &str) -> bool {
+    ["no vocals", "no vocal", "no voice", "instrumental"].contains(&tag.to_lowercase().as_str())
+}
 
 /// The tags of any voice.
 const VOICE: &[&str] = &["vocal", "vocals", "voice", "instrument---voice"];
