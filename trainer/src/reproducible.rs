@@ -2,7 +2,7 @@
 //!
 //! XXH3 and the words of ChaCha12 are fixed by their specifications. The rest is up to the libraries: how
 //! rand_core makes a key of a number, how rand makes values of the words (`random`, `random_range`,
-//! `random_bool`, `choose`, `shuffle`), and how rand_distr does (`StandardNormal`). Another release may
+//! `random_bool`, `choose`, `shuffle`), and how rand_distr does (`StandardNormal`, `Beta`). Another release may
 //! change that, so the test below pins one value of each.
 
 use rand::SeedableRng as _;
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use rand::Rng as _;
     use rand::seq::{IndexedRandom as _, SliceRandom as _};
-    use rand_distr::StandardNormal;
+    use rand_distr::{Beta, StandardNormal};
 
     /// If one of these changes, every held-out split and every augmented copy changes: raise the format
     /// of the cache then.
@@ -82,6 +82,7 @@ mod tests {
         order.shuffle(&mut random());
         assert_eq!(order, [7, 3, 4, 0, 1, 6, 2, 5]);
         assert_eq!(random().sample::<f32, _>(StandardNormal), -1.736_393_5);
+        assert_eq!(random().sample(Beta::new(0.2, 0.2).unwrap()) as f32, 0.745_062_9);
     }
 
     const EXPECTED: (u64, [u32; 3]) = (12_602_202_700_865_114_232, [912_532_555, 213_431_384, 3_536_122_904]);

@@ -46,18 +46,9 @@ fn prepared(training: &str) -> tempfile::TempDir {
     temporary
 }
 
-#[test]
-fn resuming_after_kills_gives_the_same_losses() {
-    let training = "
-[training]
-batch_size = 6
-accumulate_grad_batches = 2
-seed = 5
-checkpoint_every = 5
-optimiser = { kind = \"sgd\", momentum = 0.9 }
-schedule = { kind = \"plateau\", learning_rate = 0.05, divisor = 5.0, patience = 1, reductions = 2, epochs = 5 }
-augmentation = { shift = 50, gain = [0.5, 1.5], noise = 0.01 }
-";
+/// Trains with these sections of a configuration, once as a whole and once killed after each checkpoint, which must give
+/// the same metrics and the same model. Returns the metrics.
+fn train_whole_and_killed(training: &str) -> Vec<String> {
     let folder = prepared(training);
     let folder = folder.path();
     assert!(start(folder, "whole").wait().unwrap().success());
@@ -88,7 +79,53 @@ augmentation = { shift = 50, gain = [0.5, 1.5], noise = 0.01 }
         kills += 1;
     }
     assert!(kills >= 2, "killed only {kills} times");
-    assert_eq!(metrics(&run), metrics(&folder.join("whole")));
+    let whole = metrics(&folder.join("whole"));
+    assert_eq!(metrics(&run), whole);
+    let [model, killed_model] = ["whole", "killed"].map(|run| {
+        let model = folder.join(run).with_extension("onnx");
+        let mut export = trainer();
+        export.arg("export").arg("--run").arg(folder.join(run)).arg("--out").arg(&model);
+        assert!(export.status().unwrap().success());
+        std::fs::read(&model).unwrap()
+    });
+    assert!(model == killed_model, "the models differ");
+    whole
+}
+
+#[test]
+fn resuming_after_kills_gives_the_same_losses() {
+    let training = "
+[training]
+batch_size = 6
+accumulate_grad_batches = 2
+seed = 5
+checkpoint_every = 5
+optimiser = { kind = \"sgd\", momentum = 0.9 }
+schedule = { kind = \"plateau\", learning_rate = 0.05, divisor = 5.0, patience = 1, reductions = 2, epochs = 5 }
+augmentation = { shift = 50, gain = [0.5, 1.5], noise = 0.01 }
+";
+    train_whole_and_killed(training);
+}
+
+#[test]
+fn resuming_with_all_options_after_kills_gives_the_same_losses() {
+    let training = "
+[training]
+batch_size = 6
+accumulate_grad_batches = 2
+seed = 5
+checkpoint_every = 5
+label_temperature = 0.7
+label_smoothing = 0.1
+optimiser = { kind = \"sgd\", momentum = 0.9 }
+schedule = { kind = \"plateau\", learning_rate = 0.2, divisor = 5.0, patience = 1, reductions = 2, epochs = 6 }
+augmentation = { shift = 50, gain = [0.5, 1.5], mixup = { alpha = 0.4 } }
+";
+    let metrics = train_whole_and_killed(training);
+    println!("{metrics:?}");
+    // The weights of the best epoch were restored on the way.
+    let learning_rates: Vec<&str> = metrics[1..].iter().map(|row| row.split(',').nth(1).unwrap()).collect();
+    assert!(learning_rates.iter().any(|rate| *rate != learning_rates[0]), "{learning_rates:?}");
 }
 
 /// Regression: a loss that is not finite was written as null into the checkpoint, which then could not be read.

@@ -1,6 +1,8 @@
 //! Batches for training and evaluation, prefetched on a thread of their own.
 
 use super::cache::{Cache, Example};
+use super::label_transform::LabelTransform;
+use super::mixup::Mixup;
 use super::waveforms::{Waveforms, widen};
 use crate::error::Result;
 use crate::kernels::NetworkBackend;
@@ -49,7 +51,7 @@ pub fn to_tensors<B: NetworkBackend>(batch: &Batch, device: &B::Device) -> (Tens
     (tensor(waveforms), tensor(B::upload(&batch.targets, shape(batch.targets.len()), device)))
 }
 
-/// Augmentation applied to each training window when it is loaded; labels are unchanged.
+/// Augmentation applied to each training window when it is loaded; only mixup changes labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OnlineAugmentation {
@@ -63,11 +65,14 @@ pub struct OnlineAugmentation {
     /// Maximum standard deviation of added Gaussian noise, 0 to 1, where 1 is full scale; the deviation is drawn
     /// uniformly from 0 to this.
     pub noise: f32,
+    /// Mixup of the windows of a batch, after all of the above; by default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mixup: Option<Mixup>,
 }
 
 impl OnlineAugmentation {
     /// No augmentation.
-    pub const NONE: Self = Self { shift: 0, gain: (1.0, 1.0), polarity: false, noise: 0.0 };
+    pub const NONE: Self = Self { shift: 0, gain: (1.0, 1.0), polarity: false, noise: 0.0, mixup: None };
 
     /// The factor for a window.
     fn draw_gain(&self, random: &mut ChaCha12Rng) -> f32 {
@@ -102,6 +107,8 @@ pub struct DataLoader<'a> {
     pub batch_size: usize,
     /// Augmentation of each window.
     pub augmentation: &'a OnlineAugmentation,
+    /// Change to the labels, before mixup.
+    pub labels: LabelTransform,
     /// Seed of shuffling and augmentation; `None` keeps the order of `examples`.
     pub shuffle_seed: Option<u64>,
     /// Leading batches to leave out, because they were trained on before an interruption.
@@ -112,10 +119,11 @@ pub struct DataLoader<'a> {
 const PREFETCH: usize = 4;
 
 impl<'a> DataLoader<'a> {
-    /// Loads the examples in their given order, without augmentation.
+    /// Loads the examples in their given order, without augmentation, with their own labels.
     pub fn sequential(cache: &'a Cache, examples: &'a [Example], window: usize, batch_size: usize) -> Self {
         let augmentation = &OnlineAugmentation::NONE;
-        Self { cache, examples, window, batch_size, augmentation, shuffle_seed: None, skip_batches: 0 }
+        let labels = LabelTransform::NONE;
+        Self { cache, examples, window, batch_size, augmentation, labels, shuffle_seed: None, skip_batches: 0 }
     }
 
     /// Spawns a thread in `scope` that sends the batches in order. The thread ends after the last batch, or when the
@@ -161,9 +169,16 @@ impl<'a> DataLoader<'a> {
                 noisy.extend(widen(samples, &gains[gains.len() - 1..], self.window));
                 augmentation.add_noise(&mut noisy[from..], random);
             }
-            targets.extend_from_slice(self.cache.labels(*example));
+            targets.extend(self.cache.labels(*example).iter().map(|label| self.labels.apply(*label)));
         }
-        let waveforms = if noisy.is_empty() { Waveforms::Pcm { samples, gains } } else { Waveforms::Single(noisy) };
+        let mut waveforms = if noisy.is_empty() { Waveforms::Pcm { samples, gains } } else { Waveforms::Single(noisy) };
+        if let Some(mixup) = &augmentation.mixup
+            && rows.len() > 1
+        {
+            let mut mixed = waveforms.into_single(self.window);
+            mixup.mix(&mut mixed, &mut targets, rows.len(), random)?;
+            waveforms = Waveforms::Single(mixed);
+        }
         Ok(Batch { waveforms, targets, rows: rows.len() })
     }
 }

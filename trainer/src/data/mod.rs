@@ -3,6 +3,8 @@
 pub mod batches;
 pub mod cache;
 pub mod duplicates;
+mod label_transform;
+mod mixup;
 mod source;
 mod split;
 mod track;
@@ -14,6 +16,8 @@ mod writer;
 pub use batches::{Batch, DataLoader, OnlineAugmentation, to_tensors};
 pub use cache::{Cache, CacheInfo, Example};
 pub use duplicates::Duplicate;
+pub use label_transform::LabelTransform;
+pub use mixup::Mixup;
 pub use source::Source;
 pub use split::Split;
 pub use track::{Labels, Segment, Track};

@@ -31,6 +31,14 @@ impl Waveforms {
         self.len() == 0
     }
 
+    /// The samples as [`Single`](Self::Single) has them, of rows of `window`.
+    pub(super) fn into_single(self, window: usize) -> Vec<f32> {
+        match self {
+            Self::Single(samples) => samples,
+            Self::Pcm { samples, gains } => widen(&samples, &gains, window),
+        }
+    }
+
     /// The rows from `from` to `to`, of `window` samples each.
     pub(super) fn rows(&self, from: usize, to: usize, window: usize) -> Self {
         match self {

@@ -2,7 +2,7 @@
 
 use super::schedule::Schedule;
 use crate::architecture::Architecture;
-use crate::data::OnlineAugmentation;
+use crate::data::{LabelTransform, OnlineAugmentation};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::MetricConfig;
 use crate::files;
@@ -68,6 +68,15 @@ pub struct Training {
     /// Optimiser steps between checkpoints within an epoch; 0 writes them after epochs only.
     #[serde(default)]
     pub checkpoint_every: usize,
+    /// Temperature of the labels in the training loss, above 0: a label `p` becomes `sigmoid(logit(p) / T)`. Above 1
+    /// soft labels come closer to 0.5, below 1 closer to 0 and 1; labels of 0 and 1 stay. By default 1, which changes
+    /// nothing. Validation keeps the labels as they are.
+    #[serde(default = "no_temperature", skip_serializing_if = "is_no_temperature")]
+    pub label_temperature: f64,
+    /// Label smoothing in the training loss, at least 0 and below 1, after the temperature: a label `p` becomes
+    /// `p (1 - s) + s / 2`. By default 0, which changes nothing. Validation keeps the labels as they are.
+    #[serde(default, skip_serializing_if = "is_no_smoothing")]
+    pub label_smoothing: f64,
     /// Floating-point type of the convolution blocks. bfloat16 is for LibTorch, and faster on processors
     /// that have it.
     #[serde(default)]
@@ -81,8 +90,27 @@ pub struct Training {
     pub augmentation: OnlineAugmentation,
 }
 
+impl Training {
+    /// The change to the labels in the training loss.
+    pub fn label_transform(&self) -> LabelTransform {
+        LabelTransform { temperature: self.label_temperature, smoothing: self.label_smoothing }
+    }
+}
+
 fn one() -> usize {
     1
+}
+
+fn no_temperature() -> f64 {
+    LabelTransform::NONE.temperature
+}
+
+fn is_no_temperature(temperature: &f64) -> bool {
+    *temperature == LabelTransform::NONE.temperature
+}
+
+fn is_no_smoothing(smoothing: &f64) -> bool {
+    *smoothing == LabelTransform::NONE.smoothing
 }
 
 /// An optimiser and its hyperparameters.
@@ -134,6 +162,8 @@ impl Config {
                 init_from: Vec::new(),
                 seed: 1,
                 checkpoint_every: 1_000,
+                label_temperature: LabelTransform::NONE.temperature,
+                label_smoothing: LabelTransform::NONE.smoothing,
                 precision: Precision::Single,
                 optimiser: Optimiser::Sgd { momentum: 0.9 },
                 schedule,
@@ -164,6 +194,8 @@ impl Config {
                 "in [training.augmentation], gain must be a range [low, high] above 0, noise within 0 to 1".into()
             );
         }
+        augmentation.mixup.map_or(Ok(()), |mixup| mixup.check())?;
+        self.training.label_transform().check()?;
         if let Optimiser::Sgd { momentum } = optimiser
             && !(0.0..1.0).contains(momentum)
         {
@@ -232,11 +264,39 @@ schedule = { kind = "plateau", learning_rate = 0.01, divisor = 5.0, patience = 3
             ("training.schedule.divisor=1", "divisor"),
             ("training.augmentation.gain=[0.0, 1.0]", "gain"),
             ("training.optimiser.momentum=1.0", "momentum"),
+            ("training.augmentation.mixup.alpha=0", "alpha of mixup must be above 0"),
+            ("training.augmentation.mixup.alpha=-0.2", "alpha of mixup must be above 0"),
+            ("training.augmentation.mixup.alpha=nan", "alpha of mixup must be above 0"),
+            ("training.augmentation.mixup.beta=0.2", "beta"),
+            ("training.label_temperature=0.0", "label_temperature must be above 0"),
+            ("training.label_temperature=-1.0", "label_temperature must be above 0"),
+            ("training.label_temperature=inf", "label_temperature must be above 0"),
+            ("training.label_smoothing=1.0", "label_smoothing must be at least 0 and below 1"),
+            ("training.label_smoothing=-0.1", "label_smoothing must be at least 0 and below 1"),
             ("nothing", "section.key=value"),
         ] {
             let error = read(TEXT, &[overrides]).unwrap_err().to_string();
             assert!(error.contains(word), "{overrides}: {error}");
         }
+    }
+
+    /// A checkpoint of a run without these options is as before, and resumes a run that names their defaults.
+    #[test]
+    fn options_at_their_defaults_are_not_written() {
+        let plain = read(TEXT, &[]).unwrap();
+        let defaults = ["training.label_temperature=1.0", "training.label_smoothing=0.0"];
+        assert_eq!(read(TEXT, &defaults).unwrap(), plain);
+        let text = plain.to_toml().unwrap();
+        assert!(["label_", "mixup"].iter().all(|key| !text.contains(key)), "{text}");
+        let options = [
+            "training.label_temperature=0.7",
+            "training.label_smoothing=0.05",
+            "training.augmentation.mixup.alpha=0.2",
+        ];
+        let config = read(TEXT, &options).unwrap();
+        assert_eq!(config.training.label_transform(), LabelTransform { temperature: 0.7, smoothing: 0.05 });
+        assert_eq!(config.training.augmentation.mixup.map(|mixup| mixup.alpha), Some(0.2));
+        assert_eq!(read(&config.to_toml().unwrap(), &[]).unwrap(), config);
     }
 
     /// Checkpoints of earlier versions have to stay readable.

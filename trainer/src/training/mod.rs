@@ -269,6 +269,7 @@ where
             window: data.window,
             batch_size: config.batch_size,
             augmentation: &config.augmentation,
+            labels: config.label_transform(),
             shuffle_seed: Some(seed),
             skip_batches: self.state.epoch_progress.batches,
         };
