@@ -44,6 +44,7 @@ fn config(epochs: usize) -> Config {
             optimiser: Optimiser::Adam,
             schedule: Schedule::OneCycle { learning_rate: 0.01, epochs },
             augmentation: OnlineAugmentation { shift: 100, gain: (0.5, 1.4), polarity: true, noise: 0.01, mixup: None },
+            weight_averaging: None,
         },
         evaluation: MetricConfig { threshold: 0.5, min_positives: 1 },
         card: Card { trained_on: "three clips".into(), licence: "none".into() },

@@ -117,13 +117,14 @@ seed = 5
 checkpoint_every = 5
 label_temperature = 0.7
 label_smoothing = 0.1
+weight_averaging = { decay = 0.9 }
 optimiser = { kind = \"sgd\", momentum = 0.9 }
 schedule = { kind = \"plateau\", learning_rate = 0.2, divisor = 5.0, patience = 1, reductions = 2, epochs = 6 }
 augmentation = { shift = 50, gain = [0.5, 1.5], mixup = { alpha = 0.4 } }
 ";
     let metrics = train_whole_and_killed(training);
     println!("{metrics:?}");
-    // The weights of the best epoch were restored on the way.
+    // The weights of the best epoch were restored on the way, and with them their average.
     let learning_rates: Vec<&str> = metrics[1..].iter().map(|row| row.split(',').nth(1).unwrap()).collect();
     assert!(learning_rates.iter().any(|rate| *rate != learning_rates[0]), "{learning_rates:?}");
 }

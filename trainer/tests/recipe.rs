@@ -1,4 +1,4 @@
-//! Options of the training recipe: mixup, and the labels of the training loss.
+//! Options of the training recipe: the average of the weights, mixup, and the labels of the training loss.
 #![cfg(feature = "flex")]
 
 #[expect(dead_code, reason = "each test uses a part of it")]
@@ -6,10 +6,18 @@ mod process;
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
 
+use burn::backend::{Autodiff, Flex};
+use burn::module::{AutodiffModule as _, Module as _, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
 use process::{log_column, succeed};
 use std::path::{Path, PathBuf};
 use support::{SMALL_NETWORK, low_and_high};
+use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::data::{Batch, DataLoader, LabelTransform, Mixup, OnlineAugmentation, Split, Waveforms};
+use tagvane_trainer::network::Network;
+use tagvane_trainer::training::config::{Config, Optimiser, WeightAveraging};
+use tagvane_trainer::training::{Learner, TrainingData, checkpoint, validate};
 
 const TRAINING: &str = "
 [training]
@@ -38,6 +46,78 @@ fn train(folder: &Path, run: &str, overrides: &[&str]) -> [Vec<f64>; 2] {
     let set: String = overrides.iter().map(|value| format!(" --set {value}")).collect();
     succeed(folder, &format!("train run.toml --cache cache --run {run}{set}"));
     ["training_loss", "validation_loss"].map(|column| log_column(&folder.join(run), column))
+}
+
+/// All parameters and running statistics of a network, one after the other.
+fn all_values<B: Backend>(network: &Network<B>) -> Vec<f32> {
+    struct Collect(Vec<f32>);
+
+    impl<B: Backend> ModuleVisitor<B> for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            self.0.extend(param.val().into_data().iter::<f32>());
+        }
+    }
+
+    let mut collect = Collect(Vec::new());
+    network.visit(&mut collect);
+    collect.0
+}
+
+/// The losses of twelve steps, and after each the values of the network and of the one to evaluate.
+fn step_twelve_times(averaging: Option<WeightAveraging>) -> Vec<(f64, Vec<f32>, Vec<f32>)> {
+    let devices = [Default::default()];
+    let plan = Architecture::SampleLevel(SampleLevel::new(3, 2, 27, vec![4; 3])).plan(2).unwrap();
+    let network = Network::<Autodiff<Flex>>::with_seed(&plan, 3, &devices[0]);
+    let mut learner = Learner::new(network, Optimiser::Adam, &devices).with_weight_averaging(averaging);
+    let sample = |index: usize| ((index % 31) as f32 * 0.37).sin();
+    let batch = Batch { waveforms: (0..4 * 27).map(sample).collect(), targets: [1.0, 0.0].repeat(4), rows: 4 };
+    let mut step = || {
+        let loss = learner.step(&batch, 0.05);
+        (loss, all_values(&learner.network.valid()), all_values(&learner.evaluation_network()))
+    };
+    (0..12).map(|_| step()).collect()
+}
+
+#[test]
+fn weights_and_running_statistics_are_averaged_while_training_is_as_without() {
+    let averaged = step_twelve_times(Some(WeightAveraging { decay: 0.5 }));
+    let mut expected: Vec<f64> = Vec::new();
+    for (step, (plain, averaged)) in step_twelve_times(None).iter().zip(&averaged).enumerate() {
+        assert_eq!((plain.0, &plain.1), (averaged.0, &averaged.1), "step {step}");
+        assert_eq!(plain.1, plain.2, "without averaging, the network itself is evaluated");
+        let decay = if step == 0 { 0.0 } else { f64::min(0.5, (1.0 + step as f64) / (10.0 + step as f64)) };
+        expected.resize(plain.1.len(), 0.0);
+        for (average, value) in expected.iter_mut().zip(&plain.1) {
+            *average = decay * *average + (1.0 - decay) * f64::from(*value);
+        }
+        let differences = expected.iter().zip(&averaged.2).map(|(a, b)| (a - f64::from(*b)).abs());
+        assert!(differences.fold(0.0, f64::max) < 1e-5, "step {step}");
+    }
+    let (_, trained, evaluated) = &averaged[11];
+    let apart = trained.iter().zip(evaluated).filter(|(a, b)| (**a - **b).abs() > 1e-4).count();
+    assert!(apart > trained.len() / 2, "{apart} of {}", trained.len());
+}
+
+#[test]
+fn the_average_is_validated_and_in_the_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let cache = prepare(folder);
+    let [plain_training, plain_validation] = train(folder, "plain", &[]);
+    let [training, validation] = train(folder, "averaged", &["training.weight_averaging.decay=0.99"]);
+    assert_eq!(training, plain_training, "training goes on with the weights themselves");
+    assert!(validation.iter().zip(&plain_validation).all(|(a, b)| a != b), "{validation:?} {plain_validation:?}");
+
+    let config = Config::read(&folder.join("run.toml"), &[]).unwrap();
+    let data = TrainingData::open(&cache, &config).unwrap();
+    let device = Default::default();
+    let plan = config.architecture.plan(2).unwrap();
+    for (run, losses) in [("averaged", validation), ("plain", plain_validation)] {
+        let (latest, _) = checkpoint::latest(&folder.join(run)).unwrap().unwrap();
+        let network = checkpoint::load_network(&latest, Network::<Flex>::new(&plan, &device), &device).unwrap();
+        let (loss, _) = validate(&network, &data.validation, 6, config.evaluation, &device).unwrap();
+        assert_eq!(loss, losses[1], "{run}");
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! A run is a folder of checkpoints. Each is a folder with the network, the optimiser's state and
 //! `state.json`: `epoch-003` after the third epoch, `epoch-003-step-000400` four hundred batches
-//! later. A checkpoint is written under a temporary name and renamed, so it is never partial;
+//! later. Where weights are averaged, the network is the averaged one, and `trained.mpk` has the one
+//! that is trained. A checkpoint is written under a temporary name and renamed, so it is never partial;
 //! `checksums.json` in it detects damaged files. Only the last checkpoint and that of the best epoch
 //! are kept.
 
@@ -26,10 +27,10 @@ const FORMAT: u32 = 1;
 /// The file with the [`RunState`].
 const STATE: &str = "state.json";
 
-/// The files of a checkpoint that have a checksum.
+/// The files of every checkpoint that have a checksum.
 const FILES: [&str; 3] = ["network.mpk", "optimiser.mpk", STATE];
 
-/// The file with the SHA-256 of each of [`FILES`].
+/// The file with the SHA-256 of each of [`FILES`], and of a further record.
 const CHECKSUMS: &str = "checksums.json";
 
 /// The state of a run, stored as `state.json`.
@@ -221,6 +222,17 @@ pub fn save<B: Backend, M: Module<B>>(
     network: M,
     optimiser: impl Record<B>,
 ) -> Result<()> {
+    save_with(run, state, network, optimiser, None::<(&str, ())>)
+}
+
+/// Like [`save`], with a further record of this name.
+pub(super) fn save_with<B: Backend, M: Module<B>>(
+    run: &Path,
+    state: &RunState,
+    network: M,
+    optimiser: impl Record<B>,
+    further: Option<(&str, impl Record<B>)>,
+) -> Result<()> {
     let whole = run.join(state.position().to_string());
     let partial = whole.with_extension("partial");
     if partial.exists() {
@@ -230,12 +242,17 @@ pub fn save<B: Backend, M: Module<B>>(
     write_record(&partial, "network", network.into_record())?;
     write_record(&partial, "optimiser", optimiser)?;
     files::write_json(&partial.join(STATE), state)?;
-    let sum = |name: &str| {
-        let path = partial.join(name);
+    let mut names = FILES.map(str::to_owned).to_vec();
+    if let Some((name, record)) = further {
+        write_record(&partial, name, record)?;
+        names.push(format!("{name}.mpk"));
+    }
+    let sum = |name: String| {
+        let path = partial.join(&name);
         let bytes = std::fs::read(&path).map_err(TrainerError::file(&path))?;
-        Ok((name.to_owned(), files::sha256(&bytes)))
+        Ok((name, files::sha256(&bytes)))
     };
-    let sums = FILES.into_iter().map(sum).collect::<Result<BTreeMap<_, _>>>()?;
+    let sums = names.into_iter().map(sum).collect::<Result<BTreeMap<_, _>>>()?;
     files::write_json(&partial.join(CHECKSUMS), &sums)?;
     std::fs::rename(&partial, &whole).map_err(TrainerError::file(&whole))?;
     let kept = [whole, epoch_folder(run, state.best_epoch())];
@@ -270,9 +287,19 @@ fn read_verified(folder: &Path, name: &str) -> Result<Vec<u8>> {
 /// # Errors
 /// [`TrainerError`] if the file is missing or damaged, or a later version wrote it.
 pub fn load_network<B: Backend, M: Module<B>>(folder: &Path, network: M, device: &B::Device) -> Result<M> {
-    let damaged = |why: &str| damaged(&folder.join("network.mpk"), why);
-    let expected = network.num_params();
     let record: M::Record = load(folder, "network", device)?;
+    load_record(folder, "network", network, record)
+}
+
+/// Loads the record `name` of a checkpoint into `network`, which must have its architecture.
+pub(super) fn load_record<B: Backend, M: Module<B>>(
+    folder: &Path,
+    name: &str,
+    network: M,
+    record: M::Record,
+) -> Result<M> {
+    let damaged = |why: &str| damaged(&folder.join(name).with_extension("mpk"), why);
+    let expected = network.num_params();
     // burn panics over a record with other variants or more layers.
     let network = error::catch_panic(|| network.load_record(record));
     let network = network.ok_or_else(|| damaged("it is of another network"))?;

@@ -88,6 +88,10 @@ pub struct Training {
     /// Augmentation of the training windows.
     #[serde(default)]
     pub augmentation: OnlineAugmentation,
+    /// Averages the weights: the average is validated, evaluated and exported, while training goes on with the weights
+    /// themselves. By default there is no average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_averaging: Option<WeightAveraging>,
 }
 
 impl Training {
@@ -111,6 +115,25 @@ fn is_no_temperature(temperature: &f64) -> bool {
 
 fn is_no_smoothing(smoothing: &f64) -> bool {
     *smoothing == LabelTransform::NONE.smoothing
+}
+
+/// An exponential moving average of the weights and of the running statistics of batch normalisation (Polyak and
+/// Juditsky 1992; Tarvainen and Valpola 2017).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightAveraging {
+    /// What remains of the average at each optimiser step, at least 0 and below 1, such as 0.999. After `t` steps it is
+    /// at most `(1 + t) / (10 + t)`, so that the average soon forgets the weights that training starts from.
+    pub decay: f64,
+}
+
+impl WeightAveraging {
+    fn check(&self) -> std::result::Result<(), String> {
+        if (0.0..1.0).contains(&self.decay) {
+            return Ok(());
+        }
+        Err("in [training.weight_averaging], decay must be at least 0 and below 1".into())
+    }
 }
 
 /// An optimiser and its hyperparameters.
@@ -168,6 +191,7 @@ impl Config {
                 optimiser: Optimiser::Sgd { momentum: 0.9 },
                 schedule,
                 augmentation: OnlineAugmentation::NONE,
+                weight_averaging: None,
             },
             evaluation: MetricConfig::default(),
             card: Card::default(),
@@ -196,6 +220,7 @@ impl Config {
         }
         augmentation.mixup.map_or(Ok(()), |mixup| mixup.check())?;
         self.training.label_transform().check()?;
+        self.training.weight_averaging.map_or(Ok(()), |averaging| averaging.check())?;
         if let Optimiser::Sgd { momentum } = optimiser
             && !(0.0..1.0).contains(momentum)
         {
@@ -268,6 +293,9 @@ schedule = { kind = "plateau", learning_rate = 0.01, divisor = 5.0, patience = 3
             ("training.augmentation.mixup.alpha=-0.2", "alpha of mixup must be above 0"),
             ("training.augmentation.mixup.alpha=nan", "alpha of mixup must be above 0"),
             ("training.augmentation.mixup.beta=0.2", "beta"),
+            ("training.weight_averaging.decay=1.0", "decay must be at least 0 and below 1"),
+            ("training.weight_averaging.decay=-0.1", "decay must be at least 0 and below 1"),
+            ("training.weight_averaging={}", "decay"),
             ("training.label_temperature=0.0", "label_temperature must be above 0"),
             ("training.label_temperature=-1.0", "label_temperature must be above 0"),
             ("training.label_temperature=inf", "label_temperature must be above 0"),
@@ -287,14 +315,16 @@ schedule = { kind = "plateau", learning_rate = 0.01, divisor = 5.0, patience = 3
         let defaults = ["training.label_temperature=1.0", "training.label_smoothing=0.0"];
         assert_eq!(read(TEXT, &defaults).unwrap(), plain);
         let text = plain.to_toml().unwrap();
-        assert!(["label_", "mixup"].iter().all(|key| !text.contains(key)), "{text}");
+        assert!(["label_", "mixup", "weight_averaging"].iter().all(|key| !text.contains(key)), "{text}");
         let options = [
             "training.label_temperature=0.7",
             "training.label_smoothing=0.05",
+            "training.weight_averaging.decay=0.999",
             "training.augmentation.mixup.alpha=0.2",
         ];
         let config = read(TEXT, &options).unwrap();
         assert_eq!(config.training.label_transform(), LabelTransform { temperature: 0.7, smoothing: 0.05 });
+        assert_eq!(config.training.weight_averaging, Some(WeightAveraging { decay: 0.999 }));
         assert_eq!(config.training.augmentation.mixup.map(|mixup| mixup.alpha), Some(0.2));
         assert_eq!(read(&config.to_toml().unwrap(), &[]).unwrap(), config);
     }

@@ -1,24 +1,29 @@
 //! Optimiser steps of a network, on one device or data-parallel on several.
 
-use super::config::Optimiser;
+use super::checkpoint::{self, RunState};
+use super::config::{Optimiser, WeightAveraging};
 use super::loss::{binary_cross_entropy_with_logits, scalar};
 use super::optimiser::NetworkOptimiser;
+use super::weight_average::WeightAverage;
 use crate::data::{Batch, to_tensors};
+use crate::error::Result;
 use crate::kernels::NetworkBackend;
 use crate::network::{Network, Precision, seed_dropout};
 use burn::module::{AutodiffModule as _, Module as _};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
+use std::path::Path;
 
-/// A network and its optimiser.
+/// A network, its optimiser, and the average of its weights where there is one.
 ///
 /// The network lives on the first device. Every other device gets a copy of it and a part of each
 /// batch, and its gradients are added to those of the first.
 pub struct Learner<'a, B: AutodiffBackend> {
     /// The network in its current state.
     pub network: Network<B>,
-    pub(super) optimiser: NetworkOptimiser<B>,
+    optimiser: NetworkOptimiser<B>,
+    average: Option<WeightAverage<B>>,
     precision: Precision,
     devices: &'a [B::Device],
     /// Steps so far, by [`step`](Self::step) and [`step_on_device`](Self::step_on_device). Their number seeds the
@@ -80,18 +85,60 @@ impl<'a, B: AutodiffBackend + NetworkBackend> Learner<'a, B>
 where
     B::InnerBackend: NetworkBackend,
 {
-    /// A network with a new optimiser, in single precision.
+    /// A network with a new optimiser, in single precision, without an average of the weights.
     ///
     /// # Panics
     /// Panics if there is no device.
     pub fn new(network: Network<B>, optimiser: Optimiser, devices: &'a [B::Device]) -> Self {
         assert!(!devices.is_empty(), "there is at least one device");
-        Self { network, optimiser: NetworkOptimiser::new(optimiser), precision: Precision::Single, devices, steps: 0 }
+        let optimiser = NetworkOptimiser::new(optimiser);
+        Self { network, optimiser, average: None, precision: Precision::Single, devices, steps: 0 }
     }
 
     /// Sets the precision of the forward and backward passes.
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
+    }
+
+    /// Averages the weights from now on, or does not.
+    pub fn with_weight_averaging(self, averaging: Option<WeightAveraging>) -> Self {
+        Self { average: averaging.map(WeightAverage::new), ..self }
+    }
+
+    /// The network to validate and to evaluate: the averaged one where weights are averaged.
+    pub fn evaluation_network(&self) -> Network<B::InnerBackend> {
+        self.average.as_ref().map_or_else(|| self.network.valid(), |average| average.network(&self.network))
+    }
+
+    /// Writes a checkpoint of the run.
+    ///
+    /// # Errors
+    /// As [`checkpoint::save`].
+    pub(super) fn save_checkpoint(&self, run: &Path, state: &RunState) -> Result<()> {
+        self.optimiser.save_checkpoint(run, state, self.network.clone(), self.average.as_ref())
+    }
+
+    /// Loads the network and its average from a checkpoint.
+    ///
+    /// # Errors
+    /// As [`checkpoint::load_network`].
+    pub(super) fn load_network(&mut self, folder: &Path) -> Result<()> {
+        let (network, device) = (self.network.clone(), &self.devices[0]);
+        self.network = match &mut self.average {
+            Some(average) => average.load(folder, network, device)?,
+            None => checkpoint::load_network(folder, network, device)?,
+        };
+        Ok(())
+    }
+
+    /// Loads a checkpoint: the network, its average and the optimiser's state.
+    ///
+    /// # Errors
+    /// As [`checkpoint::load_network`].
+    pub(super) fn load(mut self, folder: &Path) -> Result<Self> {
+        self.load_network(folder)?;
+        let optimiser = self.optimiser.load(folder, &self.network, &self.devices[0])?;
+        Ok(Self { optimiser, ..self })
     }
 
     /// One optimiser step on one batch; returns the loss before the step.
@@ -111,9 +158,12 @@ where
         loss
     }
 
-    /// One optimiser step.
+    /// One optimiser step, after which the average is updated.
     pub(super) fn apply_gradients(&mut self, gradients: GradientsParams, learning_rate: f64) {
         self.network = self.optimiser.step(learning_rate, self.network.clone(), gradients);
+        if let Some(average) = &mut self.average {
+            average.update(&self.network);
+        }
     }
 
     /// The loss of a batch, and the gradients of `loss_scale` times that loss. Does not wait for the devices.

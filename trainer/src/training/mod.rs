@@ -8,6 +8,7 @@ mod log;
 mod loss;
 mod optimiser;
 pub mod schedule;
+mod weight_average;
 
 pub use learner::{DeviceBatch, Learner, PendingLoss};
 pub use loss::binary_cross_entropy_with_logits;
@@ -150,8 +151,7 @@ where
             Some(_) => Network::<B>::new(&config.architecture.plan(tags.len())?, device),
             None => init_from::initial_network(config, &data.training, device)?,
         };
-        let learner =
-            Learner::new(network, config.training.optimiser, devices).with_precision(config.training.precision);
+        let learner = learner(network, &config.training, devices);
         let state = RunState::new(config.clone(), tags);
         let mut trainer = Self { run, data, config, stop_at, devices, state, learner };
         match latest {
@@ -162,9 +162,7 @@ where
                         "this run was started with another configuration or other tags; choose another folder",
                     ));
                 }
-                trainer.learner.network = checkpoint::load_network(&folder, trainer.learner.network, device)?;
-                trainer.learner.optimiser =
-                    trainer.learner.optimiser.load(&folder, &trainer.learner.network, device)?;
+                trainer.learner = trainer.learner.load(&folder)?;
                 trainer.state = saved;
                 // The run may have been interrupted between writing the checkpoint and the log.
                 log::write(run, &trainer.state)?;
@@ -180,13 +178,10 @@ where
         &self.devices[0]
     }
 
-    /// Restores the weights of the best epoch, with a new optimiser.
+    /// Restores the weights of the best epoch and their average, with a new optimiser.
     fn restore_best(&mut self) -> Result<()> {
-        let folder = checkpoint::epoch_folder(self.run, self.state.best_epoch());
-        let network = checkpoint::load_network(&folder, self.learner.network.clone(), self.device())?;
-        let Training { optimiser, precision, .. } = self.config.training;
-        self.learner = Learner::new(network, optimiser, self.devices).with_precision(precision);
-        Ok(())
+        self.learner = learner(self.learner.network.clone(), &self.config.training, self.devices);
+        self.learner.load_network(&checkpoint::epoch_folder(self.run, self.state.best_epoch()))
     }
 
     /// Standardises the mel spectrogram by its mean and standard deviation over the training set.
@@ -222,8 +217,13 @@ where
         let training_loss = self.train_epoch(&losses)?;
         let metric_config = self.config.evaluation;
         let batch_size = self.config.training.batch_size;
-        let (validation_loss, scores) =
-            validate(&self.learner.network.valid(), &self.data.validation, batch_size, metric_config, self.device())?;
+        let (validation_loss, scores) = validate(
+            &self.learner.evaluation_network(),
+            &self.data.validation,
+            batch_size,
+            metric_config,
+            self.device(),
+        )?;
         let progress = std::mem::take(&mut self.state.epoch_progress);
         self.state.epochs.push(EpochMetrics {
             learning_rate: self.config.training.schedule.learning_rate(&losses, 0.0),
@@ -234,7 +234,7 @@ where
             windows_per_second: progress.windows as f64 / progress.seconds,
             data_wait_fraction: progress.data_wait_seconds / progress.seconds,
         });
-        self.learner.optimiser.save_checkpoint(self.run, &self.state, self.learner.network.clone())?;
+        self.learner.save_checkpoint(self.run, &self.state)?;
         log::write(self.run, &self.state)?;
         log::print(&self.state);
         if self.stop_at.is_interrupted() { Err(self.interrupted()) } else { Ok(()) }
@@ -310,7 +310,7 @@ where
                 epoch_progress.data_wait_seconds += data_wait_seconds;
                 log::advance(&progress_bar, epoch_progress, rows);
                 if is_checkpoint {
-                    self.learner.optimiser.save_checkpoint(self.run, &self.state, self.learner.network.clone())?;
+                    self.learner.save_checkpoint(self.run, &self.state)?;
                 }
                 if is_interrupted {
                     progress_bar.finish_and_clear();
@@ -323,6 +323,20 @@ where
         progress_bar.finish_and_clear();
         Ok(self.state.epoch_progress.mean_loss())
     }
+}
+
+/// A network with a new optimiser, as these hyperparameters say.
+fn learner<'a, B: AutodiffBackend + NetworkBackend>(
+    network: Network<B>,
+    training: &Training,
+    devices: &'a [B::Device],
+) -> Learner<'a, B>
+where
+    B::InnerBackend: NetworkBackend,
+{
+    Learner::new(network, training.optimiser, devices)
+        .with_precision(training.precision)
+        .with_weight_averaging(training.weight_averaging)
 }
 
 /// Losses that have not been read from the devices. Reading one waits for the step, and a graphics card would

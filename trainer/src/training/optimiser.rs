@@ -5,7 +5,9 @@
 
 use super::checkpoint;
 use super::config::Optimiser;
+use super::weight_average::{self, WeightAverage};
 use crate::error::{self, Result};
+use crate::kernels::NetworkBackend;
 use crate::network::Network;
 use burn::module::{Module as _, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::adaptor::OptimizerAdaptor;
@@ -41,19 +43,29 @@ impl<B: AutodiffBackend> NetworkOptimiser<B> {
         }
     }
 
-    /// Writes a checkpoint of the run, with the network and the optimiser's state.
+    /// Writes a checkpoint of the run, with the network, its average and the optimiser's state.
     ///
     /// # Errors
     /// As [`checkpoint::save`].
-    pub(super) fn save_checkpoint(&self, run: &Path, state: &checkpoint::RunState, network: Network<B>) -> Result<()> {
+    pub(super) fn save_checkpoint(
+        &self,
+        run: &Path,
+        state: &checkpoint::RunState,
+        network: Network<B>,
+        average: Option<&WeightAverage<B>>,
+    ) -> Result<()>
+    where
+        B: NetworkBackend,
+        B::InnerBackend: NetworkBackend,
+    {
         match self {
             Self::Sgd(optimiser) => {
                 let record = optimiser.to_record(&network);
-                checkpoint::save(run, state, network, record)
+                weight_average::save_checkpoint(run, state, network, average, record)
             }
             Self::Adam(optimiser) => {
                 let record = optimiser.to_record(&network);
-                checkpoint::save(run, state, network, record)
+                weight_average::save_checkpoint(run, state, network, average, record)
             }
         }
     }
