@@ -69,7 +69,8 @@ impl TagMatch {
     }
 
     /// Matches the tags of a model with those of a truth, whose lists are written by people: by name, or else by
-    /// [`spelling_key`]. The match is empty where no tag is in both.
+    /// letters and digits alone, without the kind that MTG-Jamendo writes in front. The match is empty where no tag is in
+    /// both.
     ///
     /// # Errors
     /// [`TrainerError::Request`] where two tags of the model fit a tag equally well.
