@@ -10,6 +10,7 @@ use tagvane_trainer::data::{OnlineAugmentation, Split};
 use tagvane_trainer::evaluation::{MetricConfig, Unit, evaluate_onnx};
 use tagvane_trainer::export::to_onnx;
 use tagvane_trainer::network::{Network, Precision};
+use tagvane_trainer::prepare::ensemble::Ensemble;
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::prepare::teachers::{PseudoLabeller, sources};
 use tagvane_trainer::prepare::{PrepareOptions, prepare_pseudo_labelled_sources};
@@ -63,7 +64,7 @@ fn prepare_cache(folder: &Path) -> std::path::PathBuf {
     std::fs::write(audio.join("rock/broken.ogg"), b"this is not audio").unwrap();
     let teacher = folder.join("teacher.onnx");
     std::fs::write(&teacher, to_onnx(&network(4_374), &architecture(4_374), &Metadata::default())).unwrap();
-    let teachers = PseudoLabeller::open(&[teacher.clone(), teacher], 6_561, 12).unwrap();
+    let teachers = PseudoLabeller::open(&[teacher.clone(), teacher], &Ensemble::default(), 6_561, 12).unwrap();
     let found = sources(&audio, &[]).unwrap();
     let options =
         PrepareOptions { cache: cache.clone(), shard: Shard::WHOLE, min_seconds: 5.0, max_seconds: None, jobs: 1 };

@@ -5,7 +5,7 @@ mod backend;
 mod commands;
 
 use clap::{Parser, Subcommand};
-use commands::{bench, corpus, evaluate, export, filters, models, prepare, report, tag, teachers, train};
+use commands::{bench, corpus, ensemble, evaluate, export, filters, models, prepare, report, tag, teachers, train};
 use std::process::ExitCode;
 use tagvane_trainer::{TrainerError, renamed};
 
@@ -25,6 +25,8 @@ enum Command {
     Corpus(corpus::CorpusArguments),
     /// Say where the teachers are published, or convert local copies of them to ONNX files
     Teachers(teachers::TeachersArguments),
+    /// Fit the classes that teachers share to the labels of other teachers, and print the ensemble with them
+    Ensemble(ensemble::EnsembleArguments),
     /// Decode and label a data set into a cache
     #[command(subcommand)]
     Prepare(prepare::PrepareCommand),
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Models(arguments) => models::run(&arguments),
         Command::Corpus(arguments) => corpus::run(&arguments),
         Command::Teachers(arguments) => teachers::run(&arguments),
+        Command::Ensemble(arguments) => ensemble::run(&arguments),
         Command::Prepare(command) => prepare::run(command),
         Command::Train(arguments) => train::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),

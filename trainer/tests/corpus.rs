@@ -16,6 +16,7 @@ use tagvane_trainer::corpus::{CorpusRecording, RECORDINGS, collect_recordings, i
 use tagvane_trainer::data::{Cache, Labels};
 use tagvane_trainer::files::sha256_file;
 use tagvane_trainer::prepare::PrepareOptions;
+use tagvane_trainer::prepare::ensemble::Ensemble;
 use tagvane_trainer::prepare::shard::Shard;
 
 /// A WAV file with a melody that depends on `seed`.
@@ -67,7 +68,7 @@ fn package(folder: &Path, name: &str, files: &[(&str, Vec<u8>)]) -> Package {
 }
 
 fn package_list(min_seconds: f64, recipe: Option<Recipe>, packages: Vec<Package>) -> PackageList {
-    PackageList { min_seconds, recipe, recordings: None, listed: Vec::new(), packages }
+    PackageList { min_seconds, recipe, recordings: None, listed: Vec::new(), ensemble: Ensemble::default(), packages }
 }
 
 fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
@@ -215,6 +216,7 @@ fn a_recipe_fills_a_cache_and_does_not_augment_held_out_packages() {
         voice_backings: 5,
         singer_backings: 0,
         known_share: 0.0,
+        ensemble: None,
         seed: 1,
         train_seed: None,
         bf16_labels: true,

@@ -14,6 +14,7 @@ use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::data::Source;
 use tagvane_trainer::export::to_onnx;
 use tagvane_trainer::network::{Network, Precision};
+use tagvane_trainer::prepare::ensemble::Ensemble;
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::prepare::teachers::PseudoLabeller;
 use tagvane_trainer::prepare::{PrepareOptions, prepare_labelled_sources, prepare_pseudo_labelled_sources};
@@ -98,7 +99,7 @@ fn half_an_hour_needs_no_more_memory_than_a_few_blocks() {
     let teacher = folder.path().join("teacher.onnx");
     let metadata = Metadata { sample_rate: Some(16_000), ..metadata };
     std::fs::write(&teacher, to_onnx(&network, &architecture, &metadata)).unwrap();
-    let labeller = PseudoLabeller::open(&[teacher], 59_049, 600).unwrap();
+    let labeller = PseudoLabeller::open(&[teacher], &Ensemble::default(), 59_049, 600).unwrap();
     let options = PrepareOptions { cache: folder.path().join("pseudo-labelled"), ..options };
     let labelling = memory_of(|| {
         let begin = |source: &Source, samples: usize| labeller.labelling(source, samples, 1, Precision::Single);

@@ -18,6 +18,7 @@ use tagvane_trainer::evaluation::{MetricConfig, Unit, evaluate_onnx, evaluate_ps
 use tagvane_trainer::export::to_onnx;
 use tagvane_trainer::network::{Network, Precision};
 use tagvane_trainer::prepare::augmented_copies::AugmentedCopies;
+use tagvane_trainer::prepare::ensemble::Ensemble;
 use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::prepare::teachers::PseudoLabeller;
 use tagvane_trainer::prepare::{LabelOutcome, PrepareOptions, prepare_sources_with};
@@ -168,7 +169,7 @@ fn teachers_for_another_sample_rate_and_empty_segments_are_refused() {
         std::fs::write(&path, to_onnx(&network, &architecture, &metadata)).unwrap();
         path
     };
-    let open = |rate, length, segments| PseudoLabeller::open(&[teacher(rate)], length, segments);
+    let open = |rate, length, segments| PseudoLabeller::open(&[teacher(rate)], &Ensemble::default(), length, segments);
     for rate in [None, Some(16_000)] {
         assert!(open(rate, 6_561, 1).is_ok(), "{rate:?}");
     }
@@ -192,7 +193,13 @@ fn labels_do_not_depend_on_the_blocks_in_which_a_recording_arrives() {
         println!("seed {seed}");
         let mut random = StdRng::seed_from_u64(seed);
         // The teacher's window is longer than some segments and shorter than others.
-        let labeller = PseudoLabeller::open(std::slice::from_ref(&path), random.random_range(500..30_000), 9).unwrap();
+        let labeller = PseudoLabeller::open(
+            std::slice::from_ref(&path),
+            &Ensemble::default(),
+            random.random_range(500..30_000),
+            9,
+        )
+        .unwrap();
         let mut samples: Vec<f32> = (0..200_000).map(|_| random.random_range(-1.0..1.0)).collect();
         samples[60_000..130_000].fill(0.0);
         let whole = labeller.pseudo_label(&source, &samples, seed, Precision::Single).unwrap();

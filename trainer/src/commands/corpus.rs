@@ -33,13 +33,15 @@ pub(crate) struct CorpusArguments {
     #[arg(long, requires = "cache")]
     singers: Option<PathBuf>,
     /// Then fill this cache by the recipe of the list: recordings, augmented copies, rendered pieces and, with
-    /// --recordings, phrases of single notes and voices over other recordings, all with pseudo-labels of the four
-    /// teachers
+    /// --recordings, phrases of single notes and voices over other recordings, all with pseudo-labels of the teachers
     #[arg(long, requires = "wheel")]
     cache: Option<PathBuf>,
     /// The wheel of musicnn 0.1.0 with the teachers, from `pip download --no-deps musicnn==0.1.0`
     #[arg(long)]
     wheel: Option<PathBuf>,
+    /// ONNX file of a further teacher, such as `cargo trainer teachers --from` writes; may be repeated
+    #[arg(long = "teacher", requires = "cache")]
+    teachers: Vec<PathBuf>,
     /// Number of threads
     #[arg(long, default_value_t = available_threads())]
     jobs: usize,
@@ -55,7 +57,8 @@ pub(crate) fn run(arguments: &CorpusArguments) -> Result<()> {
         println!("{CREDITS} has the attribution of the listed recordings");
     }
     let (Some(cache), Some(wheel)) = (&arguments.cache, &arguments.wheel) else { return Ok(()) };
-    let teachers = musicnn::convert(wheel, &arguments.corpus.join("teachers"))?;
+    let mut teachers = musicnn::convert(wheel, &arguments.corpus.join("teachers"))?;
+    teachers.extend_from_slice(&arguments.teachers);
     let (cache, jobs) = (cache.clone(), arguments.jobs);
     let options = PrepareOptions { cache, shard: Shard::WHOLE, min_seconds: list.min_seconds, max_seconds: None, jobs };
     print_summary(fill_cache(&list, &arguments.corpus, &recordings, copies.as_ref(), &singers, &teachers, &options)?);

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 mod copies;
 pub(crate) mod corpus;
+pub(crate) mod ensemble;
 pub(crate) mod evaluate;
 mod evaluate_truth;
 pub(crate) mod export;

@@ -9,6 +9,7 @@ use tagvane_trainer::data::vocabularies::{MAGNATAGATUNE, MILLION_SONG};
 use tagvane_trainer::data::{Labels, Source};
 use tagvane_trainer::network::Precision;
 use tagvane_trainer::prepare::augmented_copies::AugmentedCopies;
+use tagvane_trainer::prepare::ensemble::Ensemble;
 use tagvane_trainer::prepare::folder::{self, HoldOut};
 use tagvane_trainer::prepare::list::Separator;
 use tagvane_trainer::prepare::shard::Shard;
@@ -65,21 +66,21 @@ pub(crate) enum PrepareCommand {
         #[command(flatten)]
         audio: AudioArguments,
     },
-    /// Any recordings, with pseudo-labels of teachers: ONNX taggers for audio at 16 kHz
+    /// Any recordings, with pseudo-labels of teachers: ONNX taggers for audio at 16 kHz, at least one
     #[command(name = "pseudo-labelled")]
     PseudoLabelled(PseudoLabelledArguments),
-    /// Randomly generated pieces and excerpts of scores, played by sound fonts
+    /// Randomly generated pieces and excerpts of scores, played by sound fonts. Without teachers, the labels are the ground
+    /// truth for the instrument tags of MagnaTagATune, and 0 for its other tags
     Rendered(RenderedArguments),
-    /// Phrases played with single notes of real instruments and voices, alone and over other recordings
+    /// Phrases played with single notes of real instruments and voices, alone and over other recordings. Without teachers,
+    /// the labels are the instruments that play, in the tags of MagnaTagATune that name them, and 0 for its other tags
     Phrases(PhrasesArguments),
 }
 
 #[derive(Args)]
 pub(crate) struct PseudoLabelledArguments {
-    /// ONNX file of a teacher; may be repeated. The predictions of teachers with the same tags are averaged, teachers
-    /// with different tags give labels in several vocabularies
-    #[arg(long = "teacher", required = true)]
-    teachers: Vec<PathBuf>,
+    #[command(flatten)]
+    teachers: TeacherArguments,
     /// Maximum number of labelled segments per recording
     #[arg(long, default_value_t = 32, value_parser = at_least(1))]
     max_segments: usize,
@@ -126,10 +127,8 @@ pub(crate) struct RenderedArguments {
     /// Seed of the pieces and segments
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// ONNX file of a teacher that labels the pieces; may be repeated. Without teachers, the labels are the ground truth
-    /// for the instrument tags of MagnaTagATune, and 0 for its other tags
-    #[arg(long = "teacher")]
-    teachers: Vec<PathBuf>,
+    #[command(flatten)]
+    teachers: TeacherArguments,
     #[command(flatten)]
     cache: CacheArguments,
 }
@@ -158,16 +157,37 @@ pub(crate) struct PhrasesArguments {
     /// Seed of the phrases and segments
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// ONNX file of a teacher that labels the phrases; may be repeated. Without teachers, the labels are the instruments
-    /// that play, in the tags of MagnaTagATune that name them, and 0 for its other tags
-    #[arg(long = "teacher")]
-    teachers: Vec<PathBuf>,
+    #[command(flatten)]
+    teachers: TeacherArguments,
     /// How far the labels go from what the teachers predict, 0, to what is known, 1, in the tags that name an instrument
     /// that plays
     #[arg(long, default_value_t = 0.0, value_parser = parse_probability)]
     known_share: f32,
     #[command(flatten)]
     cache: CacheArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct TeacherArguments {
+    /// ONNX file of a teacher; may be repeated. The predictions of teachers with the same tags are averaged, teachers
+    /// with different tags give labels in several vocabularies
+    #[arg(long = "teacher")]
+    files: Vec<PathBuf>,
+    /// Weights of the teachers and classes that they share, a TOML file such as trainer/configs/ensemble.toml
+    #[arg(long, requires = "files")]
+    ensemble: Option<PathBuf>,
+}
+
+impl TeacherArguments {
+    /// Opens the teachers; they label as many segments as are in a recording, but at most `max_segments`.
+    fn open(&self, segment_length: usize, max_segments: usize) -> Result<PseudoLabeller> {
+        let ensemble = self.ensemble.as_deref().map_or(Ok(Ensemble::default()), Ensemble::read)?;
+        PseudoLabeller::open(&self.files, &ensemble, segment_length, max_segments)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
 }
 
 #[derive(Args)]
@@ -243,7 +263,7 @@ pub(crate) fn run(command: PrepareCommand) -> Result<()> {
 
 fn prepare_pseudo_labelled(arguments: &PseudoLabelledArguments) -> Result<PrepareSummary> {
     let PseudoLabelledArguments { teachers, max_segments, window, seed, audio, .. } = arguments;
-    let labeller = PseudoLabeller::open(teachers, *window, *max_segments)?;
+    let labeller = teachers.open(*window, *max_segments)?;
     let mut sources = teachers::sources(&audio.folder, &arguments.exclude)?;
     if let Some(list) = &arguments.corpus_list {
         let included = corpus::included_paths(list)?;
@@ -274,7 +294,7 @@ fn prepare_rendered(arguments: &RenderedArguments) -> Result<PrepareSummary> {
         return prepare_sources_with(&options, tags.clone(), &pieces.sources(), samples, label);
     }
     // As many segments as fit into a piece.
-    let labeller = PseudoLabeller::open(teachers, SEGMENT_LENGTH, usize::MAX)?;
+    let labeller = teachers.open(SEGMENT_LENGTH, usize::MAX)?;
     let label = |source: &Source, samples: &[f32]| labeller.pseudo_label(source, samples, *seed, Precision::Single);
     prepare_sources_with(&options, labeller.tags(), &pieces.sources(), samples, label)
 }
@@ -287,7 +307,7 @@ fn prepare_phrases(arguments: &PhrasesArguments) -> Result<PrepareSummary> {
     let options = arguments.cache.options(0.0, None)?;
     let labeller = match teachers.is_empty() {
         true => None,
-        false => Some(PseudoLabeller::open(teachers, SEGMENT_LENGTH, usize::MAX)?),
+        false => Some(teachers.open(SEGMENT_LENGTH, usize::MAX)?),
     };
     let tags = labeller.as_ref().map_or_else(|| to_strings(&MAGNATAGATUNE), PseudoLabeller::tags);
     prepare_made_sources(&options, tags.clone(), &phrases.sources(), |source| {

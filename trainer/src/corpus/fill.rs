@@ -41,7 +41,7 @@ pub fn fill_cache(
 ) -> Result<PrepareSummary> {
     let missing = || TrainerError::Request("the package list has no section [recipe]; add it to fill a cache".into());
     let recipe = list.recipe.as_ref().ok_or_else(missing)?;
-    let labeller = PseudoLabeller::open(teachers, SEGMENT_LENGTH, recipe.max_segments)?;
+    let labeller = PseudoLabeller::open(teachers, &list.ensemble, SEGMENT_LENGTH, recipe.max_segments)?;
     let included: HashSet<&str> = recordings
         .iter()
         .filter(|recording| recording.excluded.is_none())

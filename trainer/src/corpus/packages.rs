@@ -4,6 +4,7 @@ use super::recipe::Recipe;
 use super::recordings::{self, ListedRecording};
 use crate::error::{Result, TrainerError};
 use crate::files;
+use crate::prepare::ensemble::Ensemble;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,6 +24,9 @@ pub struct PackageList {
     /// What is in that file.
     #[serde(skip)]
     pub listed: Vec<ListedRecording>,
+    /// What is in the file that the recipe names as its ensemble.
+    #[serde(skip)]
+    pub ensemble: Ensemble,
     /// The packages.
     #[serde(rename = "package")]
     pub packages: Vec<Package>,
@@ -50,12 +54,16 @@ impl PackageList {
     /// Reads a package list. `overrides` are assignments such as `recipe.pieces=2000` that replace values of the file.
     ///
     /// # Errors
-    /// [`TrainerError`] where the file, or the list of recordings that it names, cannot be read or is invalid, for example
-    /// where the recipe holds out a package that is not in the list.
+    /// [`TrainerError`] where the file, or the list of recordings or the ensemble that it names, cannot be read or is
+    /// invalid, for example where the recipe holds out a package that is not in the list.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
         let mut list: Self = files::read_toml(path, overrides)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
         if let Some(recordings) = &list.recordings {
-            list.listed = recordings::read(&path.parent().unwrap_or(Path::new("")).join(recordings))?;
+            list.listed = recordings::read(&folder.join(recordings))?;
+        }
+        if let Some(ensemble) = list.recipe.as_ref().and_then(|recipe| recipe.ensemble.as_ref()) {
+            list.ensemble = Ensemble::read(&folder.join(ensemble))?;
         }
         list.check().map_err(|what| TrainerError::content(path, what))?;
         Ok(list)

@@ -1,6 +1,7 @@
 //! The recipe for a cache: what the section `[recipe]` of a package list says.
 
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// How to fill a cache from a corpus.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -29,6 +30,10 @@ pub struct Recipe {
     /// instrument that plays or a voice that sings.
     #[serde(default)]
     pub known_share: f32,
+    /// A TOML file beside this one with the weights of the teachers and the classes that they share; by default they count
+    /// alike and share none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ensemble: Option<PathBuf>,
     /// Seed of segments, augmentation, pieces and phrases.
     pub seed: u64,
     /// Seed for training recordings instead of `seed`. Another value gives a different training set from the same music

@@ -14,6 +14,7 @@ mod truth_tables;
 
 pub use calibration::{Calibration, TagCalibration};
 pub use platt::PlattScaling;
+pub(crate) use platt::logit;
 pub use predictions::read_predictions;
 pub(crate) use runner::predict_split;
 pub use runner::{Clips, Unit, evaluate_onnx, evaluate_pseudo_labels};

@@ -1,6 +1,6 @@
 //! Platt scaling of logits (Platt 1999), regularised towards the identity.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 // The limits below are this project's choice.
 
@@ -16,11 +16,14 @@ const MIN_LABELS: f64 = 5.0;
 const SCALE_PRIOR: f64 = 4.0;
 const OFFSET_PRIOR: f64 = 1.0;
 
+/// A probability counts as at least this far from 0 and 1.
+const LEAST_PROBABILITY: f32 = 1e-6;
+
 /// Newton steps at most; a dozen are usual.
 const MAX_STEPS: usize = 100;
 
 /// Turns a logit `x` into `scale * x + offset`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 pub struct PlattScaling {
     /// Above 0.
     pub scale: f64,
@@ -35,6 +38,11 @@ impl PlattScaling {
     /// The scaled logit.
     pub fn apply(self, logit: f64) -> f64 {
         self.scale * logit + self.offset
+    }
+
+    /// The probability whose logit is the scaled logit of `probability`.
+    pub fn apply_to_probability(self, probability: f32) -> f32 {
+        (1.0 / (1.0 + (-self.apply(logit(probability).into())).exp())) as f32
     }
 
     /// Fits the scaling that minimises the cross-entropy of `logits` against soft `labels` within 0..=1. Pairs that are
@@ -55,6 +63,12 @@ impl PlattScaling {
         // The loss is convex, so its minimum with a bounded scale lies on the bound.
         minimise(&pairs, Self { scale: MIN_SCALE, offset: fitted.offset }, false)
     }
+}
+
+/// The logit of a probability, which is finite also at 0 and 1.
+pub(crate) fn logit(probability: f32) -> f32 {
+    let probability = probability.clamp(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY);
+    (probability / (1.0 - probability)).ln()
 }
 
 /// The regularised cross-entropy, its gradient and its Hessian (scale-scale, scale-offset, offset-offset).

@@ -2,6 +2,7 @@
 
 mod audio_index;
 pub mod augmented_copies;
+pub mod ensemble;
 pub mod folder;
 pub mod known_labels;
 pub mod list;

@@ -1,13 +1,15 @@
-//! Pseudo-labels: the mean prediction of ONNX taggers, the teachers, for segments of a recording. A teacher whose window
+//! Pseudo-labels: the weighted mean prediction of ONNX taggers, the teachers, for segments of a recording. A teacher whose window
 //! is much shorter than a segment predicts several windows in it. One whose window is longer than 10 s predicts the
 //! recording, and each segment gets the mean over its windows.
 
+use super::ensemble::{Ensemble, SharedClasses};
 use super::recording_labels::RecordingLabelling;
 use super::teacher::{RATE, Teacher, is_silent};
 use super::{LabelOutcome, require_any};
 use crate::data::vocabularies;
 use crate::data::{Labels, Segment, Source};
 use crate::error::{Result, TrainerError};
+use crate::evaluation::PlattScaling;
 use crate::files;
 use crate::network::Precision;
 use crate::reproducible;
@@ -22,20 +24,40 @@ pub const SEGMENT_LENGTH: usize = 59_049;
 /// Labels segments of recordings by the mean predictions of teachers.
 pub struct PseudoLabeller {
     /// The teachers of each vocabulary.
-    vocabularies: Vec<Vec<Teacher>>,
+    vocabularies: Vec<Vec<WeightedTeacher>>,
+    shared: SharedClasses,
     /// In samples at 22050 Hz.
     segment_length: usize,
     /// Maximum number of segments per track.
     max_segments: usize,
 }
 
+/// A teacher and, for each of its tags, its part in the mean of its vocabulary's teachers.
+struct WeightedTeacher {
+    teacher: Teacher,
+    /// What its logits go through; `None` where they stay as they are.
+    scaling: Option<PlattScaling>,
+    shares: Vec<f32>,
+}
+
+impl WeightedTeacher {
+    /// Adds its part to the mean of its vocabulary, at `mean`: its prediction times its shares times `factor`.
+    fn add(&self, mean: &mut [f32], predicted: &[f32], factor: f32) {
+        for ((mean, probability), share) in mean.iter_mut().zip(predicted).zip(&self.shares) {
+            let scaled = self.scaling.map_or(*probability, |scaling| scaling.apply_to_probability(*probability));
+            *mean += scaled * share * factor;
+        }
+    }
+}
+
 impl PseudoLabeller {
-    /// Opens ONNX taggers for audio at 16 kHz. The predictions of teachers with the same tags are averaged. They label at
-    /// most `max_segments` segments per track, each of `segment_length` samples at 22050 Hz.
+    /// Opens ONNX taggers for audio at 16 kHz. The predictions of teachers with the same tags are averaged, with the weights
+    /// of `ensemble`. They label at most `max_segments` segments per track, each of `segment_length` samples at 22050 Hz.
     ///
     /// # Errors
-    /// [`TrainerError`] where there is no teacher, one cannot be loaded, or one of the numbers is 0.
-    pub fn open(paths: &[PathBuf], segment_length: usize, max_segments: usize) -> Result<Self> {
+    /// [`TrainerError`] where there is no teacher or none with a weight for a tag, one cannot be loaded, the ensemble names a
+    /// tag that its vocabulary does not have, or one of the numbers is 0.
+    pub fn open(paths: &[PathBuf], ensemble: &Ensemble, segment_length: usize, max_segments: usize) -> Result<Self> {
         if paths.is_empty() {
             return Err(TrainerError::Request("give at least one --teacher".into()));
         }
@@ -44,21 +66,27 @@ impl PseudoLabeller {
                 "at most {max_segments} segments of {segment_length} samples give no labels; give numbers above 0"
             )));
         }
-        let mut vocabularies: Vec<Vec<Teacher>> = Vec::new();
+        let mut vocabularies: Vec<Vec<WeightedTeacher>> = Vec::new();
         for path in paths {
             let teacher = Teacher::open(path)?;
-            match vocabularies.iter_mut().find(|group| group[0].tags() == teacher.tags()) {
-                Some(group) => group.push(teacher),
-                None => vocabularies.push(vec![teacher]),
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let known = ensemble.teacher(&name);
+            let shares = known.map_or_else(|| vec![1.0; teacher.tags().len()], |known| known.weights(teacher.tags()));
+            let scaling = known.map(|known| known.scaling).filter(|scaling| *scaling != PlattScaling::IDENTITY);
+            let weighted = WeightedTeacher { teacher, scaling, shares };
+            match vocabularies.iter_mut().find(|group| group[0].teacher.tags() == weighted.teacher.tags()) {
+                Some(group) => group.push(weighted),
+                None => vocabularies.push(vec![weighted]),
             }
         }
-        Ok(Self { vocabularies, segment_length, max_segments })
+        vocabularies.iter_mut().try_for_each(|group| normalise_shares(group))?;
+        let shared = ensemble.resolve(&joined_tags(&vocabularies))?;
+        Ok(Self { vocabularies, shared, segment_length, max_segments })
     }
 
     /// The tags of all vocabularies, in the order of the labels, joined by [`vocabularies::join`].
     pub fn tags(&self) -> Vec<String> {
-        let lists: Vec<&[String]> = self.vocabularies.iter().map(|group| group[0].tags()).collect();
-        vocabularies::join(&lists)
+        joined_tags(&self.vocabularies)
     }
 
     /// Labels segments of a track at random positions drawn from `seed`; silent segments are left out. `samples` are
@@ -108,7 +136,8 @@ impl PseudoLabeller {
 
     /// How far a teacher that labels segments listens to both sides of their middle, in samples at 16 kHz.
     fn reach(&self) -> usize {
-        let teachers = self.vocabularies.iter().flatten().filter(|teacher| !teacher.labels_recordings());
+        let teachers = self.vocabularies.iter().flatten().map(|weighted| &weighted.teacher);
+        let teachers = teachers.filter(|teacher| !teacher.labels_recordings());
         // The windows lie the same way on both sides, but for rounding.
         let reach = |teacher: &Teacher| self.window_starts(teacher)[0].unsigned_abs() as usize + 2;
         teachers.map(reach).max().unwrap_or(0)
@@ -127,12 +156,11 @@ impl PseudoLabeller {
     fn recording_labels(&self, precision: Precision) -> Vec<RecordingShare<'_>> {
         let (mut recordings, mut first_tag) = (Vec::new(), 0);
         for group in &self.vocabularies {
-            let share = 1.0 / group.len() as f32;
-            for teacher in group.iter().filter(|teacher| teacher.labels_recordings()) {
-                let labelling = RecordingLabelling::new(teacher, precision);
-                recordings.push(RecordingShare { first_tag, share, labelling });
+            for weighted in group.iter().filter(|weighted| weighted.teacher.labels_recordings()) {
+                let labelling = RecordingLabelling::new(&weighted.teacher, precision);
+                recordings.push(RecordingShare { first_tag, weighted, labelling });
             }
-            first_tag += group[0].tags().len();
+            first_tag += group[0].shares.len();
         }
         recordings
     }
@@ -152,24 +180,46 @@ impl PseudoLabeller {
         let mut probabilities: Vec<f32> = Vec::new();
         for group in &self.vocabularies {
             let first = probabilities.len();
-            probabilities.resize(first + group[0].tags().len(), 0.0);
-            for teacher in group.iter().filter(|teacher| !teacher.labels_recordings()) {
+            probabilities.resize(first + group[0].shares.len(), 0.0);
+            for weighted in group.iter().filter(|weighted| !weighted.teacher.labels_recordings()) {
+                let teacher = &weighted.teacher;
                 let sample = |index: i64| {
                     usize::try_from(index).ok().and_then(|index| waveform.get(index)).copied().unwrap_or(0.0)
                 };
                 let starts = self.window_starts(teacher);
-                let share = 1.0 / (group.len() * starts.len()) as f32;
+                let count = starts.len() as f32;
                 for start in starts.into_iter().map(|start| middle + start) {
                     let window: Vec<f32> = (start..start + teacher.window() as i64).map(sample).collect();
                     let predicted = teacher.predict(&window, precision)?;
-                    for (mean, probability) in probabilities[first..].iter_mut().zip(predicted) {
-                        *mean += probability * share;
-                    }
+                    weighted.add(&mut probabilities[first..], &predicted, 1.0 / count);
                 }
             }
         }
         Ok(probabilities)
     }
+}
+
+/// The tags of all vocabularies, joined.
+fn joined_tags(vocabularies: &[Vec<WeightedTeacher>]) -> Vec<String> {
+    let lists: Vec<&[String]> = vocabularies.iter().map(|group| group[0].teacher.tags()).collect();
+    vocabularies::join(&lists)
+}
+
+/// Makes the weights of the teachers of a vocabulary their parts in the mean.
+///
+/// # Errors
+/// [`TrainerError::Request`] where all weights for a tag are 0.
+fn normalise_shares(group: &mut [WeightedTeacher]) -> Result<()> {
+    for tag in 0..group[0].shares.len() {
+        let sum: f32 = group.iter().map(|weighted| weighted.shares[tag]).sum();
+        if sum == 0.0 {
+            let tag = &group[0].teacher.tags()[tag];
+            let what = format!("no teacher has a weight for {tag}; give another teacher or another weight");
+            return Err(TrainerError::Request(what));
+        }
+        group.iter_mut().for_each(|weighted| weighted.shares[tag] /= sum);
+    }
+    Ok(())
 }
 
 /// The labelling of a track as its samples arrive; it holds the audio around the segments that are not complete.
@@ -193,8 +243,7 @@ pub struct SegmentLabelling<'a> {
 struct RecordingShare<'a> {
     /// Where the tags of its vocabulary begin.
     first_tag: usize,
-    /// Its part in the mean of its vocabulary's teachers.
-    share: f32,
+    weighted: &'a WeightedTeacher,
     labelling: RecordingLabelling<'a>,
 }
 
@@ -243,14 +292,13 @@ impl SegmentLabelling<'_> {
         if self.segments.is_empty() {
             return Ok(LabelOutcome::Skipped("it is silent or shorter than a segment".into()));
         }
-        for RecordingShare { first_tag, share, labelling } in self.recordings {
+        for RecordingShare { first_tag, weighted, labelling } in self.recordings {
             let label = labelling.finish()?;
             for segment in &mut self.segments {
-                for (mean, probability) in segment.probabilities[first_tag..].iter_mut().zip(&label) {
-                    *mean += probability * share;
-                }
+                weighted.add(&mut segment.probabilities[first_tag..], &label, 1.0);
             }
         }
+        self.segments.iter_mut().for_each(|segment| self.labeller.shared.apply(&mut segment.probabilities));
         Ok(LabelOutcome::Labelled(Labels::Segments(self.segments)))
     }
 

@@ -5,10 +5,17 @@ use std::path::{Path, PathBuf};
 use tagvane_engine::resample::Resampler;
 use tagvane_engine::{InferenceMode, Model};
 use tagvane_trainer::data::{Labels, Segment, Source};
+use tagvane_trainer::evaluation::PlattScaling;
 use tagvane_trainer::network::Precision;
 use tagvane_trainer::prepare::LabelOutcome;
+use tagvane_trainer::prepare::ensemble::{Ensemble, TeacherWeight};
 use tagvane_trainer::prepare::teachers::{PseudoLabeller, SEGMENT_LENGTH};
 use tagvane_trainer::teachers::{TeacherNetwork, to_onnx};
+
+/// The name of a tag of [`with_tags`].
+fn tag_name(tag: usize) -> String {
+    with_tags(5).tags[tag].clone()
+}
 
 /// Converts a small source to an ONNX file.
 fn teacher(folder: &Path, file: &str, network: TeacherNetwork) -> PathBuf {
@@ -18,8 +25,8 @@ fn teacher(folder: &Path, file: &str, network: TeacherNetwork) -> PathBuf {
 }
 
 /// Labels at most three segments of a recording.
-fn segments(teachers: &[PathBuf], samples: &[f32]) -> Vec<Segment> {
-    let labeller = PseudoLabeller::open(teachers, SEGMENT_LENGTH, 3).unwrap();
+fn segments(teachers: &[PathBuf], ensemble: &Ensemble, samples: &[f32]) -> Vec<Segment> {
+    let labeller = PseudoLabeller::open(teachers, ensemble, SEGMENT_LENGTH, 3).unwrap();
     let source = Source { name: "noise".into(), path: None, group: "a".into(), labels: None };
     match labeller.pseudo_label(&source, samples, 7, Precision::Single).unwrap() {
         LabelOutcome::Labelled(Labels::Segments(segments)) => segments,
@@ -42,19 +49,34 @@ fn segments_get_the_mean_of_their_window_and_of_the_recording() {
     let [first, last] = windows.map(|window| fcn.predict(window).unwrap());
     assert!(difference(&first, &last) > 1e-3, "the windows would not be told apart");
     let recording: Vec<f32> = first.iter().zip(&last).map(|(first, last)| (first + last) / 2.0).collect();
-    let found = segments(&paths[..1], &samples);
+    let found = segments(&paths[..1], &Ensemble::default(), &samples);
     assert_eq!(found.len(), 3);
     for Segment { probabilities, .. } in &found {
         assert!(difference(probabilities, &recording) < 1e-5, "{probabilities:?} instead of {recording:?}");
     }
 
-    for Segment { start, length, probabilities } in segments(&paths, &samples) {
-        let middle = ((start + length / 2) as f64 / 22_050.0 * 16_000.0) as usize;
-        let window = &input[middle - musicnn.window() / 2..][..musicnn.window()];
-        let window = musicnn.predict(window).unwrap();
-        let expected: Vec<f32> = window.iter().zip(&recording).map(|(window, whole)| (window + whole) / 2.0).collect();
-        assert!(difference(&probabilities, &expected) < 1e-5, "{start}: {probabilities:?} instead of {expected:?}");
+    // The window counts thrice for the first tag, alone for the second, and is the half of the others.
+    let weights = [("fcn", 1.0), ("musicnn", 3.0)].map(|(name, first)| TeacherWeight {
+        name: name.into(),
+        weight: 1.0,
+        scaling: PlattScaling::IDENTITY,
+        tags: [(tag_name(0), first), (tag_name(1), if name == "fcn" { 0.0 } else { 1.0 })].into(),
+    });
+    let weighted = Ensemble { teachers: weights.to_vec(), ..Default::default() };
+    for (ensemble, shares) in [(Ensemble::default(), [0.5; 5]), (weighted, [0.75, 1.0, 0.5, 0.5, 0.5])] {
+        for Segment { start, length, probabilities } in segments(&paths, &ensemble, &samples) {
+            let middle = ((start + length / 2) as f64 / 22_050.0 * 16_000.0) as usize;
+            let window = musicnn.predict(&input[middle - musicnn.window() / 2..][..musicnn.window()]).unwrap();
+            let pairs = window.iter().zip(&recording).zip(shares);
+            let expected: Vec<f32> =
+                pairs.map(|((window, whole), share)| window * share + whole * (1.0 - share)).collect();
+            assert!(difference(&probabilities, &expected) < 1e-5, "{start}: {probabilities:?} instead of {expected:?}");
+        }
     }
+    let silent = |name: &str| TeacherWeight { name: name.into(), ..weights[0].clone() };
+    let none = Ensemble { teachers: vec![silent("fcn"), silent("musicnn")], ..Default::default() };
+    let error = PseudoLabeller::open(&paths, &none, SEGMENT_LENGTH, 3).err().unwrap().to_string();
+    assert!(error.contains(&format!("no teacher has a weight for {}", tag_name(1))), "{error}");
 }
 
 #[test]
@@ -66,7 +88,7 @@ fn a_recording_shorter_than_the_window_is_repeated() {
     let input = Resampler::new(22_050.0, 16_000.0).unwrap().resample_all(&samples);
     let repeated: Vec<f32> = input.into_iter().cycle().take(model.window()).collect();
     let expected = model.predict(&repeated).unwrap();
-    for Segment { probabilities, .. } in segments(&[path], &samples) {
+    for Segment { probabilities, .. } in segments(&[path], &Ensemble::default(), &samples) {
         assert!(difference(&probabilities, &expected) < 1e-5, "{probabilities:?} instead of {expected:?}");
     }
 }
