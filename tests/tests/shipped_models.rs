@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use tagvane_engine::{InferenceMode, Metadata, Model};
 use tagvane_tests::{CLIPS, SHIPPED, clip_path, root};
-use tagvane_trainer::data::vocabularies::{MAGNATAGATUNE, MILLION_SONG};
+use tagvane_trainer::data::vocabularies::{self, JAMENDO_READABLE, MAGNATAGATUNE, MILLION_SONG, audioset_music};
 use tagvane_trainer::tagging::Tagger;
 
 /// The tolerance for different rounding on other processors.
@@ -30,10 +30,16 @@ fn cards_name_the_hashes_of_the_shipped_files() {
 
 #[test]
 fn models_have_the_tags_of_their_vocabularies_and_cards_list_the_weak_ones() {
-    for (name, vocabulary) in SHIPPED.into_iter().zip([MAGNATAGATUNE, MILLION_SONG]) {
+    let owned = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
+    let [magnatagatune, million_song, jamendo] =
+        [&MAGNATAGATUNE, &MILLION_SONG, &JAMENDO_READABLE].map(|list| owned(list));
+    let audioset: Vec<String> = audioset_music().into_iter().map(|class| class.tag).collect();
+    let all = vocabularies::join(&[&magnatagatune, &million_song, &jamendo, &audioset]);
+    for (name, tags) in SHIPPED.into_iter().zip([magnatagatune, million_song, all]) {
         let (file, card) = file_and_card(name);
         let metadata = Metadata::peek(&file);
-        assert_eq!(metadata.tags, vocabulary, "{name}");
+        assert_eq!(metadata.tags, tags, "{name}");
+        assert_eq!(metadata.vocabularies, vocabularies::parts(&tags), "{name}");
         assert!(!metadata.licence.is_empty() && !metadata.trained_on.is_empty(), "{name}");
         let weak = card.lines().find_map(|line| line.strip_prefix("Weak: ")).expect("the card has a line \"Weak: \"");
         assert_eq!(weak.trim_end_matches('.'), metadata.weak_tags.join(", "), "{name}");

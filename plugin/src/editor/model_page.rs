@@ -174,7 +174,7 @@ fn remarks(tags: &[String]) -> String {
     }
     if tags.len() > MAX_PUBLISHED_TAGS {
         remarks.push(format!(
-            "The host sees {MAX_PUBLISHED_TAGS} of its tags, which you choose on the page Outputs; this window shows all, and all can drive slots."
+            "The host sees {MAX_PUBLISHED_TAGS} of its tags, which you choose on the page Outputs; all can drive slots."
         ));
     }
     remarks.join(" ")

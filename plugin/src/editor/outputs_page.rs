@@ -5,6 +5,7 @@ use crate::instance::Instance;
 use egui::{ComboBox, PopupCloseBehavior, RichText, ScrollArea, TextEdit, Ui};
 use nice_plug::context::gui::ParamSetter;
 use std::time::{Duration, Instant};
+use tagvane_engine::Vocabulary;
 use tagvane_outputs::{MAX_PUBLISHED_TAGS, OscMessageKind, OscSettings, OscStatus, PREDICTION_DELAY, Routing, SLOTS};
 
 /// The time that an activity light is on after a message was sent.
@@ -73,7 +74,7 @@ fn tags(ui: &mut Ui, instance: &Instance, setter: &ParamSetter<'_>, names: &[Str
         widgets::line(ui, "Published", |ui| published_list(ui, instance, names, routing));
         faint(
             ui,
-            &format!("The host sees at most {MAX_PUBLISHED_TAGS} of the {} tags; the bars show all.", names.len()),
+            &format!("The host sees at most {MAX_PUBLISHED_TAGS} of the {} tags, whatever the bars show.", names.len()),
         );
     }
 }
@@ -92,6 +93,17 @@ fn published_list(ui: &mut Ui, instance: &Instance, names: &[String], routing: &
         .height(320.0)
         .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
         .show_ui(ui, |ui| {
+            let status = instance.engine.board().status();
+            let mut rest = names;
+            for Vocabulary { name, tag_count } in status.vocabularies() {
+                let own;
+                (own, rest) = rest.split_at((*tag_count).min(rest.len()));
+                let count = own.len().min(MAX_PUBLISHED_TAGS);
+                if ui.button(format!("{name}: {count} tags")).on_hover_text("Publishes these alone").clicked() {
+                    let own = own[..count].to_vec();
+                    instance.edit_outputs(|config| config.routing.published = own);
+                }
+            }
             for tag in names {
                 let mut is_selected = published.contains(tag);
                 let is_enabled = is_selected || published.len() < MAX_PUBLISHED_TAGS;

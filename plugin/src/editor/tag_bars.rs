@@ -100,10 +100,12 @@ pub(crate) fn show(ui: &mut Ui, instance: &Instance, rows: &TagRows, view: &mut 
         }
     });
     if rows.height() == 0.0 {
-        let text = match &view.vocabulary {
-            _ if !search.trim().is_empty() => "No tag matches the search.",
-            VocabularyChoice::Pinned => "No tag is pinned. Right-click a tag to pin it.",
-            _ => "All tags are hidden.",
+        let text = if !search.trim().is_empty() {
+            "No tag matches the search."
+        } else if rows.iter().any(|row| row.is_chosen) {
+            "All tags are hidden."
+        } else {
+            "No tag is pinned. Right-click a tag to pin it."
         };
         ui.label(RichText::new(text).size(13.0).color(palette.faint));
     }

@@ -5,6 +5,7 @@
 
 use super::tag_groups::{self, Group};
 use crate::params::{ViewSettings, VocabularyChoice};
+use std::collections::HashMap;
 use tagvane_engine::Vocabulary;
 
 /// The time constant of the strength that decides the order, in seconds.
@@ -33,11 +34,13 @@ pub(crate) struct TagRow {
     pub(crate) tags: Vec<usize>,
     /// Its name, which no other row has.
     pub(crate) name: String,
-    /// The length of `name` without the vocabulary at its end.
-    plain_length: usize,
+    /// Its name without the vocabulary.
+    plain: String,
+    /// What the window calls it: `plain` where that is enough to tell it from the other visible rows.
+    label: String,
     /// The index of its vocabulary.
     vocabulary: usize,
-    /// Whether its vocabulary is the one that is shown, so that its name says enough without it.
+    /// Whether its vocabulary is the one that is shown.
     is_of_shown: bool,
     /// Whether the user has chosen to see it, apart from hiding and searching.
     pub(crate) is_chosen: bool,
@@ -61,9 +64,10 @@ pub(crate) struct TagRow {
 }
 
 impl TagRow {
-    /// What the window calls it: its name, without the vocabulary while that is the one that is shown.
+    /// What the window calls it: its name, without the vocabulary while that is the one that is shown, unless another
+    /// visible row would be called the same.
     pub(crate) fn label(&self) -> &str {
-        if self.is_of_shown { &self.name[..self.plain_length] } else { &self.name }
+        &self.label
     }
 }
 
@@ -112,6 +116,7 @@ pub(crate) struct TagRows {
     /// The number of visible rows and headings.
     height: f32,
     names: Vec<String>,
+    weak: Vec<bool>,
     vocabularies: Vec<Vocabulary>,
     is_folded: bool,
 }
@@ -126,15 +131,18 @@ impl TagRows {
         is_folded: bool,
         is_weak: impl Fn(usize) -> bool,
     ) {
-        if self.names == names && self.vocabularies == vocabularies && self.is_folded == is_folded {
+        let weak: Vec<bool> = (0..names.len()).map(is_weak).collect();
+        let is_same = self.names == names && self.vocabularies == vocabularies && self.weak == weak;
+        if is_same && self.is_folded == is_folded {
             return;
         }
         (self.names, self.vocabularies, self.is_folded) = (names.to_vec(), vocabularies.to_vec(), is_folded);
         let row = |vocabulary: usize, plain: &str, name: &str, tags: Vec<usize>| TagRow {
             group: Group::of(plain),
-            is_weak: tags.iter().all(|tag| is_weak(*tag)),
+            is_weak: tags.iter().all(|tag| weak[*tag]),
             name: name.to_owned(),
-            plain_length: plain.len(),
+            plain: plain.to_owned(),
+            label: name.to_owned(),
             vocabulary,
             is_of_shown: false,
             is_chosen: false,
@@ -165,6 +173,7 @@ impl TagRows {
             }
         }
         self.ranked = (0..self.rows.len()).collect();
+        self.weak = weak;
     }
 
     /// Advances the animation by `seconds`: to the values that `value` returns for each tag, in the order
@@ -227,6 +236,7 @@ impl TagRows {
                 row.position = f32::NAN;
             }
         }
+        self.label_rows();
         self.headings.clear();
         let mut sections = vec![Section::Pinned];
         if view.grouped {
@@ -258,6 +268,28 @@ impl TagRows {
         }
         self.height = top;
         is_moving
+    }
+
+    /// Names the visible rows so that no two are called the same.
+    fn label_rows(&mut self) {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for row in self.rows.iter().filter(|row| row.is_visible) {
+            *counts.entry(row.plain.to_lowercase()).or_default() += 1;
+        }
+        for row in &mut self.rows {
+            let is_ambiguous = counts.get(&row.plain.to_lowercase()).is_some_and(|count| *count > 1);
+            let label = match self.vocabularies.get(row.vocabulary) {
+                // In the first vocabulary that has the tag, the name is without it.
+                Some(vocabulary) if is_ambiguous && row.name == row.plain => {
+                    format!("{} ({})", row.plain, vocabulary.name)
+                }
+                Some(_) if row.is_of_shown && !is_ambiguous => row.plain.clone(),
+                _ => row.name.clone(),
+            };
+            if row.label != label {
+                row.label = label;
+            }
+        }
     }
 
     /// The rows, in the order of the board.
@@ -376,9 +408,9 @@ mod tests {
         assert_eq!(shown(&view, ""), ["guitar (Two)", "no vocal"]);
         assert_eq!(shown(&view, "jaz"), ["jazz"]);
         view.vocabulary = VocabularyChoice::All;
-        assert_eq!(shown(&view, ""), ["guitar (Two)", "no vocal", "guitar", "jazz", "no voice (Two)"]);
+        assert_eq!(shown(&view, ""), ["guitar (Two)", "no vocal", "guitar (One)", "jazz", "no voice (Two)"]);
         view.vocabulary = VocabularyChoice::Named("of another model".into());
-        assert_eq!(shown(&view, ""), ["guitar (Two)", "no vocal", "guitar"]);
+        assert_eq!(shown(&view, ""), ["guitar (Two)", "no vocal", "guitar (One)"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, MutexGuard};
 
 /// The most pinned tags and the most hidden tags.
-const MAX_NAMES: usize = 64;
+const MAX_NAMES: usize = 256;
 
 /// The longest name of a vocabulary, in bytes: the 64 characters that a model file can have.
 const MAX_VOCABULARY_NAME: usize = 256;
@@ -168,7 +168,7 @@ mod tests {
         view.toggle_pinned("slow");
         view.toggle_pinned("rock");
         assert_eq!(view.pinned, ["slow"]);
-        (0..200).for_each(|number| view.toggle_hidden(&number.to_string()));
+        (0..2 * MAX_NAMES).for_each(|number| view.toggle_hidden(&number.to_string()));
         assert_eq!(view.hidden.len(), MAX_NAMES);
     }
 }

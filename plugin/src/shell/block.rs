@@ -66,7 +66,9 @@ impl Shell {
         };
         let is_processable = is_processable(outputs, Some(channels)) && is_processable(inputs, None);
         let Some(_guard) = CallGuard::try_new(&self.is_in_call) else {
-            // A flush on another thread: a VST3 host saves the state, or a host breaks the contract.
+            // A flush on another thread: a VST3 host saves the state, or a host breaks the contract. The audio is not
+            // analysed, so the next block does not continue it.
+            self.instance.has_skipped_audio.store(true, Ordering::Relaxed);
             // SAFETY: as above.
             unsafe {
                 pass_through(inputs.unwrap_or_default(), outputs.unwrap_or_default(), block.frames_count as usize)
@@ -110,12 +112,16 @@ impl Shell {
         }
     }
 
-    /// Exchanges parameter values without audio.
+    /// Exchanges parameter values without audio. Returns whether it did, which it does not during a block.
     ///
     /// # Safety
     /// Each queue is null or the host's, by the contract.
-    pub(super) unsafe fn flush_parameters(&self, input: *const clap_input_events, output: *const clap_output_events) {
-        let Some(_guard) = CallGuard::try_new(&self.is_in_call) else { return };
+    pub(super) unsafe fn flush_parameters(
+        &self,
+        input: *const clap_input_events,
+        output: *const clap_output_events,
+    ) -> bool {
+        let Some(_guard) = CallGuard::try_new(&self.is_in_call) else { return false };
         // SAFETY: the queue is null or the host's, valid for the length of this call. With a length of 0
         // no transport event is valid.
         let events = unsafe { HostEvents::new(input, 0) };
@@ -140,6 +146,7 @@ impl Shell {
             }
             self.push_events(output, 0);
         }
+        true
     }
 }
 

@@ -173,5 +173,7 @@ unsafe extern "C" fn flush(
     output: *const clap_output_events,
 ) {
     // SAFETY: by the contract.
-    catch_panic((), || unsafe { shell_of(plugin).flush_parameters(input, output) });
+    catch_panic((), || unsafe {
+        shell_of(plugin).flush_parameters(input, output);
+    });
 }

@@ -66,6 +66,11 @@ impl ShellParam {
         }
     }
 
+    /// Whether the value of the parameter with this id, of the shell or of nice-plug, is in the saved state.
+    pub(super) fn is_saved(id: clap_id) -> bool {
+        matches!(Self::from_id(id), None | Some(Self::Slot(_)))
+    }
+
     /// The text of a value, which is clamped to 0..=1.
     pub(super) fn format_value(self, value: f64) -> String {
         // Adding zero turns -0 into 0.

@@ -10,7 +10,8 @@ use tagvane_trainer::{Result, TrainerError};
 pub(crate) struct EnsembleArguments {
     /// The ensemble, a TOML file such as trainer/configs/ensemble.toml
     ensemble: PathBuf,
-    /// A cache that teachers of all its vocabularies labelled, without an ensemble
+    /// A cache that teachers of all its vocabularies labelled, with the weights of this ensemble and without its shared
+    /// classes
     #[arg(long)]
     cache: PathBuf,
     /// Group of the cache to fit on; may be repeated

@@ -55,7 +55,8 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
     dispatch!(&arguments.backend, train_on, &arguments.run, &data, &config, stop_at)
 }
 
-/// Has the first Ctrl-C, SIGTERM or closed terminal set [`INTERRUPT`]; another one ends the process.
+/// Has the first Ctrl-C or SIGTERM set [`INTERRUPT`]; another one ends the process. A closed terminal ends it as ever,
+/// unless it was started by nohup.
 fn stop_on_interrupts() -> Result<()> {
     let on_signal = || {
         if INTERRUPT.swap(true, Ordering::Relaxed) {
@@ -63,7 +64,17 @@ fn stop_on_interrupts() -> Result<()> {
         }
         eprintln!("\nstopping after this step with a checkpoint; Ctrl-C again stops at once");
     };
-    ctrlc::set_handler(on_signal).map_err(|error| TrainerError::Request(format!("Ctrl-C cannot be handled: {error}")))
+    let failed = |error: String| TrainerError::Request(format!("Ctrl-C cannot be handled: {error}"));
+    #[cfg(unix)]
+    {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        let mut signals =
+            signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(|error| failed(error.to_string()))?;
+        std::thread::spawn(move || signals.forever().for_each(|_| on_signal()));
+        Ok(())
+    }
+    #[cfg(not(unix))]
+    ctrlc::set_handler(on_signal).map_err(|error| failed(error.to_string()))
 }
 
 fn train_on<B: ConvBlockKernel>(

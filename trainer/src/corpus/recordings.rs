@@ -171,7 +171,8 @@ impl Row {
             text.split(SEPARATOR).map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
         };
         let Self { repository, commit, path, sha256, .. } = self;
-        let place = Place { repository, commit, path, sha256, transcodings: list(&self.transcodings) };
+        let [sha256, transcodings] = [sha256, self.transcodings].map(|text| text.to_ascii_lowercase());
+        let place = Place { repository, commit, path, sha256, transcodings: list(&transcodings) };
         if let Some(sha256) = place.accepted().find(|sha256| !files::is_sha256(sha256)) {
             return Err(format!("the SHA-256 {sha256:?} is not 64 hexadecimal digits; correct it"));
         }

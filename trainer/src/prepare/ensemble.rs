@@ -31,6 +31,7 @@ pub struct TeacherWeight {
     /// Its file name without the extension.
     pub name: String,
     /// In the mean of its vocabulary's teachers, at least 0.
+    #[serde(default = "one")]
     pub weight: f32,
     /// Scales its logits, for a teacher whose probabilities are small where others' are not.
     #[serde(default = "no_scaling", skip_serializing_if = "is_no_scaling")]
@@ -38,6 +39,10 @@ pub struct TeacherWeight {
     /// Other weights, by tag.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, f32>,
+}
+
+fn one() -> f32 {
+    1.0
 }
 
 fn no_scaling() -> PlattScaling {
@@ -65,8 +70,17 @@ pub struct SharedClass {
 
 impl TeacherWeight {
     /// The weight for each of `tags`, which are without their vocabulary's name.
-    pub(super) fn weights(&self, tags: &[String]) -> Vec<f32> {
-        tags.iter().map(|tag| self.tags.get(tag).copied().unwrap_or(self.weight)).collect()
+    ///
+    /// # Errors
+    /// [`TrainerError::Request`] where it has a weight for a tag that is not there.
+    pub(super) fn weights(&self, tags: &[String]) -> Result<Vec<f32>> {
+        if let Some(unknown) = self.tags.keys().find(|tag| !tags.contains(tag)) {
+            let name = &self.name;
+            let what =
+                format!("the ensemble has a weight of {name} for {unknown}, which is no tag of it; correct the name");
+            return Err(TrainerError::Request(what));
+        }
+        Ok(tags.iter().map(|tag| self.tags.get(tag).copied().unwrap_or(self.weight)).collect())
     }
 }
 
@@ -84,7 +98,10 @@ impl Ensemble {
     fn check(&self) -> std::result::Result<(), String> {
         let is_scaling =
             |scaling: &PlattScaling| scaling.scale > 0.0 && scaling.scale.is_finite() && scaling.offset.is_finite();
-        for TeacherWeight { name, weight, scaling, tags } in &self.teachers {
+        for (index, TeacherWeight { name, weight, scaling, tags }) in self.teachers.iter().enumerate() {
+            if self.teachers[..index].iter().any(|other| other.name == *name) {
+                return Err(format!("the teacher {name} is there twice; merge its entries"));
+            }
             if let Some(wrong) = tags.values().chain([weight]).find(|weight| !(0.0..f32::INFINITY).contains(*weight)) {
                 return Err(format!("the teacher {name} has the weight {wrong}; give a number from 0"));
             }
@@ -290,6 +307,7 @@ mod tests {
         let shared = "[[shared]]\nclass = \"B: fiddle\"\ntag = \"A: violin\"\n";
         for (text, word) in [
             (format!("{teacher}weight = -1.0"), "weight -1"),
+            (format!("{teacher}\n{teacher}"), "yamnet is there twice"),
             (format!("{teacher}weight = nan"), "weight NaN"),
             (format!("{teacher}weight = 1.0\ntags = {{ rock = inf }}"), "weight inf"),
             (format!("{teacher}weight = 1.0\nscaling = {{ scale = 0.0, offset = 1.0 }}"), "not above 0"),

@@ -56,7 +56,7 @@ impl PseudoLabeller {
     ///
     /// # Errors
     /// [`TrainerError`] where there is no teacher or none with a weight for a tag, one cannot be loaded, the ensemble names a
-    /// tag that its vocabulary does not have, or one of the numbers is 0.
+    /// tag that a teacher or its vocabulary does not have, or one of the numbers is 0.
     pub fn open(paths: &[PathBuf], ensemble: &Ensemble, segment_length: usize, max_segments: usize) -> Result<Self> {
         if paths.is_empty() {
             return Err(TrainerError::Request("give at least one --teacher".into()));
@@ -71,7 +71,10 @@ impl PseudoLabeller {
             let teacher = Teacher::open(path)?;
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             let known = ensemble.teacher(&name);
-            let shares = known.map_or_else(|| vec![1.0; teacher.tags().len()], |known| known.weights(teacher.tags()));
+            let shares = match known {
+                Some(known) => known.weights(teacher.tags())?,
+                None => vec![1.0; teacher.tags().len()],
+            };
             let scaling = known.map(|known| known.scaling).filter(|scaling| *scaling != PlattScaling::IDENTITY);
             let weighted = WeightedTeacher { teacher, scaling, shares };
             match vocabularies.iter_mut().find(|group| group[0].teacher.tags() == weighted.teacher.tags()) {

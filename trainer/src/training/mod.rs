@@ -112,6 +112,11 @@ where
             NextEpoch::RestoreBest if trainer.state.epoch_progress.batches == 0 => trainer.restore_best()?,
             NextEpoch::RestoreBest | NextEpoch::Continue => {}
         }
+        // The last epoch here may have ended with an interrupt; before the first step there is no checkpoint yet.
+        let is_between_epochs = !trainer.state.epochs.is_empty() && trainer.state.epoch_progress.batches == 0;
+        if is_between_epochs && stop_at.is_interrupted() {
+            return Err(trainer.interrupted());
+        }
         trainer.run_epoch()?;
     }
     Ok(trainer.state)
@@ -237,7 +242,7 @@ where
         self.learner.save_checkpoint(self.run, &self.state)?;
         log::write(self.run, &self.state)?;
         log::print(&self.state);
-        if self.stop_at.is_interrupted() { Err(self.interrupted()) } else { Ok(()) }
+        Ok(())
     }
 
     /// Says where an interrupted run has stopped.

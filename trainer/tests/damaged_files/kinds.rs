@@ -177,6 +177,8 @@ pub(crate) fn kinds(desk: &Path, root: &Path) -> Vec<Kind> {
     let recordings = desk.join("recordings.csv");
     let whole = fs::read_to_string(root.join("configs/recordings.csv")).unwrap();
     fs::write(&recordings, whole.lines().take(20).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let ensemble = desk.join("ensemble.toml");
+    fs::copy(root.join("configs/ensemble.toml"), &ensemble).unwrap();
     for name in ["free-music.toml", "corpus.toml"] {
         let file = desk.join(name);
         fs::copy(root.join("configs").join(name), &file).unwrap();

@@ -73,6 +73,22 @@ fn segments_get_the_mean_of_their_window_and_of_the_recording() {
             assert!(difference(&probabilities, &expected) < 1e-5, "{start}: {probabilities:?} instead of {expected:?}");
         }
     }
+    // A scaling goes over the logits of its teacher, before the mean.
+    let scaling = PlattScaling { scale: 0.5, offset: 1.0 };
+    let scaled = TeacherWeight { scaling, tags: [].into(), ..weights[0].clone() };
+    let ensemble = Ensemble { teachers: vec![scaled], ..Default::default() };
+    let scale = |probability: &f32| {
+        let logit = (probability / (1.0 - probability)).ln();
+        1.0 / (1.0 + (-(0.5 * logit + 1.0)).exp())
+    };
+    let expected: Vec<f32> = recording.iter().map(scale).collect();
+    for Segment { probabilities, .. } in segments(&paths[..1], &ensemble, &samples) {
+        assert!(difference(&probabilities, &expected) < 1e-5, "{probabilities:?} instead of {expected:?}");
+    }
+    let misspelt = TeacherWeight { tags: [("tog 1".to_owned(), 1.0)].into(), ..weights[0].clone() };
+    let misspelt = Ensemble { teachers: vec![misspelt], ..Default::default() };
+    let error = PseudoLabeller::open(&paths, &misspelt, SEGMENT_LENGTH, 3).err().unwrap().to_string();
+    assert!(error.contains("a weight of fcn for tog 1"), "{error}");
     let silent = |name: &str| TeacherWeight { name: name.into(), ..weights[0].clone() };
     let none = Ensemble { teachers: vec![silent("fcn"), silent("musicnn")], ..Default::default() };
     let error = PseudoLabeller::open(&paths, &none, SEGMENT_LENGTH, 3).err().unwrap().to_string();

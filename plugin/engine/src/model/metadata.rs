@@ -1,11 +1,16 @@
 //! The metadata properties of an ONNX tagger.
 
+use super::MAX_TAGS;
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use tract_onnx::pb::ModelProto;
+
+/// A longer property counts as missing: it costs many times its size to parse, and no list of at most
+/// [`MAX_TAGS`] tags needs it.
+const MAX_PROPERTY_BYTES: usize = 1 << 20;
 
 /// The most vocabularies that a file can have.
 pub const MAX_VOCABULARIES: usize = 16;
@@ -79,9 +84,11 @@ impl Metadata {
     }
 
     /// Reads properties from pairs of key and value. Unknown keys are ignored; a property whose value
-    /// cannot be parsed is missing. Tags are cut to 64 characters, and control characters are removed.
+    /// cannot be parsed, or is longer than 1 MiB, is missing. Tags are cut to 64 characters, and control characters are
+    /// removed.
     pub fn from_properties<'a>(properties: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let found: BTreeMap<&str, &str> = properties.into_iter().collect();
+        let is_short = |(_, value): &(&str, &str)| value.len() <= MAX_PROPERTY_BYTES;
+        let found: BTreeMap<&str, &str> = properties.into_iter().filter(is_short).collect();
         let text = |key: &str| found.get(key).map_or(String::new(), |value| (*value).to_owned());
         let tags = |key| match found.get(key).map(|json| serde_json::from_str(json)) {
             Some(Ok(Value::Array(names))) => {
@@ -94,7 +101,7 @@ impl Metadata {
         Self {
             vocabularies: valid_vocabularies(vocabularies.unwrap_or_default(), tags_in_order.len()),
             tags: tags_in_order,
-            weak_tags: tags("weak_tags"),
+            weak_tags: tags("weak_tags").into_iter().take(MAX_TAGS).collect(),
             sample_rate: found.get("sample_rate").and_then(|rate| rate.parse().ok()),
             window: found.get("window").and_then(|window| window.parse().ok()),
             architecture: text("architecture"),
@@ -139,18 +146,28 @@ impl Metadata {
 
     /// The names of the tags as a person reads them, each of them once: without their vocabulary, where no earlier
     /// vocabulary has a tag of this name in upper or lower case, and otherwise followed by it, as in
-    /// `guitar (Million Song 50)`. The tags themselves unless there are several vocabularies.
+    /// `guitar (Million Song 50)`. A name that is there already gets a number. The tags themselves unless there are several
+    /// vocabularies.
     pub fn display_tags(&self) -> Vec<String> {
         let mut shown = self.tags.clone();
-        let mut taken: HashSet<String> = HashSet::new();
+        let (mut of_earlier, mut taken): (HashSet<String>, HashSet<String>) = Default::default();
         for (vocabulary, range) in self.vocabulary_ranges() {
             let plain: Vec<&str> =
                 self.tags[range.clone()].iter().map(|tag| without_vocabulary(tag, vocabulary)).collect();
-            for (shown, plain) in shown[range].iter_mut().zip(&plain) {
-                let is_taken = taken.contains(&plain.to_lowercase());
-                *shown = if is_taken { format!("{plain} ({vocabulary})") } else { (*plain).to_owned() };
+            for (index, plain) in range.zip(&plain) {
+                let name = match plain.trim() {
+                    "" => unnamed_tag(index),
+                    _ if of_earlier.contains(&plain.to_lowercase()) => format!("{plain} ({vocabulary})"),
+                    _ => (*plain).to_owned(),
+                };
+                shown[index].clone_from(&name);
+                let mut number = 1;
+                while !taken.insert(shown[index].clone()) {
+                    number += 1;
+                    shown[index] = format!("{name} {number}");
+                }
             }
-            taken.extend(plain.iter().map(|plain| plain.to_lowercase()));
+            of_earlier.extend(plain.iter().map(|plain| plain.to_lowercase()));
         }
         shown
     }
@@ -223,6 +240,8 @@ mod tests {
         assert_eq!(properties[0], ("tagvane.format", "2".into()));
         let read = Metadata::from_properties(properties.iter().map(|(key, value)| (*key, value.as_str())));
         assert_eq!(read, metadata);
+        let odd = of_vocabularies(&[("A", &["x", "x (B)", "y", "y"]), ("B", &["x", " ", "Y"])]);
+        assert_eq!(odd.display_tags(), ["x", "x (B)", "y", "y 2", "x (B) 2", "tag 6", "Y (B)"]);
         let plain = Metadata { tags: vec!["a: b".into(), "a: b".into()], ..Metadata::default() };
         assert_eq!((plain.display_tags(), plain.vocabulary_ranges().len()), (plain.tags.clone(), 0));
     }
@@ -250,12 +269,19 @@ mod tests {
 
     #[test]
     fn malformed_properties_are_missing_or_truncated() {
-        let read = |key, value| Metadata::from_properties([(key, value)]);
+        fn read(key: &str, value: &str) -> Metadata {
+            Metadata::from_properties([(key, value)])
+        }
         assert!(read("tags", "not json").tags.is_empty());
         assert!(read("tags", "{\"a\": 1}").tags.is_empty());
         assert_eq!(read("sample_rate", "-4").sample_rate, None);
         assert_eq!(read("tags", "[\"a\\u0007\\nb\", 5]").tags, ["ab", ""]);
-        let long = format!("[\"{}\"]", "x".repeat(100_000));
-        assert_eq!(read("tags", &long).tags[0].len(), 64);
+        let long = |length: usize| format!("[\"{}\"]", "x".repeat(length - 4));
+        assert_eq!(read("tags", &long(MAX_PROPERTY_BYTES)).tags[0].len(), 64);
+        for key in ["tags", "weak_tags", "vocabularies", "trained_on"] {
+            assert_eq!(read(key, &long(MAX_PROPERTY_BYTES + 1)), Metadata::default(), "{key}");
+        }
+        let many = format!("[{}0]", "0,".repeat(5_000));
+        assert_eq!(read("weak_tags", &many).weak_tags.len(), MAX_TAGS);
     }
 }

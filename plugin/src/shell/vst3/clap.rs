@@ -21,6 +21,7 @@ use vst3::Steinberg::Vst::ProcessContext_::StatesAndFlags_::kContTimeValid;
 pub(super) struct InnerClap(AtomicPtr<clap_plugin>);
 
 /// A value of a parameter as VST3 counts it.
+#[derive(Clone, Copy)]
 pub(super) struct NormalizedValue {
     pub(super) id: u32,
     pub(super) value: f64,
@@ -90,23 +91,30 @@ impl Shell {
 
     /// The current values of all parameters.
     pub(super) fn normalized_values(&self) -> Vec<NormalizedValue> {
-        let normalize = |info: clap_param_info| {
-            let mut plain = 0.0;
-            // SAFETY: the function is the shell's own, for its own pointer, on the main thread.
-            let is_known =
-                unsafe { PARAMS.get_value.is_some_and(|get| get(&raw const self.clap, info.id, &mut plain)) };
-            let from_minimum = plain - info.min_value;
-            let is_stepped = info.flags & CLAP_PARAM_IS_STEPPED != 0;
-            let from_minimum = if is_stepped { from_minimum.round() } else { from_minimum };
-            let value = from_minimum / (info.max_value - info.min_value);
-            is_known.then_some(NormalizedValue { id: info.id, value })
-        };
-        self.parameter_infos().filter_map(normalize).collect()
+        self.parameter_infos().filter_map(|info| self.normalize(&info)).collect()
     }
 
-    /// Sets parameters as a host's flush does; on the main thread. During a block they stay as they are, and the block
-    /// has their values.
-    pub(super) fn set_normalized_values(&self, values: &[NormalizedValue]) {
+    /// The current value of the parameter with this id; on the main thread.
+    pub(super) fn normalized_value(&self, id: u32) -> Option<f64> {
+        let info = self.parameter_infos().find(|info| info.id == id)?;
+        self.normalize(&info).map(|normalized| normalized.value)
+    }
+
+    /// The current value of a parameter; on the main thread.
+    fn normalize(&self, info: &clap_param_info) -> Option<NormalizedValue> {
+        let mut plain = 0.0;
+        // SAFETY: the function is the shell's own, for its own pointer, on the main thread.
+        let is_known = unsafe { PARAMS.get_value.is_some_and(|get| get(&raw const self.clap, info.id, &mut plain)) };
+        let from_minimum = plain - info.min_value;
+        let is_stepped = info.flags & CLAP_PARAM_IS_STEPPED != 0;
+        let from_minimum = if is_stepped { from_minimum.round() } else { from_minimum };
+        let value = from_minimum / (info.max_value - info.min_value);
+        is_known.then_some(NormalizedValue { id: info.id, value })
+    }
+
+    /// Sets parameters as a host's flush does; on the main thread. Returns whether it did: during a block they stay as they
+    /// are.
+    pub(super) fn set_normalized_values(&self, values: &[NormalizedValue]) -> bool {
         let event = |info: clap_param_info| {
             let NormalizedValue { value, .. } = values.iter().find(|value| value.id == info.id)?;
             let from_minimum = value.clamp(0.0, 1.0) * (info.max_value - info.min_value);
@@ -132,7 +140,7 @@ impl Shell {
         let queue =
             clap_input_events { ctx: (&raw const events).cast_mut().cast(), size: Some(size), get: Some(get_event) };
         // SAFETY: the queue and its events outlive the call.
-        unsafe { self.flush_parameters(&raw const queue, ptr::null()) };
+        unsafe { self.flush_parameters(&raw const queue, ptr::null()) }
     }
 
     /// The descriptions of all parameters; on the main thread.

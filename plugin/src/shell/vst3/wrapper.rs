@@ -4,13 +4,14 @@
 use super::block;
 use super::buses::Buses;
 use super::clap::{InnerClap, NormalizedValue};
-use super::controller_values::ControllerValues;
+use super::controller_values::{ControllerValue, ControllerValues};
 use super::handler::{StandInHandler, retain};
 use super::text::is_too_long;
-use crate::shell::shell_params::{CURRENT_VALUE, INFERENCE_ID};
+use crate::shell::shell_params::{CURRENT_VALUE, INFERENCE_ID, ShellParam};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 use vst3::Steinberg::Vst::{
     BusDirection, BusInfo, IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler, IComponentTrait,
     IEditController, IEditControllerTrait, IoMode, MediaType, ParamID, ParamValue, ParameterInfo, ProcessData,
@@ -21,6 +22,9 @@ use vst3::Steinberg::{
     kResultFalse, kResultOk, tresult, uint32,
 };
 use vst3::{ComPtr, ComWrapper};
+
+/// How often a state that is saved during a block tries again to take the values of the controller, a millisecond apart.
+const STATE_RETRIES: usize = 20;
 
 /// Wraps clap-wrapper's instance and passes on only the calls that it can take.
 pub(super) struct Vst3Instance {
@@ -220,7 +224,19 @@ impl IComponentTrait for Vst3Instance {
         let values = self.controller_values.take();
         // SAFETY: hosts call this on the main thread, by the contract.
         if let Some(shell) = unsafe { self.clap.shell() }.filter(|_| !values.is_empty()) {
-            shell.set_normalized_values(&values);
+            // A parameter that has moved since was edited later, in the window for example.
+            let is_unchanged = |value: &&ControllerValue| shell.normalized_value(value.set.id) == Some(value.before);
+            let current: Vec<NormalizedValue> = values.iter().filter(is_unchanged).map(|value| value.set).collect();
+            // A block that is in progress began before they were set, and ends soon.
+            let set = || current.is_empty() || shell.set_normalized_values(&current);
+            let is_set = set()
+                || (0..STATE_RETRIES).any(|_| {
+                    std::thread::sleep(Duration::from_millis(1));
+                    set()
+                });
+            if !is_set {
+                values.into_iter().for_each(|value| self.controller_values.insert(value));
+            }
         }
         forward!(self.component.getState(state), not null: [state], else tresult::from)
     }
@@ -373,7 +389,11 @@ impl IEditControllerTrait for Vst3Instance {
         }
         let result = forward!(self.controller.setParamNormalized(id, value), not null: [], else tresult::from);
         if result == kResultOk {
-            self.controller_values.insert(NormalizedValue { id, value });
+            // SAFETY: hosts call this on the main thread, by the contract.
+            let shell = unsafe { self.clap.shell() }.filter(|_| ShellParam::is_saved(id));
+            if let Some(before) = shell.and_then(|shell| shell.normalized_value(id)) {
+                self.controller_values.insert(ControllerValue { set: NormalizedValue { id, value }, before });
+            }
         }
         result
     }

@@ -56,20 +56,30 @@ pub fn join(lists: &[&[String]]) -> Vec<String> {
     }
     let mut tags = Vec::new();
     for (index, list) in lists.iter().enumerate() {
-        let name = known_name(list).map_or_else(|| format!("vocabulary {}", index + 1), str::to_owned);
+        let name = joined_name(index, list);
         tags.extend(list.iter().map(|tag| format!("{name}{SEPARATOR}{tag}")));
     }
     tags
 }
 
-/// The vocabularies of `joined` as a model file has them; empty unless there are several.
+/// The vocabularies of `joined` as a model file has them; empty unless there are several that [`join`] has named. Those of a
+/// data set whose own tags all have a colon, such as `mood: calm`, are one vocabulary, of which the window shows all.
 pub fn parts(joined: &[String]) -> Vec<Vocabulary> {
     let parts = split(joined);
-    let part = |(range, _): &(Range<usize>, Vec<String>)| Vocabulary {
-        name: name(joined, range).unwrap_or_default().to_owned(),
-        tag_count: range.len(),
-    };
-    if parts.len() > 1 { parts.iter().map(part).collect() } else { Vec::new() }
+    let mut vocabularies = Vec::new();
+    for (index, (range, own)) in parts.iter().enumerate() {
+        let name = name(joined, range).unwrap_or_default();
+        if name != joined_name(index, own) {
+            return Vec::new();
+        }
+        vocabularies.push(Vocabulary { name: name.to_owned(), tag_count: range.len() });
+    }
+    if vocabularies.len() > 1 { vocabularies } else { Vec::new() }
+}
+
+/// What [`join`] calls the vocabulary at `index`.
+fn joined_name(index: usize, tags: &[String]) -> String {
+    known_name(tags).map_or_else(|| format!("vocabulary {}", index + 1), str::to_owned)
 }
 
 /// The range in `joined` of the vocabulary called `name`, and its tags without the prefix; `None` where there is no
@@ -141,6 +151,7 @@ mod tests {
         let expected = [("MagnaTagATune 50", 50), ("Jamendo 50", 50), ("AudioSet Music", 64)];
         assert_eq!(names(&four), expected.map(|(name, count)| (name.to_owned(), count)));
         assert_eq!(names(&first), []);
+        assert_eq!(names(&["genre: rock".to_owned(), "mood: sad".to_owned()]), []);
         assert_eq!(split(&all), [(0..50, first.clone()), (50..100, second), (100..101, third)]);
         // A colon in some of the tags does not make vocabularies.
         let colons = ["drums".to_owned(), "mood: calm".to_owned()];
