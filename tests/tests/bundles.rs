@@ -3,6 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::collections::BTreeMap;
+use tagvane_engine::{InferenceMode, Model};
 use tagvane_host::player::{Playback, Summary, TagSnapshot, active_tags, is_bit_exact, play};
 use tagvane_host::{HostRequestCounts, Session, Setup};
 use tagvane_tests::{
@@ -25,13 +26,27 @@ fn play_clip(format: &str, name: &str, block: usize) -> (Vec<TagSnapshot>, Summa
 
 #[test]
 fn tags_are_outputs_with_the_models_names_and_stable_ids() {
+    let display = Model::open(&shipped_model(), InferenceMode::Sliding).unwrap().metadata().display_tags();
     for format in FORMATS {
         let mut session = open(format);
         let tags = active_tags(session.as_mut());
         let names: Vec<&str> = tags.iter().map(|tag| tag.name.as_str()).collect();
-        assert_eq!(names, MAGNATAGATUNE, "{format}");
+        assert_eq!(names, display[..64], "{format}");
+        // Those of a project of an earlier version, which loads one of the earlier models.
+        let earlier = serde_json::json!({ "shipped": "MagnaTagATune 50" });
+        let state = state_with_field(&session.save().unwrap(), "model", &earlier);
+        assert!(session.load(&state), "{format}");
+        for _ in 0..2 {
+            session.start(bounce_setup(44_100.0, 512)).unwrap();
+            send_noise(session.as_mut(), 0.1, 512, 2).unwrap();
+            session.idle();
+            session.stop();
+        }
+        let tags = active_tags(session.as_mut());
+        let names: Vec<&str> = tags.iter().map(|tag| tag.name.as_str()).collect();
+        assert_eq!(names[..50], MAGNATAGATUNE, "{format}");
         let ids: Vec<u32> = tags.iter().map(|tag| tag.id).collect();
-        assert_eq!(ids, (FIRST_TAG..FIRST_TAG + 50).collect::<Vec<_>>(), "{format}");
+        assert_eq!(ids[..50], (FIRST_TAG..FIRST_TAG + 50).collect::<Vec<_>>(), "{format}");
         assert!(tags.iter().all(|tag| tag.is_read_only && !tag.is_automatable), "{format}");
         let all = session.parameters();
         let others: Vec<_> =
@@ -39,7 +54,7 @@ fn tags_are_outputs_with_the_models_names_and_stable_ids() {
         assert_eq!(all.iter().filter(|parameter| parameter.is_read_only).count(), 64 + others.len(), "{format}");
         for number in 51..=64 {
             let unused = all.iter().find(|parameter| parameter.name == format!("Unused tag {number}")).unwrap();
-            // A VST3 cannot unhide a parameter later.
+            // A VST3 cannot hide a parameter later.
             assert_eq!((unused.id, unused.is_hidden), (FIRST_TAG + number - 1, format == "clap"), "{format}");
         }
         // The hidden output "Inference".

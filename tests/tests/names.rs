@@ -68,7 +68,7 @@ fn names_follow_the_model_with_more_tags_and_with_fewer() {
         let shipped = tags(session.as_mut());
         assert_eq!(
             shipped.iter().filter(|tag| !tag.is_hidden && !tag.name.starts_with("Unused")).count(),
-            50,
+            64,
             "{format}"
         );
 

@@ -112,7 +112,7 @@ fn the_shipped_model_gives_the_same_probabilities_in_all_runtimes() {
     }
     let case = Case { name: "shipped".into(), file: shipped_model(), windows };
     let bytes = std::fs::read(&case.file).unwrap();
-    let network = from_onnx(&bytes, &config.architecture, 50, &Default::default()).unwrap();
+    let network = from_onnx(&bytes, &config.architecture, 214, &Default::default()).unwrap();
     let reference = run_onnx_runtime(std::slice::from_ref(&case)).remove(0);
     compare(&case, &network, &reference);
 }

@@ -111,7 +111,7 @@ fn the_values_that_follow_a_state_in_live_leave_everything_as_saved() {
                 assert_same_state(&session.save().unwrap(), &saved, &format!("{format}, playing: {is_playing}"));
                 assert_nothing_recorded(session.as_mut(), format);
                 wait_for_model(session.as_mut());
-                assert!(has_tag(session.as_mut(), "indie"), "{format}: the model is another one");
+                assert!(has_tag(session.as_mut(), "happy"), "{format}: the model is another one");
                 assert_same_state(&session.save().unwrap(), &saved, &format!("{format}: after the model was loaded"));
                 assert_nothing_recorded(session.as_mut(), format);
             }
@@ -193,7 +193,7 @@ fn the_last_of_many_states_wins() {
             // A VST3 learns new names when it is activated.
             wait_for_model(session.as_mut());
             let is_other = *states.last().unwrap() == &other;
-            assert_eq!(has_tag(session.as_mut(), "indie"), is_other, "{format} after {count} states");
+            assert_eq!(has_tag(session.as_mut(), "happy"), is_other, "{format} after {count} states");
         }
         assert_nothing_recorded(session.as_mut(), format);
     }

@@ -16,7 +16,7 @@ use tagvane_tests::{
 };
 
 /// The name of the default model, and its name in the other version.
-const NAMES: [&str; 2] = ["MagnaTagATune 50", "MagnaTagATune 99"];
+const NAMES: [&str; 2] = ["Music 214", "Music 999"];
 
 const LIVE: Setup = Setup { sample_rate: 48_000.0, max_block_frames: 512, channels: 2, offline: false };
 
@@ -52,7 +52,7 @@ fn loaded_models(log: &Path) -> [usize; 2] {
     for line in text.lines() {
         assert!(line.contains(" INFO ") || line.contains(" WARN "), "a line of the log is torn: {line}");
     }
-    NAMES.map(|name| text.lines().filter(|line| line.contains(&format!("INFO {name}: 50 tags"))).count())
+    NAMES.map(|name| text.lines().filter(|line| line.contains(&format!("INFO {name}: 214 tags"))).count())
 }
 
 /// Waits until the model is loaded.

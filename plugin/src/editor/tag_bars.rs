@@ -21,11 +21,8 @@ const WEAK_HINT: &str = "?: the model is weak in this tag.\n";
 const ROW_HINT: &str =
     "Drag onto a slot to drive automation. Right-click for more. Keys: P pins, H hides, 1 to 8 map to a slot.";
 
-/// The lines above the bars: the vocabulary, if there are several; search, grouping, folding and hidden tags.
+/// The lines above the bars: search, grouping, folding and hidden tags; the vocabulary, if there are several.
 pub(crate) fn toolbar(ui: &mut Ui, vocabularies: &[Vocabulary], view: &mut ViewSettings, search: &mut String) {
-    if !vocabularies.is_empty() {
-        vocabulary_line(ui, vocabularies, view);
-    }
     ui.horizontal(|ui| {
         let width = (ui.available_width() - 190.0).max(60.0);
         ui.add(TextEdit::singleline(search).hint_text("Search tags").desired_width(width))
@@ -41,6 +38,9 @@ pub(crate) fn toolbar(ui: &mut Ui, vocabularies: &[Vocabulary], view: &mut ViewS
             }
         }
     });
+    if !vocabularies.is_empty() {
+        vocabulary_line(ui, vocabularies, view);
+    }
 }
 
 /// Draws a button for each vocabulary, for all tags and for the pinned ones.

@@ -32,6 +32,11 @@ impl ShippedModel {
 /// The models inside the plugin; a new instance uses the first one.
 pub(crate) const SHIPPED_MODELS: [ShippedModel; 3] = [
     ShippedModel {
+        name: "Music 214",
+        description: "Four vocabularies in one: MagnaTagATune, Million Song, Jamendo and AudioSet Music",
+        bytes: include_bytes!("../../models/music.onnx"),
+    },
+    ShippedModel {
         name: "MagnaTagATune 50",
         description: "Instruments, voices, tempo, style: the fifty tags of MagnaTagATune",
         bytes: include_bytes!("../../models/magnatagatune.onnx"),
@@ -40,11 +45,6 @@ pub(crate) const SHIPPED_MODELS: [ShippedModel; 3] = [
         name: "Million Song 50",
         description: "Styles, decades, moods: the fifty Last.fm tags of the Million Song Dataset",
         bytes: include_bytes!("../../models/million-song.onnx"),
-    },
-    ShippedModel {
-        name: "Music 214",
-        description: "Four vocabularies in one: MagnaTagATune, Million Song, Jamendo and AudioSet Music",
-        bytes: include_bytes!("../../models/music.onnx"),
     },
 ];
 

@@ -66,7 +66,7 @@ fn exercise_all_phases(session: &mut dyn Session) {
         session.start(SETUP).unwrap();
         session.stop();
         let parameters = session.parameters();
-        assert!(parameters.iter().any(|parameter| parameter.name == "indie"), "the names are those of the old model");
+        assert!(parameters.iter().any(|parameter| parameter.name == "happy"), "the names are those of the old model");
         assert!(session.load(&fresh));
     }
 }
