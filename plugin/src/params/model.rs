@@ -29,8 +29,9 @@ impl ShippedModel {
     }
 }
 
-/// The models inside the plugin; a new instance uses the first one.
-pub(crate) const SHIPPED_MODELS: [ShippedModel; 3] = [
+/// The models inside the plugin; a new instance uses the first one. A static, because each use of a constant may have a copy
+/// of their bytes.
+pub(crate) static SHIPPED_MODELS: [ShippedModel; 3] = [
     ShippedModel {
         name: "Music 214",
         description: "Four vocabularies in one: MagnaTagATune, Million Song, Jamendo and AudioSet Music",

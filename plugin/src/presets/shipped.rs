@@ -57,7 +57,7 @@ mod tests {
     /// A slot whose tags no model has would never move.
     #[test]
     fn each_shipped_preset_is_explained_and_each_of_its_slots_follows_a_shipped_model() {
-        let models = SHIPPED_MODELS.map(|model| model.metadata().display_tags());
+        let models = SHIPPED_MODELS.each_ref().map(|model| model.metadata().display_tags());
         let mut names = BTreeSet::new();
         for shipped in shipped() {
             let preset = shipped.preset().unwrap_or_else(|why| panic!("{}: {why}", shipped.key));

@@ -11,7 +11,7 @@ use tract_onnx::pb::{ModelProto, StringStringEntryProto};
 
 /// Writes an untrained model with the tags of the shipped models and two small vocabularies.
 fn write_model(path: &Path) {
-    let shipped = SHIPPED_MODELS.map(|model| (model.name, model.metadata().tags));
+    let shipped = SHIPPED_MODELS.each_ref().map(|model| (model.name, model.metadata().tags));
     let owned = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
     let [_, first, second] = shipped;
     let lists = [
