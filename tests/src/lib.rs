@@ -125,6 +125,23 @@ pub fn routing() -> serde_json::Value {
     serde_json::json!({ "sources": sources })
 }
 
+/// Loads a state with a model, and starts a bounce, which waits for the model. Starts it twice, as a
+/// host does when the user plays a project again: without its editor a VST3 sends new names at
+/// activation.
+///
+/// # Panics
+/// If the plugin rejects the state or fails.
+pub fn load_model(session: &mut dyn Session, model: &serde_json::Value) {
+    let state = state_with_field(&session.save().unwrap(), "model", model);
+    assert!(session.load(&state));
+    for _ in 0..2 {
+        session.start(bounce_setup(44_100.0, 512)).unwrap();
+        send_noise(session, 0.1, 512, 2).unwrap();
+        session.idle();
+        session.stop();
+    }
+}
+
 /// Loads the plugin of a format with a routing.
 ///
 /// # Panics

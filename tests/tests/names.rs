@@ -4,7 +4,9 @@ use burn::backend::Flex;
 use std::path::Path;
 use tagvane_engine::{InferenceMode, Metadata, Model};
 use tagvane_host::{Parameter, Session};
-use tagvane_tests::{FIRST_SLOT, FIRST_TAG, FORMATS, WRITE, bounce_setup, open, routing, send_noise, state_with_field};
+use tagvane_tests::{
+    FIRST_SLOT, FIRST_TAG, FORMATS, WRITE, bounce_setup, load_model, open, routing, send_noise, state_with_field,
+};
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::data::vocabularies;
 use tagvane_trainer::evaluation::{Calibration, PlattScaling, TagCalibration};
@@ -40,20 +42,6 @@ fn tags(session: &mut dyn Session) -> Vec<Parameter> {
     let tags: Vec<Parameter> = session.parameters().into_iter().filter(is_tag).collect();
     assert_eq!(tags.len(), 64);
     tags
-}
-
-/// Loads a state with a model, and starts a bounce, which waits for the model. Starts it twice, as a
-/// host does when the user plays a project again: without its editor a VST3 sends new names at
-/// activation.
-fn load_model(session: &mut dyn Session, model: &serde_json::Value) {
-    let state = state_with_field(&session.save().unwrap(), "model", model);
-    assert!(session.load(&state));
-    for _ in 0..2 {
-        session.start(bounce_setup(44_100.0, 512)).unwrap();
-        send_noise(session, 0.1, 512, 2).unwrap();
-        session.idle();
-        session.stop();
-    }
 }
 
 #[test]
@@ -115,11 +103,7 @@ fn names_follow_the_model_with_more_tags_and_with_fewer() {
 #[test]
 fn tags_of_four_vocabularies_are_published_and_drive_slots_under_names_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
-    let owned = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
-    let audioset: Vec<String> = vocabularies::audioset_music().into_iter().map(|class| class.tag).collect();
-    let lists = [&vocabularies::MAGNATAGATUNE, &vocabularies::MILLION_SONG, &vocabularies::JAMENDO_READABLE]
-        .map(|list| owned(list));
-    let all = vocabularies::join(&[&lists[0], &lists[1], &lists[2], &audioset]);
+    let all = vocabularies::join(&vocabularies::known().each_ref().map(|(_, tags)| &tags[..]));
     assert_eq!(all.len(), 214);
     let path = write_model(folder.path(), &all);
     let display = Model::open(&path, InferenceMode::Sliding).unwrap().metadata().display_tags();

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use tagvane_engine::{InferenceMode, Metadata, Model};
 use tagvane_tests::{CLIPS, SHIPPED, clip_path, root};
-use tagvane_trainer::data::vocabularies::{self, JAMENDO_READABLE, MAGNATAGATUNE, MILLION_SONG, audioset_music};
+use tagvane_trainer::data::vocabularies;
 use tagvane_trainer::tagging::Tagger;
 
 /// The tolerance for different rounding on other processors.
@@ -30,10 +30,7 @@ fn cards_name_the_hashes_of_the_shipped_files() {
 
 #[test]
 fn models_have_the_tags_of_their_vocabularies_and_cards_list_the_weak_ones() {
-    let owned = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
-    let [magnatagatune, million_song, jamendo] =
-        [&MAGNATAGATUNE, &MILLION_SONG, &JAMENDO_READABLE].map(|list| owned(list));
-    let audioset: Vec<String> = audioset_music().into_iter().map(|class| class.tag).collect();
+    let [magnatagatune, million_song, jamendo, audioset] = vocabularies::known().map(|(_, tags)| tags);
     let all = vocabularies::join(&[&magnatagatune, &million_song, &jamendo, &audioset]);
     for (name, tags) in SHIPPED.into_iter().zip([all, magnatagatune, million_song]) {
         let (file, card) = file_and_card(name);

@@ -92,29 +92,32 @@ fn train_whole_and_killed(training: &str) -> Vec<String> {
     whole
 }
 
-#[test]
-fn resuming_after_kills_gives_the_same_losses() {
-    let training = "
+/// The section of runs that are killed, with these further options.
+fn killed_training(options: &str) -> String {
+    format!(
+        "
 [training]
 batch_size = 6
 accumulate_grad_batches = 2
 seed = 5
 checkpoint_every = 5
+{options}"
+    )
+}
+
+#[test]
+fn resuming_after_kills_gives_the_same_losses() {
+    let options = "
 optimiser = { kind = \"sgd\", momentum = 0.9 }
 schedule = { kind = \"plateau\", learning_rate = 0.05, divisor = 5.0, patience = 1, reductions = 2, epochs = 5 }
 augmentation = { shift = 50, gain = [0.5, 1.5], noise = 0.01 }
 ";
-    train_whole_and_killed(training);
+    train_whole_and_killed(&killed_training(options));
 }
 
 #[test]
 fn resuming_with_all_options_after_kills_gives_the_same_losses() {
-    let training = "
-[training]
-batch_size = 6
-accumulate_grad_batches = 2
-seed = 5
-checkpoint_every = 5
+    let options = "
 label_temperature = 0.7
 label_smoothing = 0.1
 weight_averaging = { decay = 0.9 }
@@ -122,7 +125,7 @@ optimiser = { kind = \"sgd\", momentum = 0.9 }
 schedule = { kind = \"plateau\", learning_rate = 0.2, divisor = 5.0, patience = 1, reductions = 2, epochs = 6 }
 augmentation = { shift = 50, gain = [0.5, 1.5], mixup = { alpha = 0.4 } }
 ";
-    let metrics = train_whole_and_killed(training);
+    let metrics = train_whole_and_killed(&killed_training(options));
     println!("{metrics:?}");
     // The weights of the best epoch were restored on the way, and with them their average.
     let learning_rates: Vec<&str> = metrics[1..].iter().map(|row| row.split(',').nth(1).unwrap()).collect();

@@ -94,13 +94,11 @@ fn published_list(ui: &mut Ui, instance: &Instance, names: &[String], routing: &
         .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
         .show_ui(ui, |ui| {
             let status = instance.engine.board().status();
-            let mut rest = names;
-            for Vocabulary { name, tag_count } in status.vocabularies() {
-                let own;
-                (own, rest) = rest.split_at((*tag_count).min(rest.len()));
-                let count = own.len().min(MAX_PUBLISHED_TAGS);
+            for (name, range) in Vocabulary::ranges(status.vocabularies()) {
+                let own: Vec<String> =
+                    names.get(range).unwrap_or_default().iter().take(MAX_PUBLISHED_TAGS).cloned().collect();
+                let count = own.len();
                 if ui.button(format!("{name}: {count} tags")).on_hover_text("Publishes these alone").clicked() {
-                    let own = own[..count].to_vec();
                     instance.edit_outputs(|config| config.routing.published = own);
                 }
             }

@@ -158,12 +158,10 @@ impl TagRows {
         let whole = [Vocabulary { name: String::new(), tag_count: names.len() }];
         let vocabularies = if vocabularies.is_empty() { &whole } else { vocabularies };
         self.rows.clear();
-        let mut rest = names;
-        for (index, vocabulary) in vocabularies.iter().enumerate() {
-            let first = names.len() - rest.len();
-            let own;
-            (own, rest) = rest.split_at(vocabulary.tag_count.min(rest.len()));
-            let suffix = format!(" ({})", vocabulary.name);
+        for (index, (vocabulary, range)) in Vocabulary::ranges(vocabularies).enumerate() {
+            let first = range.start;
+            let own = names.get(range).unwrap_or_default();
+            let suffix = format!(" ({vocabulary})");
             let plain: Vec<String> =
                 own.iter().map(|name| name.strip_suffix(&suffix).unwrap_or(name).to_owned()).collect();
             for (name, members) in tag_groups::fold_synonyms(&plain, is_folded) {

@@ -16,7 +16,7 @@ use tagvane_trainer::prepare::shard::Shard;
 use tagvane_trainer::prepare::teachers::{self, PseudoLabeller, SEGMENT_LENGTH};
 use tagvane_trainer::prepare::{
     LabelOutcome, PrepareOptions, PrepareSummary, known_labels, magnatagatune, million_song, prepare_labelled_sources,
-    prepare_made_sources, prepare_pseudo_labelled_sources, prepare_sources_with,
+    prepare_pseudo_labelled_sources, prepare_sources_with, prepare_synthesized_sources,
 };
 use tagvane_trainer::render::backings::Backings;
 use tagvane_trainer::render::phrases::{Phrase, Phrases};
@@ -115,22 +115,11 @@ pub(crate) struct RenderedArguments {
     /// A General MIDI sound font, an SF2 file; may be repeated. The sound fonts play the pieces in turn
     #[arg(long = "font", required = true)]
     fonts: Vec<PathBuf>,
-    /// A MIDI file; may be repeated. Half of the pieces are excerpts of these files, played by random instruments
-    #[arg(long = "score")]
-    scores: Vec<PathBuf>,
     /// Number of pieces
     #[arg(long, default_value_t = 1_000)]
     pieces: usize,
-    /// Length of a piece in seconds, 3 to 600
-    #[arg(long, default_value_t = 20.0)]
-    seconds: f64,
-    /// Seed of the pieces and segments
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
     #[command(flatten)]
-    teachers: TeacherArguments,
-    #[command(flatten)]
-    cache: CacheArguments,
+    synthesis: SynthesisArguments,
 }
 
 #[derive(Args)]
@@ -145,24 +134,31 @@ pub(crate) struct PhrasesArguments {
     /// Play the phrases alone, not over recordings
     #[arg(long)]
     without_backings: bool,
-    /// A MIDI file; may be repeated. Half of the phrases are excerpts of these files
-    #[arg(long = "score")]
-    scores: Vec<PathBuf>,
     /// Number of phrases; each instrument leads in turn
     #[arg(long, default_value_t = 1_000)]
     phrases: usize,
-    /// Length of a phrase in seconds, 3 to 600
-    #[arg(long, default_value_t = 20.0)]
-    seconds: f64,
-    /// Seed of the phrases and segments
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    #[command(flatten)]
-    teachers: TeacherArguments,
     /// How far the labels go from what the teachers predict, 0, to what is known, 1, in the tags that name an instrument
     /// that plays
     #[arg(long, default_value_t = 0.0, value_parser = parse_probability)]
     known_share: f32,
+    #[command(flatten)]
+    synthesis: SynthesisArguments,
+}
+
+/// The arguments of pieces and of phrases.
+#[derive(Args)]
+pub(crate) struct SynthesisArguments {
+    /// A MIDI file; may be repeated. Half of what is played are excerpts of these files, by instruments drawn at random
+    #[arg(long = "score")]
+    scores: Vec<PathBuf>,
+    /// Length of each piece or phrase in seconds, 3 to 600
+    #[arg(long, default_value_t = 20.0)]
+    seconds: f64,
+    /// Seed of what is played and of the segments
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    teachers: TeacherArguments,
     #[command(flatten)]
     cache: CacheArguments,
 }
@@ -282,7 +278,8 @@ fn prepare_pseudo_labelled(arguments: &PseudoLabelledArguments) -> Result<Prepar
 }
 
 fn prepare_rendered(arguments: &RenderedArguments) -> Result<PrepareSummary> {
-    let RenderedArguments { fonts, scores, pieces, seconds, seed, teachers, cache } = arguments;
+    let RenderedArguments { fonts, pieces, synthesis } = arguments;
+    let SynthesisArguments { scores, seconds, seed, teachers, cache } = synthesis;
     let pieces = Pieces::open(fonts, scores, *pieces, *seconds, *seed)?;
     let options = cache.options(0.0, None)?;
     let samples = |source: &Source| pieces.samples(&source.name);
@@ -300,30 +297,22 @@ fn prepare_rendered(arguments: &RenderedArguments) -> Result<PrepareSummary> {
 }
 
 fn prepare_phrases(arguments: &PhrasesArguments) -> Result<PrepareSummary> {
-    let PhrasesArguments { list, scores, phrases, seconds, seed, teachers, known_share, .. } = arguments;
+    let PhrasesArguments { list, phrases, known_share, synthesis, .. } = arguments;
+    let SynthesisArguments { scores, seconds, seed, teachers, cache } = synthesis;
     let copies = find_copies(&recordings::read(list)?, &arguments.copies)?;
     let backings = Backings::new(if arguments.without_backings { Vec::new() } else { copies.music() });
     let phrases = Phrases::open(copies.notes(&[]), scores, backings, *phrases, *seconds, *seed)?;
-    let options = arguments.cache.options(0.0, None)?;
+    let options = cache.options(0.0, None)?;
     let labeller = match teachers.is_empty() {
         true => None,
         false => Some(teachers.open(SEGMENT_LENGTH, usize::MAX)?),
     };
     let tags = labeller.as_ref().map_or_else(|| to_strings(&MAGNATAGATUNE), PseudoLabeller::tags);
-    prepare_made_sources(&options, tags.clone(), &phrases.sources(), |source| {
-        Ok(match phrases.phrase(&source.name) {
-            Ok(Phrase { samples, truth }) => {
-                let outcome = match &labeller {
-                    Some(labeller) => {
-                        let predicted = labeller.pseudo_label(source, &samples, *seed, Precision::Single)?;
-                        known_labels::mix(&tags, predicted, &truth, *known_share)
-                    }
-                    None => LabelOutcome::Labelled(known_labels::of_clip(&tags, &truth)),
-                };
-                Ok((samples, outcome))
-            }
-            Err(reason) => Err(reason),
-        })
+    let phrase = |source: &Source| phrases.phrase(&source.name).map(|Phrase { samples, truth }| (samples, truth));
+    prepare_synthesized_sources(&options, tags.clone(), &phrases.sources(), phrase, |source, samples, truth| {
+        let Some(labeller) = &labeller else { return Ok(LabelOutcome::Labelled(known_labels::of_clip(&tags, truth))) };
+        let predicted = labeller.pseudo_label(source, samples, *seed, Precision::Single)?;
+        Ok(known_labels::mix(&tags, predicted, truth, *known_share))
     })
 }
 

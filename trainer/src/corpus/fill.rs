@@ -15,12 +15,13 @@ use crate::prepare::augmented_copies::AugmentedCopies;
 use crate::prepare::teachers::{self, PseudoLabeller, SEGMENT_LENGTH};
 use crate::prepare::voice_overs::VoiceOvers;
 use crate::prepare::{
-    LabelOutcome, PrepareOptions, PrepareSummary, known_labels, prepare_made_sources, prepare_pseudo_labelled_sources,
-    prepare_sources_with,
+    LabelOutcome, PrepareOptions, PrepareSummary, known_labels, prepare_pseudo_labelled_sources, prepare_sources_with,
+    prepare_synthesized_sources,
 };
 use crate::render::backings::Backings;
-use crate::render::phrases::Phrases;
+use crate::render::phrases::{Phrase, Phrases};
 use crate::render::pieces::Pieces;
+use crate::render::truth::Truth;
 use crate::render::voices::Voices;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -61,14 +62,11 @@ pub fn fill_cache(
         sources
     };
     let (music, voices) = (listed(Kind::Recording), listed(Kind::Voice));
+    let all_listed = [music.clone(), voices.clone()].concat();
     let short_options = PrepareOptions { min_seconds: MIN_SECONDS, ..options.clone() };
-    if copies.is_some() {
-        filling.add_recordings(&[music.clone(), voices.clone()].concat(), &short_options)?;
-    }
+    filling.add_recordings(&all_listed, &short_options)?;
     filling.add_copies(&packaged, options)?;
-    if copies.is_some() {
-        filling.add_copies(&[music.clone(), voices.clone()].concat(), &short_options)?;
-    }
+    filling.add_copies(&all_listed, &short_options)?;
 
     // The scores are unpacked only if they are needed.
     let needs_scores = recipe.pieces > 0 || (recipe.phrases > 0 && copies.is_some());
@@ -142,6 +140,20 @@ impl Filling<'_> {
         prepare_sources_with(options, self.labeller.tags(), sources, samples, label)
     }
 
+    /// Adds sources that are made by `synthesize`, which says what sounds in them. Their labels are mixed with that.
+    fn add_known(
+        &self,
+        sources: &[Source],
+        options: &PrepareOptions,
+        synthesize: impl Fn(&Source) -> std::result::Result<(Vec<f32>, Truth), String> + Sync,
+    ) -> Result<()> {
+        let tags = self.labeller.tags();
+        prepare_synthesized_sources(options, tags.clone(), sources, synthesize, |source, samples, truth| {
+            Ok(known_labels::mix(&tags, self.label(source, samples)?, truth, self.recipe.known_share))
+        })?;
+        Ok(())
+    }
+
     fn add_copies(&self, originals: &[Source], options: &PrepareOptions) -> Result<()> {
         let mut originals = originals.to_vec();
         originals.retain(|source| !self.is_held_out(source));
@@ -156,24 +168,15 @@ impl Filling<'_> {
     }
 
     fn add_phrases(&self, copies: &RecordingCopies, scores: &[PathBuf], backings: &Backings) -> Result<()> {
-        let Recipe { phrases, piece_seconds, known_share, held_out, .. } = self.recipe;
+        let Recipe { phrases, piece_seconds, held_out, .. } = self.recipe;
         let notes = copies.notes(held_out);
         if *phrases == 0 || notes.is_empty() {
             return Ok(());
         }
         println!("phrases");
         let phrases = Phrases::open(notes, scores, backings.clone(), *phrases, *piece_seconds, self.train_seed())?;
-        let tags = self.labeller.tags();
-        prepare_made_sources(self.options, tags.clone(), &phrases.sources(), |source| {
-            Ok(match phrases.phrase(&source.name) {
-                Ok(phrase) => {
-                    let predicted = self.label(source, &phrase.samples)?;
-                    Ok((phrase.samples, known_labels::mix(&tags, predicted, &phrase.truth, *known_share)))
-                }
-                Err(reason) => Err(reason),
-            })
-        })?;
-        Ok(())
+        let phrase = |source: &Source| phrases.phrase(&source.name).map(|Phrase { samples, truth }| (samples, truth));
+        self.add_known(&phrases.sources(), self.options, phrase)
     }
 
     fn add_voice_overs(&self, voices: &[Source], backings: Backings, options: &PrepareOptions) -> Result<()> {
@@ -190,31 +193,24 @@ impl Filling<'_> {
 
     /// Lays singers over recordings. The tags of those who sing are raised, since the teachers hardly hear some of them.
     fn add_singers(&self, singers: &[Singer], backings: Backings, options: &PrepareOptions) -> Result<()> {
-        let Recipe { singer_backings, known_share, .. } = self.recipe;
-        if *singer_backings == 0 || singers.is_empty() || backings.is_empty() {
+        let singer_backings = self.recipe.singer_backings;
+        if singer_backings == 0 || singers.is_empty() || backings.is_empty() {
             return Ok(());
         }
         println!("singers over recordings");
         let voices: Vec<Source> = singers.iter().map(Singer::source).collect();
         let mixes = VoiceOvers::new(options, backings, self.train_seed());
-        let sources = VoiceOvers::sources(&voices, *singer_backings);
+        let sources = VoiceOvers::sources(&voices, singer_backings);
         let singer_of: HashMap<&str, &Singer> = sources
             .iter()
             .map(|source| source.name.as_str())
-            .zip(singers.iter().flat_map(|singer| std::iter::repeat_n(singer, *singer_backings)))
+            .zip(singers.iter().flat_map(|singer| std::iter::repeat_n(singer, singer_backings)))
             .collect();
-        let tags = self.labeller.tags();
-        prepare_made_sources(options, tags.clone(), &sources, |source| {
-            Ok(match mixes.samples(source) {
-                Ok(samples) => {
-                    let predicted = self.label(source, &samples)?;
-                    let truth = singer_of[source.name.as_str()].truth(samples.len());
-                    Ok((samples, known_labels::mix(&tags, predicted, &truth, *known_share)))
-                }
-                Err(reason) => Err(reason),
-            })
-        })?;
-        Ok(())
+        self.add_known(&sources, options, |source| {
+            let samples = mixes.samples(source)?;
+            let truth = singer_of[source.name.as_str()].truth(samples.len());
+            Ok((samples, truth))
+        })
     }
 }
 

@@ -17,7 +17,7 @@ const SCALE_PRIOR: f64 = 4.0;
 const OFFSET_PRIOR: f64 = 1.0;
 
 /// A probability counts as at least this far from 0 and 1.
-const LEAST_PROBABILITY: f32 = 1e-6;
+const MIN_PROBABILITY: f32 = 1e-6;
 
 /// Newton steps at most; a dozen are usual.
 const MAX_STEPS: usize = 100;
@@ -67,7 +67,7 @@ impl PlattScaling {
 
 /// The logit of a probability, which is finite also at 0 and 1.
 pub(crate) fn logit(probability: f32) -> f32 {
-    let probability = probability.clamp(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY);
+    let probability = probability.clamp(MIN_PROBABILITY, 1.0 - MIN_PROBABILITY);
     (probability / (1.0 - probability)).ln()
 }
 

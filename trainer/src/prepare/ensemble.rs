@@ -84,6 +84,26 @@ impl TeacherWeight {
     }
 }
 
+impl SharedClass {
+    /// The positions of the class and of the tag in `tags`, which joins several vocabularies; `None` where the vocabulary of
+    /// one of them is not there.
+    ///
+    /// # Errors
+    /// [`TrainerError::Request`] where a vocabulary is there and has no such tag.
+    fn find(&self, tags: &[String]) -> Result<Option<(usize, usize)>> {
+        let find = |name: &str| -> Result<Option<usize>> {
+            let found = tags.iter().position(|tag| tag == name);
+            let vocabulary = name.split_once(VOCABULARY_SEPARATOR).map_or(name, |(name, _)| name);
+            if found.is_none() && vocabularies::find(tags, vocabulary).is_some() {
+                let what = format!("the ensemble names {name}, which is no tag of the teachers; correct the name");
+                return Err(TrainerError::Request(what));
+            }
+            Ok(found)
+        };
+        Ok(find(&self.class)?.zip(find(&self.tag)?))
+    }
+}
+
 impl Ensemble {
     /// Reads an ensemble.
     ///
@@ -128,19 +148,10 @@ impl Ensemble {
     /// # Errors
     /// [`TrainerError::Request`] where a vocabulary is there and has no such tag.
     pub(super) fn resolve(&self, tags: &[String]) -> Result<SharedClasses> {
-        let find = |name: &str| -> Result<Option<usize>> {
-            let found = tags.iter().position(|tag| tag == name);
-            let vocabulary = name.split_once(VOCABULARY_SEPARATOR).map_or(name, |(name, _)| name);
-            if found.is_none() && vocabularies::find(tags, vocabulary).is_some() {
-                let what = format!("the ensemble names {name}, which is no tag of the teachers; correct the name");
-                return Err(TrainerError::Request(what));
-            }
-            Ok(found)
-        };
         let mut resolved = Vec::new();
-        for SharedClass { class, tag, weight, scaling } in &self.shared {
-            if let (Some(class), Some(tag)) = (find(class)?, find(tag)?) {
-                resolved.push(Resolved { class, tag, weight: *weight, scaling: *scaling });
+        for shared in &self.shared {
+            if let Some((class, tag)) = shared.find(tags)? {
+                resolved.push(Resolved { class, tag, weight: shared.weight, scaling: shared.scaling });
             }
         }
         Ok(SharedClasses(resolved))
@@ -167,8 +178,7 @@ impl Ensemble {
         }
         let tags = &cache.info.tags;
         for shared in &mut self.shared {
-            let one = Self { teachers: Vec::new(), shared: vec![shared.clone()] };
-            if let [Resolved { class, tag, .. }] = one.resolve(tags)?.0[..] {
+            if let Some((class, tag)) = shared.find(tags)? {
                 let moments = |tag: usize| mean_and_deviation(rows.iter().map(|row| f64::from(logit(row[tag]))));
                 let ((from, spread), (to, wanted)) = (moments(class), moments(tag));
                 // A class that is always the same says nothing about its scale.
@@ -239,13 +249,11 @@ mod tests {
         let published = crate::teachers::published::TEACHERS.iter().map(|teacher| teacher.name);
         let known: Vec<&str> = published.chain(crate::musicnn::names()).collect();
         assert!(ensemble.teachers.iter().all(|teacher| known.contains(&&*teacher.name)), "{known:?}");
-        let lists = [&vocabularies::MAGNATAGATUNE, &vocabularies::MILLION_SONG, &vocabularies::JAMENDO_READABLE];
-        let mut lists: Vec<Vec<String>> = lists.map(|tags| owned(tags)).to_vec();
-        lists.push(vocabularies::audioset_music().into_iter().map(|class| class.tag).collect());
-        let tags = vocabularies::join(&lists.iter().map(|list| &list[..]).collect::<Vec<_>>());
+        let lists = vocabularies::known();
+        let tags = vocabularies::join(&lists.each_ref().map(|(_, tags)| &tags[..]));
         assert_eq!(ensemble.resolve(&tags).unwrap().0.len(), ensemble.shared.len());
         for teacher in &ensemble.teachers {
-            let missing = teacher.tags.keys().find(|tag| !lists.iter().any(|list| list.contains(tag)));
+            let missing = teacher.tags.keys().find(|tag| !lists.iter().any(|(_, tags)| tags.contains(tag)));
             assert_eq!(missing, None, "{}", teacher.name);
         }
         // Printed and read again, it is the same.

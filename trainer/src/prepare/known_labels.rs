@@ -7,7 +7,7 @@ use crate::render::truth::Truth;
 use std::collections::BTreeSet;
 
 /// An instrument is known to be in a segment if it sounds in this fraction of it.
-const LEAST_FRACTION: f64 = 0.2;
+const MIN_FRACTION: f64 = 0.2;
 
 /// Moves the labels of segments towards 1 by `share`, 0 to 1, in the tags that name an instrument that sounds in a fifth
 /// of the segment, and towards 0 in the tags that deny a voice where one does. All other labels stay as they are, since
@@ -15,8 +15,8 @@ const LEAST_FRACTION: f64 = 0.2;
 pub fn mix(tags: &[String], outcome: LabelOutcome, truth: &Truth, share: f32) -> LabelOutcome {
     let LabelOutcome::Labelled(Labels::Segments(mut segments)) = outcome else { return outcome };
     for segment in &mut segments {
-        let least = (LEAST_FRACTION * segment.length as f64) as usize;
-        let instruments = truth.instruments_within(segment.start, segment.length, least);
+        let min_samples = (MIN_FRACTION * segment.length as f64) as usize;
+        let instruments = truth.instruments_within(segment.start, segment.length, min_samples);
         for (probability, is_named) in segment.probabilities.iter_mut().zip(named(tags, &instruments)) {
             if is_named {
                 *probability += share * (1.0 - *probability);

@@ -113,29 +113,29 @@ pub fn prepare_sources_with(
     samples: impl Fn(&Source) -> std::result::Result<Vec<f32>, String> + Sync,
     label: impl Fn(&Source, &[f32]) -> Result<LabelOutcome> + Sync,
 ) -> Result<PrepareSummary> {
-    prepare_made_sources(options, tags, sources, |source| {
-        Ok(match samples(source) {
-            Ok(samples) => label(source, &samples).map(|outcome| Ok((samples, outcome)))?,
-            Err(reason) => Err(reason),
-        })
-    })
+    let samples = |source: &Source| samples(source).map(|samples| (samples, ()));
+    prepare_synthesized_sources(options, tags, sources, samples, |source, samples, ()| label(source, samples))
 }
 
-/// Adds sources to a cache whose audio, mono at the sample rate of the cache, is made together with its labels. The result
-/// within is the reason why the source is skipped.
+/// Does the same as [`prepare_sources_with`] where `synthesize` returns, with the samples, what is known of them for
+/// `label`.
 ///
 /// # Errors
 /// Those of [`prepare_pseudo_labelled_sources`].
-pub fn prepare_made_sources(
+pub fn prepare_synthesized_sources<T>(
     options: &PrepareOptions,
     tags: Vec<String>,
     sources: &[Source],
-    make: impl Fn(&Source) -> Result<std::result::Result<(Vec<f32>, LabelOutcome), String>> + Sync,
+    synthesize: impl Fn(&Source) -> std::result::Result<(Vec<f32>, T), String> + Sync,
+    label: impl Fn(&Source, &[f32], &T) -> Result<LabelOutcome> + Sync,
 ) -> Result<PrepareSummary> {
     process(options, tags, sources, |source| {
-        Ok(match make(source)? {
-            Ok((samples, LabelOutcome::Labelled(labels))) => Prepared::Track(TrackAudio::of(&samples), labels),
-            Ok((_, LabelOutcome::Skipped(reason))) | Err(reason) => Prepared::Skipped(reason),
+        Ok(match synthesize(source) {
+            Ok((samples, known)) => match label(source, &samples, &known)? {
+                LabelOutcome::Labelled(labels) => Prepared::Track(TrackAudio::of(&samples), labels),
+                LabelOutcome::Skipped(reason) => Prepared::Skipped(reason),
+            },
+            Err(reason) => Prepared::Skipped(reason),
         })
     })
 }

@@ -23,8 +23,8 @@ impl Truth {
         self.0.iter().flat_map(|sounding| &sounding.instruments).map(String::as_str).collect()
     }
 
-    /// The names of the instruments that sound for at least `least` of the `length` samples from `start` on, sorted.
-    pub fn instruments_within(&self, start: usize, length: usize, least: usize) -> BTreeSet<&str> {
+    /// The names of the instruments that sound for at least `min_samples` of the `length` samples from `start` on, sorted.
+    pub fn instruments_within(&self, start: usize, length: usize, min_samples: usize) -> BTreeSet<&str> {
         let end = start + length;
         let sounds = |instrument: &&str| {
             let has_name = |sounding: &&Sounding| sounding.instruments.iter().any(|name| name == instrument);
@@ -42,7 +42,7 @@ impl Truth {
                 total += to.saturating_sub(from.max(covered));
                 covered = covered.max(to);
             }
-            total >= least.max(1)
+            total >= min_samples.max(1)
         };
         self.instruments().into_iter().filter(sounds).collect()
     }
@@ -58,7 +58,7 @@ mod tests {
             |name: &str, from, to| Sounding { instruments: vec![name.to_owned(), "any".to_owned()], from, to };
         let truth = Truth(vec![sounding("cello", 0, 100), sounding("cello", 50, 120), sounding("flute", 300, 400)]);
         assert_eq!(truth.instruments(), BTreeSet::from(["any", "cello", "flute"]));
-        let within = |start, length, least| truth.instruments_within(start, length, least);
+        let within = |start, length, min_samples| truth.instruments_within(start, length, min_samples);
         assert_eq!(within(0, 200, 120), BTreeSet::from(["any", "cello"]));
         assert_eq!(within(0, 200, 121), BTreeSet::new());
         assert_eq!(within(110, 240, 50), BTreeSet::from(["any", "flute"]));

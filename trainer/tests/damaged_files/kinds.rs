@@ -10,11 +10,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tagvane_engine::Metadata;
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
+use tagvane_trainer::corpus::singers::Singer;
 use tagvane_trainer::corpus::{self, packages::PackageList};
 use tagvane_trainer::data::{Cache, CacheInfo, Labels, PartWriter, Segment, Source, TrackAudio};
 use tagvane_trainer::evaluation::{MetricConfig, TruthSet, read_predictions, read_weak_tags};
 use tagvane_trainer::export::{from_onnx, to_onnx};
 use tagvane_trainer::network::Network;
+use tagvane_trainer::prepare::ensemble::Ensemble;
 use tagvane_trainer::prepare::folder::{HoldOut, from_csv};
 use tagvane_trainer::prepare::{magnatagatune as mtat, million_song};
 use tagvane_trainer::render::pieces::Pieces;
@@ -315,5 +317,14 @@ pub(crate) fn kinds(desk: &Path, root: &Path) -> Vec<Kind> {
     fs::write(&truth, list).unwrap();
     let of = truth.clone();
     kind("truth", truth, Box::new(move || TruthSet::read(&of).map(drop)));
+
+    let of = ensemble.clone();
+    kind("ensemble.toml", ensemble, Box::new(move || Ensemble::read(&of).map(drop)));
+    let singers = desk.join("singers");
+    fs::create_dir_all(&singers).unwrap();
+    fs::write(singers.join("one.flac"), b"").unwrap();
+    let list = singers.join("singers.csv");
+    fs::write(&list, "file,seconds,singer,form\none.flac,40.5,female,solo\none.flac,41,both,choir\n").unwrap();
+    kind("singers.csv", list, Box::new(move || Singer::read_folder(&singers).map(drop)));
     kinds
 }

@@ -21,7 +21,7 @@ pub(super) fn run(rounds: usize, accept: bool) -> Result<()> {
     let folder = create_folder(target_folder()?.join("bench"))?;
     let wide = folder.join("wide.onnx");
     run_json(Command::new(&program).arg("write-wide").arg(&wide))?;
-    let shipped = root().join("plugin/models/magnatagatune.onnx");
+    let shipped = root().join("plugin/models/music.onnx");
 
     let mut report = serde_json::Map::new();
     for (name, file, times) in [("shipped", &shipped, 300), ("wide 3^9, Table 1", &wide, 40)] {

@@ -10,7 +10,7 @@ use tract_onnx::pb::ModelProto;
 
 /// A longer property counts as missing: it costs many times its size to parse, and no list of at most
 /// [`MAX_TAGS`] tags needs it.
-const MAX_PROPERTY_BYTES: usize = 1 << 20;
+pub(super) const MAX_PROPERTY_BYTES: usize = 1 << 20;
 
 /// The most vocabularies that a file can have.
 pub const MAX_VOCABULARIES: usize = 16;
@@ -26,6 +26,16 @@ pub struct Vocabulary {
     /// The number of its tags, which follow those of the vocabulary before it.
     #[serde(rename = "tags")]
     pub tag_count: usize,
+}
+
+impl Vocabulary {
+    /// The range of each of `vocabularies` in their tags, with its name.
+    pub fn ranges(vocabularies: &[Self]) -> impl Iterator<Item = (&str, Range<usize>)> {
+        vocabularies.iter().scan(0, |first, vocabulary| {
+            let start = std::mem::replace(first, *first + vocabulary.tag_count);
+            Some((vocabulary.name.as_str(), start..*first))
+        })
+    }
 }
 
 /// The metadata properties of a model file. The trainer writes them, [`Model`](crate::Model) reads them.
@@ -136,12 +146,7 @@ impl Metadata {
 
     /// The range of each vocabulary in the tags, with its name; empty unless there are several.
     pub fn vocabulary_ranges(&self) -> Vec<(&str, Range<usize>)> {
-        let range = |first: &mut usize, vocabulary: &'_ Vocabulary| {
-            let start = std::mem::replace(first, *first + vocabulary.tag_count);
-            Some(start..*first)
-        };
-        let names = self.vocabularies.iter().map(|vocabulary| vocabulary.name.as_str());
-        names.zip(self.vocabularies.iter().scan(0, range)).collect()
+        Vocabulary::ranges(&self.vocabularies).collect()
     }
 
     /// The names of the tags as a person reads them, each of them once: without their vocabulary, where no earlier

@@ -1,14 +1,14 @@
 //! What files beside a model file say of it: its tags, its sample rate and its window, which files of other programs
 //! rarely hold themselves.
 
-use super::metadata::{Metadata, tag_name};
+use super::metadata::{MAX_PROPERTY_BYTES, Metadata, tag_name};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-/// The most bytes of such a file.
-const MAX_BYTES: u64 = 1 << 20;
+/// The most bytes of such a file: as many as a property of the model file may have.
+const MAX_BYTES: u64 = MAX_PROPERTY_BYTES as u64;
 
 /// Reads the files beside `model`, such as `NAME.onnx`. Where several say something, the first one counts:
 ///

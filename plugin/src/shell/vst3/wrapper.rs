@@ -7,6 +7,7 @@ use super::clap::{InnerClap, NormalizedValue};
 use super::controller_values::{ControllerValue, ControllerValues};
 use super::handler::{StandInHandler, retain};
 use super::text::is_too_long;
+use crate::shell::object::Shell;
 use crate::shell::shell_params::{CURRENT_VALUE, INFERENCE_ID, ShellParam};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -104,6 +105,23 @@ impl Vst3Instance {
                     self.controller.setParamNormalized(id, value);
                 }
             }
+        }
+    }
+
+    /// Sets the parameters to the values that the host has set in the controller since the last block; on the main thread.
+    /// If a block takes longer than [`STATE_RETRIES`], they stay for the next state.
+    fn set_controller_values(&self, shell: &Shell) {
+        let values = self.controller_values.take();
+        // A parameter that has moved since was edited later, in the window for example.
+        let is_unchanged = |value: &&ControllerValue| shell.normalized_value(value.set.id) == Some(value.before);
+        let current: Vec<NormalizedValue> = values.iter().filter(is_unchanged).map(|value| value.set).collect();
+        let set = || current.is_empty() || shell.set_normalized_values(&current);
+        let set_later = || {
+            std::thread::sleep(Duration::from_millis(1));
+            set()
+        };
+        if !set() && !(0..STATE_RETRIES).any(|_| set_later()) {
+            values.into_iter().for_each(|value| self.controller_values.insert(value));
         }
     }
 
@@ -221,22 +239,9 @@ impl IComponentTrait for Vst3Instance {
     }
 
     unsafe fn getState(&self, state: *mut IBStream) -> tresult {
-        let values = self.controller_values.take();
         // SAFETY: hosts call this on the main thread, by the contract.
-        if let Some(shell) = unsafe { self.clap.shell() }.filter(|_| !values.is_empty()) {
-            // A parameter that has moved since was edited later, in the window for example.
-            let is_unchanged = |value: &&ControllerValue| shell.normalized_value(value.set.id) == Some(value.before);
-            let current: Vec<NormalizedValue> = values.iter().filter(is_unchanged).map(|value| value.set).collect();
-            // A block that is in progress began before they were set, and ends soon.
-            let set = || current.is_empty() || shell.set_normalized_values(&current);
-            let is_set = set()
-                || (0..STATE_RETRIES).any(|_| {
-                    std::thread::sleep(Duration::from_millis(1));
-                    set()
-                });
-            if !is_set {
-                values.into_iter().for_each(|value| self.controller_values.insert(value));
-            }
+        if let Some(shell) = unsafe { self.clap.shell() } {
+            self.set_controller_values(shell);
         }
         forward!(self.component.getState(state), not null: [state], else tresult::from)
     }

@@ -9,20 +9,20 @@ pub use lists::{JAMENDO, JAMENDO_READABLE, MAGNATAGATUNE, MILLION_SONG};
 use std::ops::Range;
 use tagvane_engine::{VOCABULARY_SEPARATOR as SEPARATOR, Vocabulary};
 
+/// The vocabularies that are known by their tags, with their names.
+pub fn known() -> [(&'static str, Vec<String>); 4] {
+    let owned = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect();
+    [
+        ("MagnaTagATune 50", owned(&MAGNATAGATUNE)),
+        ("Million Song 50", owned(&MILLION_SONG)),
+        ("Jamendo 50", owned(&JAMENDO_READABLE)),
+        ("AudioSet Music", audioset_music().into_iter().map(|class| class.tag).collect()),
+    ]
+}
+
 /// The name of a vocabulary that is known by its tags.
 fn known_name(tags: &[String]) -> Option<&'static str> {
-    let is = |list: &[&str]| tags.iter().eq(list);
-    if is(&MAGNATAGATUNE) {
-        Some("MagnaTagATune 50")
-    } else if is(&MILLION_SONG) {
-        Some("Million Song 50")
-    } else if is(&JAMENDO_READABLE) {
-        Some("Jamendo 50")
-    } else if tags.iter().eq(audioset_music().iter().map(|class| &class.tag)) {
-        Some("AudioSet Music")
-    } else {
-        None
-    }
+    known().into_iter().find(|(_, known)| known == tags).map(|(name, _)| name)
 }
 
 /// The tags that a model's outputs are here.
