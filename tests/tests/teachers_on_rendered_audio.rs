@@ -5,8 +5,10 @@ use rand_chacha::ChaCha12Rng;
 use std::path::PathBuf;
 use tagvane_engine::resample::Resampler;
 use tagvane_engine::{InferenceMode, Model, SAMPLE_RATE};
+use tagvane_trainer::data::Labels;
 use tagvane_trainer::data::vocabularies::MAGNATAGATUNE;
 use tagvane_trainer::musicnn::{RATE, convert};
+use tagvane_trainer::prepare::known_labels::of_clip;
 use tagvane_trainer::render::pieces::Pieces;
 use tagvane_trainer::render::voices::Voices;
 
@@ -27,14 +29,15 @@ fn teachers_find_the_instruments_that_play() {
     let tags: Vec<String> = MAGNATAGATUNE.map(String::from).to_vec();
     let mut labelled = Vec::new();
     for source in pieces.sources() {
-        let samples = pieces.samples(&source.name).unwrap();
+        let (samples, truth) = pieces.render(&source.name).unwrap();
         assert_eq!(samples.len(), 6 * SAMPLE_RATE as usize);
         let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
         assert!((0.19..0.96).contains(&peak), "{}: the peak is {peak}", source.name);
-        assert_eq!(samples, pieces.samples(&source.name).unwrap(), "{}", source.name);
+        assert_eq!((samples.clone(), truth.clone()), pieces.render(&source.name).unwrap(), "{}", source.name);
         let to_teacher = Resampler::new(f64::from(SAMPLE_RATE), f64::from(RATE)).unwrap();
         let window = &to_teacher.resample_all(&samples)[16_000..16_000 + teacher.window()];
-        labelled.push((pieces.ground_truth(&source.name, &tags), teacher.predict(window).unwrap()));
+        let Labels::Clip(known) = of_clip(&tags, &truth) else { panic!("no label of the clip") };
+        labelled.push((known, teacher.predict(window).unwrap()));
     }
     for tag in ["piano", "harpsichord", "guitar", "violin", "flute", "sitar", "choir", "drums"] {
         let index = MAGNATAGATUNE.iter().position(|other| *other == tag).unwrap();

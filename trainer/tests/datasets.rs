@@ -18,7 +18,7 @@ fn options(cache: &Path, shard: Shard, min_seconds: f64) -> PrepareOptions {
 }
 
 fn prepare(cache: &Path, tags: &[&str], sources: &[Source], min_seconds: f64) -> PrepareSummary {
-    let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+    let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
     prepare_labelled_sources(&options(cache, Shard::WHOLE, min_seconds), tags, sources).unwrap()
 }
 

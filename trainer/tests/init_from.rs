@@ -49,6 +49,14 @@ fn a_fine_tuned_run_starts_with_the_loss_of_its_source_model() {
     assert!(trained < 0.3 && random > 0.5, "{trained} {random}");
     assert!((validation - trained).abs() < 0.05 && training < trained + 0.1, "{trained}: {training} {validation}");
 
+    // A wider network starts with the same loss.
+    let wider = "--set architecture.widths=[8,12,16,16,32,33]";
+    let arguments = format!("train run.toml --cache cache --run wider {init_from_first} {NO_TRAINING} {wider}");
+    let output = succeed(folder, &arguments);
+    assert!(output.contains("initialised from first.onnx, and its filters widened: 2 of 2 tags"), "{output}");
+    let (training, validation) = losses(folder, "wider");
+    assert!((validation - trained).abs() < 0.05 && training < trained + 0.1, "{trained}: {training} {validation}");
+
     // A resumed run does not need the source model.
     std::fs::rename(folder.join("first.onnx"), folder.join("moved.onnx")).unwrap();
     let output = succeed(folder, &format!("train run.toml --cache cache --run second {init_from_first} {NO_TRAINING}"));

@@ -108,7 +108,7 @@ fn excerpts_of_scores_are_played_too() {
     let differs = |name: &str| with.phrase(name).unwrap() != without.phrase(name).unwrap();
     let count = with.sources().iter().filter(|source| differs(&source.name)).count();
     assert!(count >= 6, "{count}");
-    assert!(with.sources().iter().all(|source| !with.phrase(&source.name).unwrap().truth.0.is_empty()));
+    assert!(with.sources().iter().all(|source| !with.phrase(&source.name).unwrap().truth.soundings.is_empty()));
 }
 
 #[test]

@@ -106,7 +106,10 @@ fn models_of_any_rate_and_window_stand_side_by_side_with_the_figures_of_their_me
     let models = "--onnx two.onnx --onnx read-only/bare.onnx --sidecars stated";
     let output = succeed(
         folder,
-        &format!("evaluate {models} --truth music/truth.csv --min-known 2 --json figures.json --csv figures.csv"),
+        &format!(
+            "evaluate {models} --truth music/truth.csv --min-known 2 --json figures.json --csv figures.csv \
+             --reaction Rock --reaction jazz"
+        ),
     );
 
     let files: Vec<_> = (0..TRUTH.len()).map(|index| folder.join(format!("music/clips/{index}.wav"))).collect();
@@ -142,6 +145,17 @@ fn models_of_any_rate_and_window_stand_side_by_side_with_the_figures_of_their_me
         assert!((figures["models"][model]["roc_auc"].as_f64().unwrap() - mean).abs() < 1e-12);
         assert_eq!(figures["models"][model]["tags_averaged"], areas.len());
     }
+    // As many changes as there are positives or negatives, whichever are more.
+    let reactions = figures["reactions"].as_array().unwrap();
+    let counts = |reactions: &Value| -> Vec<(String, u64)> {
+        let tags = reactions["tags"].as_array().unwrap().iter();
+        tags.map(|tag| (tag["tag"].as_str().unwrap().to_owned(), tag["changes"].as_u64().unwrap())).collect()
+    };
+    let (rock, jazz) = (("rock".to_owned(), 4), ("jazz".to_owned(), 3));
+    assert_eq!(counts(&reactions[0]), std::slice::from_ref(&rock));
+    assert_eq!(counts(&reactions[1]), [rock, jazz.clone()]);
+    assert_eq!((reactions[2]["model"].as_str(), counts(&reactions[2])), (Some("bare"), vec![jazz]));
+    assert_eq!(output.matches(" of 4\n").count(), 2, "{output}");
     // Four rock recordings, of which two are no jazz; the last recording says nothing of either.
     assert_eq!(expected(&two, 1, "rock").0, 4);
     assert_eq!(expected(&two, 1, "rock").1, 3);
@@ -202,6 +216,11 @@ fn what_cannot_be_evaluated_is_told_in_a_sentence() {
         ("--onnx model.onnx --truth music/truth.csv --min-positives 3", "cannot be used with"),
         ("--onnx model.onnx --onnx other.onnx --cache cache", "side by side with --truth"),
         ("--onnx model.onnx --min-known 3 --cache cache", "--min-known is for --truth"),
+        (
+            "--onnx model.onnx --truth music/truth.csv --reaction sitar",
+            "with and without the tag \"sitar\"; give another",
+        ),
+        ("--onnx model.onnx --cache cache --reaction rock", "--reaction is for --truth"),
         ("--onnx model.onnx", "--cache or --truth"),
         ("--run run", "--cache or --truth"),
     ] {

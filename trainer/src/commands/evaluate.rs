@@ -36,6 +36,10 @@ pub(crate) struct EvaluateArguments {
     /// With --truth, minimum number of positives, and of negatives, for a tag to enter the macro average [default: 3]
     #[arg(long)]
     min_known: Option<usize>,
+    /// With --truth, also measure how soon the models show this tag when a recording that has it follows one that does not;
+    /// may be repeated
+    #[arg(long, value_name = "TAG")]
+    reaction: Vec<String>,
     /// Folder with NAME.json and the like, which say the tags, the sample rate and the window that NAME.onnx does not say
     /// itself; otherwise they are looked for beside it
     #[arg(long, value_name = "DIR", requires = "onnx")]
@@ -153,6 +157,7 @@ impl EvaluateArguments {
             onnx: &self.subject.onnx,
             sidecars: self.sidecars.as_deref(),
             min_known: self.min_known.unwrap_or(MIN_KNOWN),
+            reactions: &self.reaction,
             jobs: self.jobs,
             csv: self.output.csv.as_deref(),
             json: self.output.json.as_deref(),
@@ -168,6 +173,9 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
     // clap checks no requirement that conflicts with what is given.
     if arguments.min_known.is_some() {
         return Err(TrainerError::Request("--min-known is for --truth; with labels give --min-positives".into()));
+    }
+    if !arguments.reaction.is_empty() {
+        return Err(TrainerError::Request("--reaction is for --truth; give recordings whose truth is known".into()));
     }
     let metric_config = arguments.metrics.config(MetricConfig::default());
     let scores = match arguments.subject()? {

@@ -4,7 +4,7 @@ use super::{load_run, open_tagger};
 use crate::backend::{BackendArguments, dispatch};
 use std::path::{Path, PathBuf};
 use tagvane_engine::{InferenceMode, Metadata, Model, SAMPLE_RATE};
-use tagvane_trainer::evaluation::{TruthSet, TruthTable, evaluate_truth};
+use tagvane_trainer::evaluation::{TruthSet, TruthTable, evaluate_truth, measure_reactions};
 use tagvane_trainer::kernels::NetworkBackend;
 use tagvane_trainer::tagging::Tagger;
 use tagvane_trainer::{Result, export};
@@ -16,6 +16,8 @@ pub(crate) struct TruthRequest<'a> {
     pub(crate) onnx: &'a [PathBuf],
     pub(crate) sidecars: Option<&'a Path>,
     pub(crate) min_known: usize,
+    /// The tags whose reaction times are measured.
+    pub(crate) reactions: &'a [String],
     pub(crate) jobs: usize,
     pub(crate) csv: Option<&'a Path>,
     pub(crate) json: Option<&'a Path>,
@@ -25,7 +27,7 @@ pub(crate) struct TruthRequest<'a> {
 pub(crate) fn run(request: &TruthRequest<'_>) -> Result<()> {
     let truth = TruthSet::read(request.truth)?;
     let paths: Vec<&Path> = request.run.into_iter().chain(request.onnx.iter().map(PathBuf::as_path)).collect();
-    let mut models = Vec::new();
+    let (mut models, mut reactions) = (Vec::new(), Vec::new());
     for (index, path) in paths.iter().enumerate() {
         let model = if request.run.is_some() && index == 0 {
             dispatch!(request.backend, run_as_model, path)?
@@ -33,9 +35,12 @@ pub(crate) fn run(request: &TruthRequest<'_>) -> Result<()> {
             open_tagger(path, request.sidecars)?
         };
         let name = model_name(path, &paths);
+        if !request.reactions.is_empty() {
+            reactions.extend(measure_reactions(&name, &model, &truth, request.reactions, request.jobs)?);
+        }
         models.extend(evaluate_truth(&name, &Tagger::window_by_window(model), &truth, request.jobs)?);
     }
-    let table = TruthTable { truth: &truth, models: &models, min_known: request.min_known };
+    let table = TruthTable { truth: &truth, models: &models, reactions: &reactions, min_known: request.min_known };
     print!("{}", table.to_text());
     if let Some(path) = request.csv {
         table.write_csv(path)?;

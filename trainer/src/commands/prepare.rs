@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use tagvane_trainer::corpus::{self, recordings};
 use tagvane_trainer::data::vocabularies::{MAGNATAGATUNE, MILLION_SONG};
-use tagvane_trainer::data::{Labels, Source};
+use tagvane_trainer::data::{CacheInfo, Source};
 use tagvane_trainer::network::Precision;
 use tagvane_trainer::prepare::augmented_copies::AugmentedCopies;
 use tagvane_trainer::prepare::ensemble::Ensemble;
@@ -21,6 +21,7 @@ use tagvane_trainer::prepare::{
 use tagvane_trainer::render::backings::Backings;
 use tagvane_trainer::render::phrases::{Phrase, Phrases};
 use tagvane_trainer::render::pieces::Pieces;
+use tagvane_trainer::render::truth::Truth;
 use tagvane_trainer::render::voices::Voices;
 use tagvane_trainer::{Result, TrainerError};
 
@@ -137,10 +138,6 @@ pub(crate) struct PhrasesArguments {
     /// Number of phrases; each instrument leads in turn
     #[arg(long, default_value_t = 1_000)]
     phrases: usize,
-    /// How far the labels go from what the teachers predict, 0, to what is known, 1, in the tags that name an instrument
-    /// that plays
-    #[arg(long, default_value_t = 0.0, value_parser = parse_probability)]
-    known_share: f32,
     #[command(flatten)]
     synthesis: SynthesisArguments,
 }
@@ -157,6 +154,9 @@ pub(crate) struct SynthesisArguments {
     /// Seed of what is played and of the segments
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// How far the labels of teachers go from what they predict, 0, to what is known, 1, in the tags that name an instrument
+    #[arg(long, default_value_t = 0.0, value_parser = parse_probability)]
+    known_share: f32,
     #[command(flatten)]
     teachers: TeacherArguments,
     #[command(flatten)]
@@ -268,48 +268,50 @@ fn prepare_pseudo_labelled(arguments: &PseudoLabelledArguments) -> Result<Prepar
     let options = audio.cache.options(arguments.min_seconds, None)?;
     let Some(count) = arguments.augmented_copies else {
         let labelling = |source: &Source, samples: usize| labeller.labelling(source, samples, *seed, Precision::Single);
-        return prepare_pseudo_labelled_sources(&options, labeller.tags(), &sources, labelling);
+        return prepare_pseudo_labelled_sources(&options, labeller.cache_info(0.0), &sources, labelling);
     };
     let label = |source: &Source, samples: &[f32]| labeller.pseudo_label(source, samples, *seed, Precision::Single);
     let voices = arguments.voices.then(Voices::find).transpose()?;
     let copies = AugmentedCopies::new(&options, &sources, voices.as_ref(), *seed);
     let samples = |source: &Source| copies.samples(source);
-    prepare_sources_with(&options, labeller.tags(), &AugmentedCopies::sources(&sources, count), samples, label)
+    prepare_sources_with(&options, labeller.cache_info(0.0), &AugmentedCopies::sources(&sources, count), samples, label)
 }
 
 fn prepare_rendered(arguments: &RenderedArguments) -> Result<PrepareSummary> {
     let RenderedArguments { fonts, pieces, synthesis } = arguments;
-    let SynthesisArguments { scores, seconds, seed, teachers, cache } = synthesis;
+    let SynthesisArguments { scores, seconds, seed, .. } = synthesis;
     let pieces = Pieces::open(fonts, scores, *pieces, *seconds, *seed)?;
-    let options = cache.options(0.0, None)?;
-    let samples = |source: &Source| pieces.samples(&source.name);
-    if teachers.is_empty() {
-        let tags = to_strings(&MAGNATAGATUNE);
-        let label = |source: &Source, _: &[f32]| {
-            Ok(LabelOutcome::Labelled(Labels::Clip(pieces.ground_truth(&source.name, &tags))))
-        };
-        return prepare_sources_with(&options, tags.clone(), &pieces.sources(), samples, label);
-    }
-    // As many segments as fit into a piece.
-    let labeller = teachers.open(SEGMENT_LENGTH, usize::MAX)?;
-    let label = |source: &Source, samples: &[f32]| labeller.pseudo_label(source, samples, *seed, Precision::Single);
-    prepare_sources_with(&options, labeller.tags(), &pieces.sources(), samples, label)
+    prepare_synthesized(synthesis, &pieces.sources(), |source| pieces.render(&source.name))
 }
 
 fn prepare_phrases(arguments: &PhrasesArguments) -> Result<PrepareSummary> {
-    let PhrasesArguments { list, phrases, known_share, synthesis, .. } = arguments;
-    let SynthesisArguments { scores, seconds, seed, teachers, cache } = synthesis;
+    let PhrasesArguments { list, phrases, synthesis, .. } = arguments;
+    let SynthesisArguments { scores, seconds, seed, .. } = synthesis;
     let copies = find_copies(&recordings::read(list)?, &arguments.copies)?;
     let backings = Backings::new(if arguments.without_backings { Vec::new() } else { copies.music() });
     let phrases = Phrases::open(copies.notes(&[]), scores, backings, *phrases, *seconds, *seed)?;
+    prepare_synthesized(synthesis, &phrases.sources(), |source| {
+        phrases.phrase(&source.name).map(|Phrase { samples, truth }| (samples, truth))
+    })
+}
+
+/// Labels what is synthesized by its truth alone or, if there are teachers, by them and by a share of the truth.
+fn prepare_synthesized(
+    arguments: &SynthesisArguments,
+    sources: &[Source],
+    synthesize: impl Fn(&Source) -> std::result::Result<(Vec<f32>, Truth), String> + Sync,
+) -> Result<PrepareSummary> {
+    let SynthesisArguments { seed, known_share, teachers, cache, .. } = arguments;
     let options = cache.options(0.0, None)?;
     let labeller = match teachers.is_empty() {
         true => None,
+        // As many segments as fit into a piece.
         false => Some(teachers.open(SEGMENT_LENGTH, usize::MAX)?),
     };
-    let tags = labeller.as_ref().map_or_else(|| to_strings(&MAGNATAGATUNE), PseudoLabeller::tags);
-    let phrase = |source: &Source| phrases.phrase(&source.name).map(|Phrase { samples, truth }| (samples, truth));
-    prepare_synthesized_sources(&options, tags.clone(), &phrases.sources(), phrase, |source, samples, truth| {
+    let of_data_set = || CacheInfo::new(to_strings(&MAGNATAGATUNE));
+    let info = labeller.as_ref().map_or_else(of_data_set, |labeller| labeller.cache_info(*known_share));
+    let tags = info.tags.clone();
+    prepare_synthesized_sources(&options, info, sources, synthesize, |source, samples, truth| {
         let Some(labeller) = &labeller else { return Ok(LabelOutcome::Labelled(known_labels::of_clip(&tags, truth))) };
         let predicted = labeller.pseudo_label(source, samples, *seed, Precision::Single)?;
         Ok(known_labels::mix(&tags, predicted, truth, *known_share))

@@ -7,7 +7,7 @@ use super::recipe::Recipe;
 use super::recordings::{Kind, MIN_SECONDS};
 use super::singers::Singer;
 use super::{CorpusRecording, unpack};
-use crate::data::Source;
+use crate::data::{CacheInfo, Source};
 use crate::error::{Result, TrainerError};
 use crate::files;
 use crate::network::Precision;
@@ -75,7 +75,7 @@ pub fn fill_cache(
         println!("pieces");
         let fonts = render_files(list, folder, "sf2")?;
         let pieces = Pieces::open(&fonts, &scores, recipe.pieces, recipe.piece_seconds, filling.train_seed())?;
-        filling.add(&pieces.sources(), options, |source| pieces.samples(&source.name))?;
+        filling.add_known(&pieces.sources(), options, |source| pieces.render(&source.name))?;
     }
     let mut music = [packaged, music].concat();
     music.retain(|source| !filling.is_held_out(source));
@@ -105,6 +105,10 @@ impl Filling<'_> {
         self.recipe.train_seed.unwrap_or(self.recipe.seed)
     }
 
+    fn info(&self) -> CacheInfo {
+        self.labeller.cache_info(self.recipe.known_share)
+    }
+
     /// The seed of the segments of a recording, and the precision of its labels.
     fn settings(&self, source: &Source) -> (u64, Precision) {
         match (self.is_held_out(source), self.recipe.bf16_labels) {
@@ -123,7 +127,7 @@ impl Filling<'_> {
         if !sources.is_empty() {
             println!("recordings");
         }
-        prepare_pseudo_labelled_sources(options, self.labeller.tags(), sources, |source, samples| {
+        prepare_pseudo_labelled_sources(options, self.info(), sources, |source, samples| {
             let (seed, precision) = self.settings(source);
             self.labeller.labelling(source, samples, seed, precision)
         })
@@ -137,7 +141,7 @@ impl Filling<'_> {
         samples: impl Fn(&Source) -> std::result::Result<Vec<f32>, String> + Sync,
     ) -> Result<PrepareSummary> {
         let label = |source: &Source, samples: &[f32]| self.label(source, samples);
-        prepare_sources_with(options, self.labeller.tags(), sources, samples, label)
+        prepare_sources_with(options, self.info(), sources, samples, label)
     }
 
     /// Adds sources that are made by `synthesize`, which says what sounds in them. Their labels are mixed with that.
@@ -148,7 +152,7 @@ impl Filling<'_> {
         synthesize: impl Fn(&Source) -> std::result::Result<(Vec<f32>, Truth), String> + Sync,
     ) -> Result<()> {
         let tags = self.labeller.tags();
-        prepare_synthesized_sources(options, tags.clone(), sources, synthesize, |source, samples, truth| {
+        prepare_synthesized_sources(options, self.info(), sources, synthesize, |source, samples, truth| {
             Ok(known_labels::mix(&tags, self.label(source, samples)?, truth, self.recipe.known_share))
         })?;
         Ok(())

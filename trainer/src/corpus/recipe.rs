@@ -26,8 +26,8 @@ pub struct Recipe {
     /// Number of recordings that each singer made of speech is laid over; 0 for none.
     #[serde(default)]
     pub singer_backings: usize,
-    /// How far the labels of phrases and singers go from what the teachers predict, 0, to what is known, 1, in the tags that name an
-    /// instrument that plays or a voice that sings.
+    /// How far the labels of pieces, phrases and singers go from what the teachers predict, 0, to what is known, 1, in the
+    /// tags that name an instrument or a voice.
     #[serde(default)]
     pub known_share: f32,
     /// A TOML file beside this one with the weights of the teachers and the classes that they share; by default they count

@@ -74,6 +74,7 @@ impl Singer {
 
     /// What is known of `length` samples in which it sings.
     pub(super) fn truth(&self, length: usize) -> Truth {
-        Truth(vec![Sounding { instruments: self.voices.clone(), from: 0, to: length }])
+        let soundings = vec![Sounding { instruments: self.voices.clone(), from: 0, to: length }];
+        Truth { soundings, is_complete: false }
     }
 }

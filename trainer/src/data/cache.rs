@@ -4,7 +4,8 @@
 //! its shard:
 //!
 //! ```text
-//! cache.json             CacheInfo: the format version, the tags, the sample rate
+//! cache.json             CacheInfo: the format version, the tags, the sample rate,
+//!                        what predicted the labels
 //! part-<K>-of-<N>/
 //!   audio.pcm            all tracks, concatenated: mono, signed 16-bit
 //!                        little-endian, 22050 Hz, full scale at 32767
@@ -41,12 +42,22 @@ pub struct CacheInfo {
     pub tags: Vec<String>,
     /// Sample rate of the stored audio, in hertz.
     pub sample_rate: u32,
+    /// What predicted the labels, such as the names of teachers with a hash of all that the labels depend on; `None` for
+    /// labels of a data set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labelled_by: Option<String>,
 }
 
 impl CacheInfo {
-    /// The metadata of a cache with these tags, at the sample rate of the engine.
+    /// The metadata of a cache with these tags and labels of a data set, at the sample rate of the engine.
     pub fn new(tags: Vec<String>) -> Self {
-        Self { format: FORMAT, tags, sample_rate: tagvane_engine::SAMPLE_RATE }
+        Self { format: FORMAT, tags, sample_rate: tagvane_engine::SAMPLE_RATE, labelled_by: None }
+    }
+}
+
+impl From<Vec<String>> for CacheInfo {
+    fn from(tags: Vec<String>) -> Self {
+        Self::new(tags)
     }
 }
 

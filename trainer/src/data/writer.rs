@@ -30,15 +30,15 @@ impl PartWriter {
     /// incomplete is truncated.
     ///
     /// # Errors
-    /// [`TrainerError`] where the cache has other tags, another process writes this part, the part is damaged, or a file
+    /// [`TrainerError`] where the cache has other tags or labels of another origin, another process writes this part, the part is damaged, or a file
     /// cannot be written.
     pub fn open(root: &Path, info: &CacheInfo, number: usize, count: usize) -> Result<Self> {
         std::fs::create_dir_all(root).map_err(TrainerError::file(root))?;
         let info_path = root.join("cache.json");
         if !info_path.exists() {
             files::write_json(&info_path, info)?;
-        } else if cache::read_info(root)? != *info {
-            return Err(TrainerError::content(&info_path, "this cache has other tags; choose another folder"));
+        } else {
+            check_same(&cache::read_info(root)?, info).map_err(|what| TrainerError::content(&info_path, what))?;
         }
         let folder = cache::part_folder(root, number, count);
         std::fs::create_dir_all(&folder).map_err(TrainerError::file(&folder))?;
@@ -163,6 +163,18 @@ impl PartWriter {
     }
 }
 
+/// Checks that what is added to a cache has the tags and the kind of labels that it has.
+fn check_same(found: &CacheInfo, info: &CacheInfo) -> std::result::Result<(), String> {
+    let labelled_by = |info: &CacheInfo| info.labelled_by.clone().unwrap_or_else(|| "a data set".into());
+    if found.labelled_by != info.labelled_by && found.tags == info.tags {
+        let (old, new) = (labelled_by(found), labelled_by(info));
+        return Err(format!(
+            "this cache was labelled by {old}, and would go on with labels by {new}; choose another folder"
+        ));
+    }
+    if found == info { Ok(()) } else { Err("this cache has other tags; choose another folder".into()) }
+}
+
 fn open(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).open(path).map_err(TrainerError::file(path))
@@ -185,6 +197,23 @@ mod tests {
         let mut writer = PartWriter::open(cache, &info(), 1, 1).unwrap();
         writer.add_track(&source("first"), TrackAudio::of(&[0.1; 100]), Labels::Clip(vec![1.0]), None).unwrap();
         writer
+    }
+
+    /// Regression: a part went on with labels of another ensemble of teachers.
+    #[test]
+    fn a_part_does_not_go_on_with_labels_of_another_origin() {
+        let cache = tempfile::tempdir().unwrap();
+        with_one_track(cache.path()).finish().unwrap();
+        let by = |name: &str| CacheInfo { labelled_by: Some(name.into()), ..info() };
+        let error = |root: &Path, info: &CacheInfo| PartWriter::open(root, info, 1, 1).err().unwrap().to_string();
+        let message = error(cache.path(), &by("a, b (1)"));
+        assert!(message.contains("labelled by a data set, and would go on with labels by a, b (1)"), "{message}");
+        let other = tempfile::tempdir().unwrap();
+        PartWriter::open(other.path(), &by("a (1)"), 1, 1).unwrap().finish().unwrap();
+        PartWriter::open(other.path(), &by("a (1)"), 1, 1).unwrap().finish().unwrap();
+        assert!(error(other.path(), &by("a (2)")).contains("labelled by a (1)"));
+        let message = error(other.path(), &CacheInfo { tags: vec!["x".into()], ..by("a (1)") });
+        assert!(message.contains("other tags"), "{message}");
     }
 
     /// Regression: the end of such a track overflowed, a panic in builds with overflow checks.

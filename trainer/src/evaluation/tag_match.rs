@@ -20,8 +20,8 @@ pub struct TagMatch {
 }
 
 impl TagMatch {
-    /// Matches the tags of a model with all tags of a cache or with those of one of its vocabularies, whichever has more
-    /// of them, by name and in any order. A model without names has to have as many outputs as the cache has tags.
+    /// Matches all tags of a model or those of one of its vocabularies with all tags of a cache or with those of one of its
+    /// vocabularies, whichever have most in common, by name and in any order. A model without names has to have as many outputs as the cache has tags.
     ///
     /// # Errors
     /// [`TrainerError::Request`] where a name occurs twice in the model, or no tag is in both.
@@ -32,32 +32,37 @@ impl TagMatch {
             let (only_in_model, only_in_cache) = (Vec::new(), Vec::new());
             return Ok(Self { columns: all.clone(), outputs: all, is_by_position: true, only_in_model, only_in_cache });
         }
-        let mut outputs: HashMap<&str, usize> = HashMap::new();
-        for (index, tag) in model.iter().enumerate() {
-            if outputs.insert(tag, index).is_some() {
-                return Err(TrainerError::Request(format!(
-                    "the model predicts the tag \"{tag}\" twice, so its outputs cannot be told apart by name; rename \
-                     one of them in the model's metadata"
-                )));
+        let wholes_and_vocabularies =
+            |tags: &[String]| std::iter::once((0..tags.len(), tags.to_vec())).chain(vocabularies::split(tags));
+        let mut matched = Vec::new();
+        for (outputs, names) in wholes_and_vocabularies(model) {
+            let mut by_name: HashMap<&str, usize> = HashMap::new();
+            for (output, tag) in outputs.zip(&names) {
+                if by_name.insert(tag, output).is_some() {
+                    return Err(TrainerError::Request(format!(
+                        "the model predicts the tag \"{tag}\" twice, so its outputs cannot be told apart by name; rename \
+                         one of them in the model's metadata"
+                    )));
+                }
+            }
+            for (columns, names) in wholes_and_vocabularies(cache) {
+                let (found, missing): (Vec<_>, Vec<_>) =
+                    columns.zip(names).partition(|(_, name)| by_name.contains_key(name.as_str()));
+                let outputs: Vec<usize> = found.iter().map(|(_, name)| by_name[name.as_str()]).collect();
+                let only_in_model = (0..model.len()).filter(|output| !outputs.contains(output));
+                matched.push(Self {
+                    columns: found.iter().map(|(column, _)| *column).collect(),
+                    is_by_position: false,
+                    only_in_model: only_in_model.map(|output| model[output].clone()).collect(),
+                    only_in_cache: missing.into_iter().map(|(_, name)| name).collect(),
+                    outputs,
+                });
             }
         }
-        let whole = (0..cache.len(), cache.to_vec());
-        let candidates = std::iter::once(whole).chain(vocabularies::split(cache));
-        let matched = candidates.map(|(range, names)| {
-            let (found, missing): (Vec<_>, Vec<_>) =
-                range.zip(names).partition(|(_, name)| outputs.contains_key(name.as_str()));
-            let only_in_model = model.iter().filter(|tag| !found.iter().any(|(_, name)| name == *tag));
-            Self {
-                columns: found.iter().map(|(column, _)| *column).collect(),
-                outputs: found.iter().map(|(_, name)| outputs[name.as_str()]).collect(),
-                is_by_position: false,
-                only_in_model: only_in_model.cloned().collect(),
-                only_in_cache: missing.into_iter().map(|(_, name)| name).collect(),
-            }
-        });
-        // Of vocabularies with as many of the model's tags, the one that has fewest others.
-        let best =
-            matched.max_by_key(|matched| (matched.columns.len(), std::cmp::Reverse(matched.only_in_cache.len())));
+        // Of vocabularies with as much in common, the one that has fewest others.
+        let best = matched
+            .into_iter()
+            .max_by_key(|matched| (matched.columns.len(), std::cmp::Reverse(matched.only_in_cache.len())));
         best.filter(|best| !best.columns.is_empty()).ok_or_else(|| {
             TrainerError::Request(format!(
                 "the model and the cache have no tag in common: the model predicts {}, and the cache has {}; evaluate it \
@@ -163,6 +168,8 @@ mod tests {
         assert_eq!(columns_and_outputs(&["rock", "guitar"], &joined), (vec![0, 1], vec![1, 0], false));
         let all_names: Vec<&str> = joined.iter().map(String::as_str).collect();
         assert_eq!(columns_and_outputs(&all_names, &joined).0, [0, 1, 2, 3, 4]);
+        // Regression: a model of several vocabularies had nothing in common with a cache of one of them.
+        assert_eq!(columns_and_outputs(&all_names, &all), (vec![0, 1, 2], vec![2, 3, 4], false));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::progress::RecordingBars;
 use crate::tagging::Tagger;
 use serde::Serialize;
 use std::path::Path;
+use tagvane_engine::Model;
 
 /// A model's figures for one tag.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -62,23 +63,31 @@ impl TruthScores {
     }
 }
 
-/// Runs a model over the recordings of a truth, on `jobs` threads. The prediction for a recording is the mean over its
-/// windows. A model of several vocabularies has figures for each of them; `name` is how they call the model.
+/// A vocabulary of a model, and its tags of which the truth knows something: at least one.
+pub(super) struct MatchedVocabulary {
+    /// The name of the model, and of the vocabulary if the model has several.
+    pub(super) model: String,
+    /// The model's output for its first tag.
+    pub(super) first: usize,
+    pub(super) tags: TagMatch,
+}
+
+/// Matches the vocabularies of a model, which is called `name`, with the tags of a truth.
 ///
 /// # Errors
-/// [`TrainerError`] where no tag of the model is known, a recording cannot be decoded, or inference fails.
-pub fn evaluate_truth(name: &str, tagger: &Tagger, truth: &TruthSet, jobs: usize) -> Result<Vec<TruthScores>> {
-    let tags = tagger.model().tags();
+/// [`TrainerError`] where no tag of the model is known, or two of them fit one equally well.
+pub(super) fn match_vocabularies(name: &str, model: &Model, truth: &TruthSet) -> Result<Vec<MatchedVocabulary>> {
+    let tags = model.tags();
     let parts = vocabularies::split(tags);
     let has_several = parts.len() > 1;
     let mut matched = Vec::new();
     for (range, names) in parts {
         let vocabulary = vocabularies::name(tags, &range).filter(|_| has_several);
         let model = vocabulary.map_or_else(|| name.to_owned(), |vocabulary| format!("{name}: {vocabulary}"));
-        let found = TagMatch::ignoring_spelling(&names, &truth.tags)
+        let tags = TagMatch::ignoring_spelling(&names, &truth.tags)
             .map_err(|error| TrainerError::content(Path::new(name), error.to_string()))?;
-        if !found.columns.is_empty() {
-            matched.push((model, range.start, found));
+        if !tags.columns.is_empty() {
+            matched.push(MatchedVocabulary { model, first: range.start, tags });
         }
     }
     if matched.is_empty() {
@@ -95,6 +104,16 @@ pub fn evaluate_truth(name: &str, tagger: &Tagger, truth: &TruthSet, jobs: usize
         );
         return Err(TrainerError::content(Path::new(name), what));
     }
+    Ok(matched)
+}
+
+/// Runs a model over the recordings of a truth, on `jobs` threads. The prediction for a recording is the mean over its
+/// windows. A model of several vocabularies has figures for each of them; `name` is how they call the model.
+///
+/// # Errors
+/// [`TrainerError`] where no tag of the model is known, a recording cannot be decoded, or inference fails.
+pub fn evaluate_truth(name: &str, tagger: &Tagger, truth: &TruthSet, jobs: usize) -> Result<Vec<TruthScores>> {
+    let matched = match_vocabularies(name, tagger.model(), truth)?;
     let bars = RecordingBars::new(truth.clips.len());
     let means = parallel::map(&truth.clips, jobs, |clip| {
         let mut progress = bars.file(&clip.file);
@@ -103,7 +122,7 @@ pub fn evaluate_truth(name: &str, tagger: &Tagger, truth: &TruthSet, jobs: usize
         Ok(tagged.mean)
     })?;
     bars.finish();
-    let scores = |(model, first, TagMatch { columns, outputs, .. }): (String, usize, TagMatch)| {
+    let scores = |MatchedVocabulary { model, first, tags: TagMatch { columns, outputs, .. } }: MatchedVocabulary| {
         let score = |(column, output): (&usize, &usize)| {
             let known = truth.clips.iter().zip(&means).filter_map(|(clip, mean)| {
                 let is_positive = clip.known.get(column)?;

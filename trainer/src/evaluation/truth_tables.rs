@@ -1,5 +1,6 @@
 //! Output of the figures on recordings with a known truth: terminal, CSV and JSON.
 
+use super::reaction::{ModelReactions, reactions_to_text};
 use super::tables::format_metric;
 use super::truth::TruthSet;
 use super::truth_scores::{TruthScores, TruthTagScore};
@@ -18,6 +19,8 @@ pub struct TruthTable<'a> {
     pub truth: &'a TruthSet,
     /// The models.
     pub models: &'a [TruthScores],
+    /// The reactions that were measured, if any.
+    pub reactions: &'a [ModelReactions],
     /// Minimum number of positives, and of negatives, of a tag that enters the means.
     pub min_known: usize,
 }
@@ -36,9 +39,9 @@ impl TruthTable<'_> {
         self.models.iter().all(|model| model.tag(tag).is_some())
     }
 
-    /// The table as text: a row for each tag, the means, and the lowest tags of each model.
+    /// The table as text: a row for each tag, the means, the lowest tags of each model, and the reactions.
     pub fn to_text(&self) -> String {
-        let Self { truth, models, min_known } = self;
+        let Self { truth, models, reactions, min_known } = self;
         let rows = self.rows();
         let (averaged, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.is_averaged(*min_known));
         let width = rows.iter().map(|row| row.tag.chars().count()).max().unwrap_or(0).max(22);
@@ -90,6 +93,9 @@ impl TruthTable<'_> {
         if !unknown.is_empty() {
             let _ = writeln!(text, "tags that no model predicts ({}): {}", unknown.len(), unknown.join(", "));
         }
+        if !reactions.is_empty() {
+            text += &reactions_to_text(reactions);
+        }
         text
     }
 
@@ -113,7 +119,7 @@ impl TruthTable<'_> {
         files::write(path, &bytes)
     }
 
-    /// Writes the figures of every model and tag, and the means, as JSON.
+    /// Writes the figures of every model and tag, the means and the reactions as JSON.
     ///
     /// # Errors
     /// [`TrainerError::File`].
@@ -131,6 +137,7 @@ impl TruthTable<'_> {
             "clips": self.truth.clips.len(),
             "min_known": self.min_known,
             "models": self.models.iter().map(model).collect::<Vec<_>>(),
+            "reactions": self.reactions,
         });
         files::write_json(path, &figures)
     }

@@ -11,7 +11,7 @@ mod read;
 
 pub(crate) use folded_conv::{FoldedConv, folded_convs};
 pub use half_precision::to_half_precision;
-pub use read::from_onnx;
+pub use read::{filter_counts, from_onnx};
 
 use crate::architecture::Architecture;
 use crate::network::Network;

@@ -55,6 +55,19 @@ pub fn from_onnx<B: NetworkBackend>(
     Ok(network)
 }
 
+/// The number of filters of each convolution block of the trunk, in a file that [`to_onnx`](super::to_onnx) wrote; none where
+/// it is another file.
+pub fn filter_counts(bytes: &[u8]) -> Vec<usize> {
+    let mut graph = ModelProto::decode(bytes).ok().and_then(|model| model.graph).unwrap_or_default();
+    half_precision::widen(&mut graph);
+    let filters = |index: usize| {
+        let name = format!("layer{index}.weight");
+        let tensor = graph.initializer.iter().find(|tensor| tensor.name == name)?;
+        usize::try_from(*tensor.dims.first()?).ok()
+    };
+    (0..).map_while(filters).collect()
+}
+
 fn foreign(context: &str, why: &str) -> TrainerError {
     TrainerError::Request(format!("{context}: {why}"))
 }

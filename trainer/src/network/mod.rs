@@ -10,6 +10,7 @@ pub(crate) mod mel;
 mod prominence;
 mod recalibrate;
 mod residual;
+mod widen;
 
 pub(crate) use conv_block::ConvBlockLayer;
 pub(crate) use conv2d_stack::{Conv2dBlockLayer, Conv2dStackLayer};

@@ -69,7 +69,7 @@ pub enum LabelOutcome {
     Skipped(String),
 }
 
-/// Decodes and labels sources into a cache, in bounded memory: each is decoded twice. `labelling` begins the labels of a
+/// Decodes and labels sources into a cache with this `info`, in bounded memory: each is decoded twice. `labelling` begins the labels of a
 /// source that has this many samples at the sample rate of the cache.
 ///
 /// # Errors
@@ -77,11 +77,11 @@ pub enum LabelOutcome {
 /// and listed in the summary.
 pub fn prepare_pseudo_labelled_sources<'a>(
     options: &PrepareOptions,
-    tags: Vec<String>,
+    info: impl Into<CacheInfo>,
     sources: &[Source],
     labelling: impl Fn(&Source, usize) -> Result<SegmentLabelling<'a>> + Sync,
 ) -> Result<PrepareSummary> {
-    process(options, tags, sources, |source| {
+    process(options, info.into(), sources, |source| {
         let (mut audio, mut samples) = (TrackAudio::new(&options.cache), 0);
         let decoded = decode(options, source, Notices::Printed, |block| {
             samples += block.len();
@@ -108,13 +108,13 @@ pub fn prepare_pseudo_labelled_sources<'a>(
 /// Those of [`prepare_pseudo_labelled_sources`].
 pub fn prepare_sources_with(
     options: &PrepareOptions,
-    tags: Vec<String>,
+    info: impl Into<CacheInfo>,
     sources: &[Source],
     samples: impl Fn(&Source) -> std::result::Result<Vec<f32>, String> + Sync,
     label: impl Fn(&Source, &[f32]) -> Result<LabelOutcome> + Sync,
 ) -> Result<PrepareSummary> {
     let samples = |source: &Source| samples(source).map(|samples| (samples, ()));
-    prepare_synthesized_sources(options, tags, sources, samples, |source, samples, ()| label(source, samples))
+    prepare_synthesized_sources(options, info, sources, samples, |source, samples, ()| label(source, samples))
 }
 
 /// Does the same as [`prepare_sources_with`] where `synthesize` returns, with the samples, what is known of them for
@@ -124,12 +124,12 @@ pub fn prepare_sources_with(
 /// Those of [`prepare_pseudo_labelled_sources`].
 pub fn prepare_synthesized_sources<T>(
     options: &PrepareOptions,
-    tags: Vec<String>,
+    info: impl Into<CacheInfo>,
     sources: &[Source],
     synthesize: impl Fn(&Source) -> std::result::Result<(Vec<f32>, T), String> + Sync,
     label: impl Fn(&Source, &[f32], &T) -> Result<LabelOutcome> + Sync,
 ) -> Result<PrepareSummary> {
-    process(options, tags, sources, |source| {
+    process(options, info.into(), sources, |source| {
         Ok(match synthesize(source) {
             Ok((samples, known)) => match label(source, &samples, &known)? {
                 LabelOutcome::Labelled(labels) => Prepared::Track(TrackAudio::of(&samples), labels),
@@ -146,10 +146,10 @@ pub fn prepare_synthesized_sources<T>(
 /// Those of [`prepare_pseudo_labelled_sources`].
 pub fn prepare_labelled_sources(
     options: &PrepareOptions,
-    tags: Vec<String>,
+    info: impl Into<CacheInfo>,
     sources: &[Source],
 ) -> Result<PrepareSummary> {
-    process(options, tags, sources, |source| {
+    process(options, info.into(), sources, |source| {
         let Some(labels) = source.labels.clone() else {
             return Ok(Prepared::Skipped("the data set has no labels for it".into()));
         };
@@ -174,12 +174,12 @@ enum Prepared {
 /// Adds to a cache what `prepare` makes of each source of this shard that is not in it.
 fn process(
     options: &PrepareOptions,
-    tags: Vec<String>,
+    info: CacheInfo,
     sources: &[Source],
     prepare: impl Fn(&Source) -> Result<Prepared> + Sync,
 ) -> Result<PrepareSummary> {
     let shard = options.shard;
-    let writer = PartWriter::open(&options.cache, &CacheInfo::new(tags), shard.number, shard.count)?;
+    let writer = PartWriter::open(&options.cache, &info, shard.number, shard.count)?;
     let selected = shard.select(sources.iter().collect());
     let (done, missing): (Vec<&Source>, Vec<&Source>) =
         selected.into_iter().partition(|source| writer.contains(&source.name));

@@ -7,7 +7,7 @@ use super::recording_labels::RecordingLabelling;
 use super::teacher::{RATE, Teacher, is_silent};
 use super::{LabelOutcome, require_any};
 use crate::data::vocabularies;
-use crate::data::{Labels, Segment, Source};
+use crate::data::{CacheInfo, Labels, Segment, Source};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::PlattScaling;
 use crate::files;
@@ -26,6 +26,10 @@ pub struct PseudoLabeller {
     /// The teachers of each vocabulary.
     vocabularies: Vec<Vec<WeightedTeacher>>,
     shared: SharedClasses,
+    /// The names of the teachers.
+    names: Vec<String>,
+    /// The hashes of the teachers' files, and the ensemble as JSON.
+    settings: Vec<String>,
     /// In samples at 22050 Hz.
     segment_length: usize,
     /// Maximum number of segments per track.
@@ -67,9 +71,12 @@ impl PseudoLabeller {
             )));
         }
         let mut vocabularies: Vec<Vec<WeightedTeacher>> = Vec::new();
+        let (mut names, mut settings) = (Vec::new(), Vec::new());
         for path in paths {
             let teacher = Teacher::open(path)?;
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            names.push(name.clone().into_owned());
+            settings.push(reproducible::hash_file(path).map_err(TrainerError::file(path))?);
             let known = ensemble.teacher(&name);
             let shares = match known {
                 Some(known) => known.weights(teacher.tags())?,
@@ -84,12 +91,21 @@ impl PseudoLabeller {
         }
         vocabularies.iter_mut().try_for_each(|group| normalise_shares(group))?;
         let shared = ensemble.resolve(&joined_tags(&vocabularies))?;
-        Ok(Self { vocabularies, shared, segment_length, max_segments })
+        settings.push(serde_json::to_string(ensemble).map_err(|error| TrainerError::Request(error.to_string()))?);
+        Ok(Self { vocabularies, shared, names, settings, segment_length, max_segments })
     }
 
     /// The tags of all vocabularies, in the order of the labels, joined by [`vocabularies::join`].
     pub fn tags(&self) -> Vec<String> {
         joined_tags(&self.vocabularies)
+    }
+
+    /// The metadata of a cache with its labels, which are moved towards what is known by `known_share`.
+    pub fn cache_info(&self, known_share: f32) -> CacheInfo {
+        let settings: Vec<&[u8]> = self.settings.iter().map(String::as_bytes).collect();
+        let hash = reproducible::hash(&[&settings[..], &[&known_share.to_le_bytes()[..]]].concat());
+        let labelled_by = format!("{} with settings {hash:016x}", self.names.join(", "));
+        CacheInfo { labelled_by: Some(labelled_by), ..CacheInfo::new(self.tags()) }
     }
 
     /// Labels segments of a track at random positions drawn from `seed`; silent segments are left out. `samples` are

@@ -1,36 +1,114 @@
 //! Which tags name an instrument, in the vocabularies of MagnaTagATune, the Million Song Dataset, MTG-Jamendo and
 //! AudioSet.
 
-/// The names of instruments and voices, as in lists of recordings, and the tags that name them, in lower case. A tag
-/// that an instrument may suggest, such as `classical`, is not its name.
-const TAGS: &[(&[&str], &[&str])] = &[
-    (
+/// What a list of recordings, or a program of General MIDI, calls an instrument or a voice, and what that says about tags.
+struct Instrument {
+    names: &'static [&'static str],
+    /// The tags that name it, in lower case. A tag that it may suggest, such as `classical`, is none of them.
+    tags: &'static [&'static str],
+    /// Tags that may name it or a part of it, too. All other tags of instruments do not apply where it plays alone.
+    family: &'static [&'static str],
+}
+
+const fn instrument(
+    names: &'static [&'static str],
+    tags: &'static [&'static str],
+    family: &'static [&'static str],
+) -> Instrument {
+    Instrument { names, tags, family }
+}
+
+const PIANOS: &[&str] = &["piano", "instrument---piano", "electric piano", "instrument---electricpiano"];
+const GUITARS: &[&str] = &[
+    "guitar",
+    "instrument---guitar",
+    "acoustic guitar",
+    "instrument---acousticguitar",
+    "electric guitar",
+    "instrument---electricguitar",
+];
+const BASSES: &[&str] = &["bass", "instrument---bass", "bass guitar", "double bass"];
+const STRINGS: &[&str] = &[
+    "strings",
+    "instrument---strings",
+    "string section",
+    "bowed string instrument",
+    "violin",
+    "instrument---violin",
+    "violin, fiddle",
+    "cello",
+    "double bass",
+];
+const BRASS: &[&str] = &["brass", "brass instrument", "trumpet", "trombone", "french horn"];
+const MALLETS: &[&str] = &["vibraphone", "marimba", "marimba, xylophone", "percussion"];
+const DRUMS: &[&str] =
+    &["drums", "instrument---drums", "drum", "drum kit", "percussion", "timpani", "steelpan", "marimba, xylophone"];
+const SYNTHESIZERS: &[&str] = &["synth", "synthesizer", "instrument---synthesizer"];
+const VOICES: &[&str] = &[
+    "vocal",
+    "vocals",
+    "voice",
+    "instrument---voice",
+    "choir",
+    "choral",
+    "singing",
+    "rapping",
+    "female",
+    "woman",
+    "female voice",
+    "female vocal",
+    "female vocalist",
+    "female vocalists",
+    "female singing",
+    "male",
+    "man",
+    "male voice",
+    "male vocal",
+    "male vocalists",
+    "male singing",
+];
+
+/// Each name stands once.
+const INSTRUMENTS: &[Instrument] = &[
+    instrument(
         &["piano", "grand piano", "upright piano", "old upright piano", "prepared piano"],
         &["piano", "instrument---piano"],
+        PIANOS,
     ),
-    (&["electric piano"], &["electric piano", "instrument---electricpiano"]),
-    (&["harpsichord"], &["harpsichord"]),
-    (&["organ", "harmonium", "reed organ"], &["organ"]),
-    (&["accordion"], &["accordion"]),
-    (&["harmonica"], &["harmonica"]),
-    (&["guitar"], &["guitar", "instrument---guitar"]),
-    (
+    instrument(&["electric piano"], &["electric piano", "instrument---electricpiano"], PIANOS),
+    instrument(&["harpsichord"], &["harpsichord"], &[]),
+    instrument(&["organ", "harmonium", "reed organ"], &["organ"], &["accordion"]),
+    instrument(&["accordion"], &["accordion"], &["organ", "harmonica"]),
+    instrument(&["harmonica"], &["harmonica"], &["accordion"]),
+    instrument(&["guitar"], &["guitar", "instrument---guitar"], GUITARS),
+    instrument(
         &["acoustic guitar", "classical guitar", "nylon guitar", "steel string guitar"],
         &["guitar", "instrument---guitar", "acoustic guitar", "instrument---acousticguitar"],
+        &[],
     ),
-    (
+    instrument(
         &["electric guitar", "jazz guitar", "distortion guitar"],
         &["guitar", "instrument---guitar", "electric guitar", "instrument---electricguitar"],
+        &[],
     ),
-    (&["archtop guitar"], &["guitar", "instrument---guitar"]),
-    (&["electric bass", "bass guitar", "fretless bass"], &["bass guitar", "bass", "instrument---bass"]),
-    (&["double bass", "contrabass", "upright bass"], &["double bass", "bass", "instrument---bass"]),
-    (&["banjo"], &["banjo"]),
-    (&["mandolin"], &["mandolin"]),
-    (&["ukulele"], &["ukulele"]),
-    (&["sitar"], &["sitar"]),
-    (&["harp"], &["harp"]),
-    (
+    instrument(&["archtop guitar"], &["guitar", "instrument---guitar"], GUITARS),
+    instrument(
+        &["electric bass", "bass guitar", "fretless bass"],
+        &["bass guitar", "bass", "instrument---bass"],
+        GUITARS,
+    ),
+    instrument(&["double bass", "contrabass", "upright bass"], &["double bass", "bass", "instrument---bass"], STRINGS),
+    instrument(
+        &["synth bass"],
+        &[],
+        &["synth", "synthesizer", "instrument---synthesizer", "bass", "instrument---bass"],
+    ),
+    instrument(&["banjo"], &["banjo"], &[]),
+    instrument(&["mandolin"], &["mandolin"], &[]),
+    instrument(&["ukulele"], &["ukulele"], &[]),
+    instrument(&["sitar"], &["sitar"], &[]),
+    instrument(&["harp"], &["harp"], &[]),
+    instrument(
         &["violin", "solo violin"],
         &[
             "violin",
@@ -40,40 +118,61 @@ const TAGS: &[(&[&str], &[&str])] = &[
             "violin, fiddle",
             "bowed string instrument",
         ],
+        &["string section"],
     ),
-    (&["cello", "solo cello"], &["cello", "strings", "instrument---strings", "bowed string instrument"]),
-    (&["viola"], &["strings", "instrument---strings", "bowed string instrument"]),
-    (
+    instrument(
+        &["cello", "solo cello"],
+        &["cello", "strings", "instrument---strings", "bowed string instrument"],
+        &["string section", "double bass"],
+    ),
+    instrument(&["viola"], &["strings", "instrument---strings", "bowed string instrument"], STRINGS),
+    instrument(
         &["string ensemble", "strings"],
         &["strings", "instrument---strings", "string section", "bowed string instrument"],
+        STRINGS,
     ),
-    (&["flute", "shakuhachi"], &["flute"]),
-    (&["clarinet"], &["clarinet"]),
-    (&["saxophone", "alto saxophone", "baritone saxophone", "soprano saxophone", "tenor saxophone"], &["saxophone"]),
-    (&["trumpet"], &["trumpet", "brass", "brass instrument"]),
-    (&["trombone"], &["trombone", "brass", "brass instrument"]),
-    (&["french horn"], &["french horn", "brass", "brass instrument"]),
-    (&["tuba", "flugelhorn", "brass"], &["brass", "brass instrument"]),
-    (&["vibraphone"], &["vibraphone"]),
-    (&["marimba"], &["marimba", "marimba, xylophone"]),
-    (&["xylophone"], &["marimba, xylophone"]),
-    (&["steel drum", "steelpan"], &["steelpan"]),
-    (&["timpani"], &["timpani"]),
-    (&["didgeridoo"], &["didgeridoo"]),
-    (&["theremin"], &["theremin"]),
-    (&["synthesizer"], &["synth", "synthesizer", "instrument---synthesizer"]),
-    (&["drums", "drum kit", "acoustic drums"], &["drums", "instrument---drums", "drum", "drum kit"]),
-    (&["hand drum", "djembe", "darbuka", "madal", "mridangam", "taiko"], &["drums", "instrument---drums", "drum"]),
-    (&["percussion"], &["percussion"]),
-    (&["choir"], &["choir", "choral"]),
-    (&["voice", "vocal"], VOICE),
-    (&["singing"], &["singing"]),
-    (&["rapping"], &["rapping"]),
-    (
+    instrument(
+        &["synth strings"],
+        &["strings", "instrument---strings"],
+        &["string section", "bowed string instrument", "synth", "synthesizer", "instrument---synthesizer"],
+    ),
+    instrument(&["flute", "shakuhachi"], &["flute"], &[]),
+    instrument(&["clarinet"], &["clarinet"], &[]),
+    instrument(
+        &["saxophone", "alto saxophone", "baritone saxophone", "soprano saxophone", "tenor saxophone"],
+        &["saxophone"],
+        &["brass instrument", "brass"],
+    ),
+    instrument(&["trumpet"], &["trumpet", "brass", "brass instrument"], &[]),
+    instrument(&["trombone"], &["trombone", "brass", "brass instrument"], &[]),
+    instrument(&["french horn"], &["french horn", "brass", "brass instrument"], &[]),
+    instrument(&["tuba", "flugelhorn", "brass"], &["brass", "brass instrument"], BRASS),
+    instrument(&["vibraphone"], &["vibraphone"], MALLETS),
+    instrument(&["marimba"], &["marimba", "marimba, xylophone"], MALLETS),
+    instrument(&["xylophone"], &["marimba, xylophone"], MALLETS),
+    instrument(&["celesta", "glockenspiel", "tubular bells", "bells"], &[], MALLETS),
+    instrument(&["steel drum", "steelpan"], &["steelpan"], DRUMS),
+    instrument(&["timpani"], &["timpani"], DRUMS),
+    instrument(&["didgeridoo"], &["didgeridoo"], &[]),
+    instrument(&["theremin"], &["theremin"], SYNTHESIZERS),
+    instrument(&["synthesizer"], SYNTHESIZERS, BASSES),
+    instrument(&["drums", "drum kit", "acoustic drums"], &["drums", "instrument---drums", "drum", "drum kit"], DRUMS),
+    instrument(
+        &["hand drum", "djembe", "darbuka", "madal", "mridangam", "taiko"],
+        &["drums", "instrument---drums", "drum"],
+        DRUMS,
+    ),
+    instrument(&["percussion"], &["percussion"], DRUMS),
+    instrument(&["choir"], &["choir", "choral"], VOICES),
+    instrument(&["voice", "vocal"], VOICE, VOICES),
+    instrument(&["singing"], &["singing"], VOICES),
+    instrument(&["rapping"], &["rapping"], VOICES),
+    instrument(
         &["female voice"],
         &["female", "woman", "female voice", "female vocal", "female vocalist", "female vocalists", "female singing"],
+        VOICES,
     ),
-    (&["male voice"], &["male", "man", "male voice", "male vocal", "male vocalists", "male singing"]),
+    instrument(&["male voice"], &["male", "man", "male voice", "male vocal", "male vocalists", "male singing"], VOICES),
 ];
 
 /// Whether a tag says that there is no voice.
@@ -84,16 +183,26 @@ pub fn denies_voice(tag: &str) -> bool {
 /// The tags of any voice.
 const VOICE: &[&str] = &["vocal", "vocals", "voice", "instrument---voice"];
 
-/// The tags, in lower case, that name an instrument or a voice; none where no vocabulary has it.
-pub fn tags_naming(instrument: &str) -> impl Iterator<Item = &'static str> {
-    let own = TAGS.iter().filter(move |(names, _)| names.contains(&instrument)).flat_map(|(_, tags)| *tags);
-    let is_sex_known = instrument == "female voice" || instrument == "male voice";
-    own.chain(VOICE.iter().filter(move |_| is_sex_known)).copied()
+/// Whether a tag of a vocabulary names an instrument, ignoring case.
+pub fn is_named_by(name: &str, tag: &str) -> bool {
+    let tag = tag.to_lowercase();
+    let is_sex_known = name == "female voice" || name == "male voice";
+    let tags = find(name).map_or(&[][..], |instrument| instrument.tags);
+    tags.contains(&&*tag) || (is_sex_known && VOICE.contains(&&*tag))
 }
 
-/// Whether a tag of a vocabulary names an instrument, ignoring case.
-pub fn is_named_by(instrument: &str, tag: &str) -> bool {
-    tags_naming(instrument).any(|name| name == tag.to_lowercase())
+/// Whether a tag of a vocabulary, ignoring case, names an instrument or a voice that is none of `names`, where nothing else
+/// plays.
+pub fn is_excluded_by<'a>(names: impl IntoIterator<Item = &'a str>, tag: &str) -> bool {
+    let tag = tag.to_lowercase();
+    let names_any = INSTRUMENTS.iter().any(|instrument| instrument.tags.contains(&&*tag));
+    let allows =
+        |name| is_named_by(name, &tag) || find(name).is_some_and(|instrument| instrument.family.contains(&&*tag));
+    names_any && !names.into_iter().any(allows)
+}
+
+fn find(name: &str) -> Option<&'static Instrument> {
+    INSTRUMENTS.iter().find(|instrument| instrument.names.contains(&name))
 }
 
 #[cfg(test)]
@@ -120,9 +229,31 @@ mod tests {
     }
 
     #[test]
+    fn an_instrument_excludes_the_tags_of_others_but_not_those_of_its_family() {
+        let excluded = |names: &[&str]| -> Vec<&'static str> {
+            MAGNATAGATUNE.into_iter().filter(|tag| is_excluded_by(names.iter().copied(), tag)).collect()
+        };
+        let all = excluded(&[]);
+        assert_eq!(all.len(), 25, "{all:?}");
+        assert_eq!(excluded(&["koto"]), all);
+        let without = |tags: &[&str]| all.iter().copied().filter(|tag| !tags.contains(tag)).collect::<Vec<_>>();
+        assert_eq!(excluded(&["harp"]), without(&["harp"]));
+        assert_eq!(excluded(&["viola", "drums"]), without(&["strings", "violin", "cello", "drums"]));
+        assert_eq!(excluded(&["violin"]), without(&["strings", "violin"]));
+        assert_eq!(excluded(&["synth strings"]), without(&["strings", "synth"]));
+        let voices = ["vocal", "vocals", "voice", "singing", "choir", "choral", "female", "woman", "female voice"];
+        let voices = [&voices[..], &["female vocal", "male", "man", "male voice", "male vocal"]].concat();
+        assert_eq!(excluded(&["female voice"]), without(&voices));
+        assert!(
+            !is_excluded_by(["guitar"], "Acoustic guitar") && is_excluded_by(["acoustic guitar"], "Electric guitar")
+        );
+        assert!(!is_excluded_by(["piano"], "classical"));
+    }
+
+    #[test]
     fn each_name_is_in_the_table_once_and_all_instrument_tags_are_reached() {
         let mut names = HashSet::new();
-        assert!(TAGS.iter().flat_map(|(instruments, _)| *instruments).all(|name| names.insert(*name)));
+        assert!(INSTRUMENTS.iter().flat_map(|instrument| instrument.names).all(|name| names.insert(*name)));
         for tag in [
             "guitar",
             "strings",

@@ -46,7 +46,7 @@ pub struct Phrases {
 pub struct Phrase {
     /// Mono, at the sample rate of the engine.
     pub samples: Vec<f32>,
-    /// The instruments that play. What the backing has is unknown.
+    /// The instruments that play. What a backing has is unknown.
     pub truth: Truth,
 }
 
@@ -102,7 +102,7 @@ impl Phrases {
         let performance = Performance::draw(&mut random);
         let size = *[1, 1, 1, 2, 2, 2, 3, 3].choose(&mut random).unwrap_or(&1);
         let others: Vec<&NoteInstrument> = self.instruments.iter().filter(|other| other.name != lead.name).collect();
-        let (mut samples, mut truth) = (vec![0.0; frames], Truth::default());
+        let (mut samples, mut truth) = (vec![0.0; frames], Truth { soundings: Vec::new(), is_complete: true });
         for (index, channel) in channels.iter().take(size).enumerate() {
             let instrument = if index == 0 { Some(lead) } else { others.choose(&mut random).copied() };
             let Some(instrument) = instrument else { break };
@@ -112,7 +112,7 @@ impl Phrases {
             if level > 0.0 {
                 let gain = if index == 0 { 1.0 } else { random.random_range(0.3..0.9) } / level;
                 samples.iter_mut().zip(&track.samples).for_each(|(sample, other)| *sample += gain * other);
-                truth.0.extend(track.truth.0);
+                truth.soundings.extend(track.soundings);
             } else if index == 0 {
                 return Err(format!("no note of its score is within a fourth of a note of {lead_name}"));
             }
@@ -121,6 +121,7 @@ impl Phrases {
         if number / self.instruments.len() % 2 == 1 && !self.backings.is_empty() {
             let backing = self.backings.excerpt(frames, &mut random)?;
             add_backing(&mut samples, &backing, random.random_range(-6.0..=6.0));
+            truth.is_complete = false;
         }
         normalise_peak(&mut samples, random.random_range(0.2..0.95));
         Ok(Phrase { samples, truth })

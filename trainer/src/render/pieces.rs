@@ -5,6 +5,7 @@ use super::Renderer;
 use super::compose::{Piece, compose};
 use super::ground_truth::{self, LEAD_PROGRAMS};
 use super::scores::Score;
+use super::truth::Truth;
 use crate::data::Source;
 use crate::error::{Result, TrainerError};
 use rand::seq::IndexedRandom as _;
@@ -12,6 +13,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use tagvane_engine::SAMPLE_RATE;
 
 /// The pieces, and the sound fonts that play them.
 pub struct Pieces {
@@ -71,24 +73,17 @@ impl Pieces {
         (0..self.count).map(source).collect()
     }
 
-    /// Renders the piece called `name`: mono, at the sample rate of the engine.
+    /// Renders the piece called `name`, mono, at the sample rate of the engine; and what is known of it.
     ///
     /// # Errors
     /// A message where there is no such piece, or it cannot be rendered.
-    pub fn samples(&self, name: &str) -> std::result::Result<Vec<f32>, String> {
+    pub fn render(&self, name: &str) -> std::result::Result<(Vec<f32>, Truth), String> {
         let unknown = || format!("there is no piece {name}");
         let PieceName { font, number } = PieceName::parse(name).ok_or_else(unknown)?;
         let (_, renderer) = self.fonts.iter().find(|(other, _)| other == font).ok_or_else(unknown)?;
         let (piece, mut random) = self.piece(number);
-        renderer.render(&piece, random.random_range(0.2..0.95)).map_err(|error| error.to_string())
-    }
-
-    /// The ground truth of a piece, one value per tag: 1 for the tags of the instruments that play, and 0 for all
-    /// others, also for those of which it is unknown whether they apply, such as moods.
-    pub fn ground_truth(&self, name: &str, tags: &[String]) -> Vec<f32> {
-        let name = PieceName::parse(name);
-        let positives = name.map(|name| ground_truth::tags(&self.piece(name.number).0)).unwrap_or_default();
-        tags.iter().map(|tag| f32::from(u8::from(positives.contains(&tag.as_str())))).collect()
+        let samples = renderer.render(&piece, random.random_range(0.2..0.95)).map_err(|error| error.to_string())?;
+        Ok((samples, ground_truth::truth(&piece, SAMPLE_RATE)))
     }
 
     /// The piece with a number, and the random state after its generation. In four of five pieces the lead goes to the

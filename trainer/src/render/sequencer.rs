@@ -3,7 +3,7 @@
 use super::compose::Note;
 use super::notes::{NoteSample, Playing};
 use super::performance::Performance;
-use super::truth::{Sounding, Truth};
+use super::truth::Sounding;
 use rand::Rng as _;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand_chacha::ChaCha12Rng;
@@ -39,11 +39,11 @@ pub struct Track {
     /// Mono, at the sample rate of the engine.
     pub samples: Vec<f32>,
     /// What sounds in it when.
-    pub truth: Truth,
+    pub soundings: Vec<Sounding>,
 }
 
 /// Plays `notes`, sorted by onset, with the samples of an instrument, `frames` long. Notes of which no octave is within a
-/// fourth of a sample are left out; without any the track is silent and its truth is empty.
+/// fourth of a sample are left out; without any the track is silent.
 ///
 /// # Errors
 /// A message where a sample cannot be transposed.
@@ -65,7 +65,7 @@ pub fn play(
         Playing::Whole => plan_whole(samples, performance, frames, random),
     };
     let release = frame(performance.release);
-    let mut track = Track { samples: vec![0.0; frames], truth: Truth::default() };
+    let mut track = Track { samples: vec![0.0; frames], soundings: Vec::new() };
     for sound in sounds.iter().filter(|sound| sound.onset < frames) {
         let sample = &samples[sound.sample];
         let (played, audible) = transpose(sample, sound, release)?;
@@ -73,7 +73,7 @@ pub fn play(
             *output += sound.gain * sample;
         }
         let to = (sound.onset + audible).min(frames);
-        track.truth.0.push(Sounding { instruments: sample.words.clone(), from: sound.onset, to });
+        track.soundings.push(Sounding { instruments: sample.words.clone(), from: sound.onset, to });
     }
     Ok(track)
 }

@@ -13,14 +13,19 @@ pub struct Sounding {
     pub to: usize,
 }
 
-/// All that sounds in a recording.
+/// What is known to sound in a recording.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Truth(pub Vec<Sounding>);
+pub struct Truth {
+    /// The instruments, each as often as it sounds.
+    pub soundings: Vec<Sounding>,
+    /// Whether nothing else sounds in it.
+    pub is_complete: bool,
+}
 
 impl Truth {
     /// The names of all instruments that sound somewhere, sorted.
     pub fn instruments(&self) -> BTreeSet<&str> {
-        self.0.iter().flat_map(|sounding| &sounding.instruments).map(String::as_str).collect()
+        self.soundings.iter().flat_map(|sounding| &sounding.instruments).map(String::as_str).collect()
     }
 
     /// The names of the instruments that sound for at least `min_samples` of the `length` samples from `start` on, sorted.
@@ -29,7 +34,7 @@ impl Truth {
         let sounds = |instrument: &&str| {
             let has_name = |sounding: &&Sounding| sounding.instruments.iter().any(|name| name == instrument);
             let mut spans: Vec<(usize, usize)> = self
-                .0
+                .soundings
                 .iter()
                 .filter(has_name)
                 .map(|sounding| (sounding.from.max(start), sounding.to.min(end)))
@@ -56,7 +61,8 @@ mod tests {
     fn overlapping_notes_count_once() {
         let sounding =
             |name: &str, from, to| Sounding { instruments: vec![name.to_owned(), "any".to_owned()], from, to };
-        let truth = Truth(vec![sounding("cello", 0, 100), sounding("cello", 50, 120), sounding("flute", 300, 400)]);
+        let soundings = vec![sounding("cello", 0, 100), sounding("cello", 50, 120), sounding("flute", 300, 400)];
+        let truth = Truth { soundings, is_complete: false };
         assert_eq!(truth.instruments(), BTreeSet::from(["any", "cello", "flute"]));
         let within = |start, length, min_samples| truth.instruments_within(start, length, min_samples);
         assert_eq!(within(0, 200, 120), BTreeSet::from(["any", "cello"]));

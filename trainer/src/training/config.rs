@@ -58,7 +58,7 @@ pub struct Training {
     #[serde(default = "one", alias = "accumulate")]
     pub accumulate_grad_batches: usize,
     /// Exported models of the same architecture to fine-tune, instead of random weights: one, or
-    /// several that were exported from one run. Tags of the cache that none of them has start from
+    /// several that were exported from one run. A plain m^n network may have fewer filters; they are copied. Tags of the cache that none of them has start from
     /// random weights. Relative paths are relative to the working directory, not to the configuration.
     // Likewise `begin_with`.
     #[serde(default, skip_serializing_if = "Vec::is_empty", alias = "begin_with")]

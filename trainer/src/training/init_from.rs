@@ -2,16 +2,18 @@
 
 use super::config::Config;
 use super::evenly_spaced;
+use crate::architecture::{Architecture, BlockKind, SampleLevel};
 use crate::data::{DataLoader, Split, to_tensors, vocabularies};
 use crate::error::{Result, TrainerError};
-use crate::export::from_onnx;
+use crate::export::{filter_counts, from_onnx};
 use crate::kernels::NetworkBackend;
 use crate::network::{Network, values};
-use burn::module::{AutodiffModule as _, Module as _, Param};
+use burn::module::{Module as _, Param};
 use burn::nn::Linear;
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder as _};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
+use std::ops::Range;
 use std::path::Path;
 use tagvane_engine::{InferenceMode, Model};
 
@@ -19,10 +21,11 @@ use tagvane_engine::{InferenceMode, Model};
 /// pass through the network at once, so the memory bounds their number.
 const RECALIBRATION_WINDOWS: usize = 46;
 
-/// The initial network of a run: with random weights, or fine-tuned from the models in `init_from`.
+/// The initial network of a run: with random weights, or fine-tuned from the models in `init_from`. Plain m^n networks with
+/// fewer filters are widened.
 ///
 /// # Errors
-/// [`TrainerError`] if a model cannot be loaded, has another architecture, or does not share its
+/// [`TrainerError`] if a model cannot be loaded, has another architecture that cannot be widened, or does not share its
 /// filters with the others.
 pub(super) fn initial_network<B: AutodiffBackend + NetworkBackend>(
     config: &Config,
@@ -54,10 +57,16 @@ where
     }
 
     let mut network = first.network.clone();
-    network.tags = random.valid().tags;
+    let seed = config.training.seed;
+    network.tags = Network::with_seed(&first.architecture.plan(tags.len())?, seed, device).tags;
     let count = copy_tag_weights(&mut network.tags, tags, &sources);
+    let is_widened = first.architecture != config.architecture;
+    if is_widened {
+        network = network.widened(&config.architecture.plan(tags.len())?, seed, device);
+    }
     network.recalibrate_batch_norm(windows);
-    println!("initialised from {}: {count} of {} tags are known", join_paths(&sources), tags.len());
+    let widened = if is_widened { ", and its filters widened" } else { "" };
+    println!("initialised from {}{widened}: {count} of {} tags are known", join_paths(&sources), tags.len());
 
     // Through a record, so that the weights require gradients as in the random network.
     let failed = |error: burn::record::RecorderError| TrainerError::Request(error.to_string());
@@ -70,6 +79,8 @@ where
 struct SourceModel<'a, B: Backend> {
     path: &'a Path,
     tags: Vec<String>,
+    /// The configured architecture, or one with fewer filters.
+    architecture: Architecture,
     network: Network<B>,
 }
 
@@ -79,15 +90,20 @@ impl<'a, B: NetworkBackend> SourceModel<'a, B> {
         let model = Model::open(path, InferenceMode::FullWindows).map_err(|error| wrong(error.to_string()))?;
         let tags = model.tags().to_vec();
         let bytes = std::fs::read(path).map_err(TrainerError::file(path))?;
-        let network =
-            from_onnx(&bytes, &config.architecture, tags.len(), device).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { path, tags, network })
+        let architecture = narrower(&config.architecture, &filter_counts(&bytes));
+        let architecture = architecture.unwrap_or_else(|| config.architecture.clone());
+        let network = from_onnx(&bytes, &architecture, tags.len(), device).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { path, tags, architecture, network })
     }
+}
 
-    /// The index of a tag among the model's outputs.
-    fn tag_index(&self, tag: &str) -> Option<usize> {
-        self.tags.iter().position(|own| own == tag)
-    }
+/// The m^n network with these filters in its layers, if it can be widened to `architecture`.
+fn narrower(architecture: &Architecture, filters: &[usize]) -> Option<Architecture> {
+    let Architecture::SampleLevel(network) = architecture else { return None };
+    let widths =
+        filters.get(..network.widths.len()).filter(|_| network.block == BlockKind::Basic && !network.multi_level)?;
+    let is_narrower = widths.iter().zip(&network.widths).all(|(width, wanted)| width <= wanted);
+    is_narrower.then(|| Architecture::SampleLevel(SampleLevel { widths: widths.to_vec(), ..network.clone() }))
 }
 
 fn join_paths<B: Backend>(sources: &[SourceModel<'_, B>]) -> String {
@@ -108,7 +124,7 @@ fn sample_windows<B: NetworkBackend>(training: &Split, device: &B::Device) -> Re
 }
 
 /// Copies the output weights of `tags` from the models that have them, and returns the number of those
-/// tags. All tags of a vocabulary come from one model: the one that has most of them.
+/// tags. All tags of a vocabulary come from one vocabulary of one model: the one that has most of them.
 fn copy_tag_weights<B: NetworkBackend>(
     layer: &mut Linear<B>,
     tags: &[String],
@@ -118,13 +134,17 @@ fn copy_tag_weights<B: NetworkBackend>(
     let bias = |layer: &Linear<B>| layer.bias.as_ref().map_or_else(Vec::new, |bias| values(bias.val()));
     let (mut weights, mut biases) = (values(layer.weight.val()), bias(layer));
     let mut count = 0;
+    let mut known: Vec<(&SourceModel<'_, B>, Range<usize>, Vec<String>)> = Vec::new();
+    for source in sources {
+        known.extend(vocabularies::split(&source.tags).into_iter().map(|(range, names)| (source, range, names)));
+    }
     for (range, names) in vocabularies::split(tags) {
-        let shared_tags =
-            |source: &&SourceModel<'_, B>| names.iter().filter(|tag| source.tag_index(tag).is_some()).count();
-        // `max_by_key` returns the last maximum; reversed, a tie goes to the first model.
-        let Some(best) = sources.iter().rev().max_by_key(shared_tags) else { continue };
+        let shared_tags = |(_, _, known): &&(_, _, Vec<String>)| names.iter().filter(|tag| known.contains(tag)).count();
+        // `max_by_key` returns the last maximum; reversed, a tie goes to the first one.
+        let Some((best, known_range, known_names)) = known.iter().rev().max_by_key(shared_tags) else { continue };
+        let output = |tag: &String| Some(known_range.start + known_names.iter().position(|known| known == tag)?);
         let (source_weights, source_biases) = (values(best.network.tags.weight.val()), bias(&best.network.tags));
-        for (to, from) in range.zip(&names).filter_map(|(to, tag)| Some((to, best.tag_index(tag)?))) {
+        for (to, from) in range.zip(&names).filter_map(|(to, tag)| Some((to, output(tag)?))) {
             for row in 0..inputs {
                 weights[row * outputs + to] = source_weights[row * best.tags.len() + from];
             }
@@ -136,4 +156,47 @@ fn copy_tag_weights<B: NetworkBackend>(
     layer.weight = Param::from_tensor(Tensor::from_data(TensorData::new(weights, [inputs, outputs]), &device));
     layer.bias = Some(Param::from_tensor(Tensor::from_data(TensorData::new(biases, [outputs]), &device)));
     count
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+
+    /// Regression: of a model with several vocabularies no tag was known.
+    #[test]
+    fn tags_are_found_in_any_vocabulary_of_a_model() {
+        let names = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
+        let (first, second) = (names(&["guitar", "rock"]), names(&["jazz", "rock", "soul"]));
+        let joined = vocabularies::join(&[&first, &second]);
+        let architecture = Architecture::SampleLevel(SampleLevel::new(3, 2, 27, vec![4; 3]));
+        let network = |tags: usize, seed| {
+            Network::<Flex>::with_seed(&architecture.plan(tags).unwrap(), seed, &Default::default())
+        };
+        let column = |layer: &Linear<Flex>, tag: usize| values(layer.weight.val().slice_dim(1, tag..tag + 1));
+        let source = |tags: &[String]| SourceModel {
+            path: Path::new("source.onnx"),
+            tags: tags.to_vec(),
+            architecture: architecture.clone(),
+            network: network(tags.len(), 1),
+        };
+        let copied = |tags: &[String], sources: &[SourceModel<'_, Flex>]| {
+            let mut layer = network(tags.len(), 2).tags;
+            (copy_tag_weights(&mut layer, tags, sources), layer)
+        };
+        let several = [source(&joined)];
+        let (count, layer) = copied(&joined, &several);
+        assert_eq!((count, values(layer.weight.val())), (5, values(several[0].network.tags.weight.val())));
+        // One of its vocabularies, in another order and with a tag that it does not have.
+        let (count, layer) = copied(&names(&["soul", "polka", "jazz"]), &several);
+        assert_eq!(count, 2);
+        assert_eq!(column(&layer, 0), column(&several[0].network.tags, 4));
+        assert_eq!(column(&layer, 2), column(&several[0].network.tags, 2));
+        // A joined cache from models of one vocabulary each.
+        let single = [source(&second), source(&first)];
+        let (count, layer) = copied(&joined, &single);
+        assert_eq!(count, 5);
+        assert_eq!(column(&layer, 1), column(&single[1].network.tags, 1));
+        assert_eq!(column(&layer, 3), column(&single[0].network.tags, 1));
+    }
 }

@@ -231,7 +231,7 @@ pub(crate) fn kinds(desk: &Path, root: &Path) -> Vec<Kind> {
     let play = move || {
         let pieces = Pieces::open(std::slice::from_ref(&of), &[], 2, 3.0, 1)?;
         pieces.sources().iter().try_for_each(|piece| {
-            pieces.samples(&piece.name).map_err(TrainerError::Request).map(|samples| assert!(!samples.is_empty()))
+            pieces.render(&piece.name).map_err(TrainerError::Request).map(|(samples, _)| assert!(!samples.is_empty()))
         })
     };
     kind("sound font", font, Box::new(play));

@@ -1,3 +1,4 @@
+use super::super::truth::Truth;
 use super::*;
 use rand::SeedableRng as _;
 use std::collections::BTreeSet;
@@ -101,7 +102,7 @@ fn a_melody_keeps_its_intervals_and_samples_are_transposed_by_a_fourth_at_most()
     assert_eq!(nearest(&one, 43, &mut random), Some((0, -5)));
     assert_eq!(nearest(&one, 66, &mut random), None);
     let silent = played(&[note(0.0, 1.0, 66)], PIANO, &one, &plain(), 1.0);
-    assert!(silent.samples.iter().all(|sample| *sample == 0.0) && silent.truth == Truth::default());
+    assert!(silent.samples.iter().all(|sample| *sample == 0.0) && silent.soundings.is_empty());
 }
 
 #[test]
@@ -135,7 +136,7 @@ fn a_wind_plays_the_highest_note_of_a_chord_and_a_piano_all() {
     let samples: Vec<NoteSample> = (48..=72).step_by(3).map(|pitch| sample("it", pitch, 2.0)).collect();
     let chord = [note(0.0, 2.0, 60), note(0.01, 2.0, 64), note(0.0, 2.0, 57), note(1.0, 1.0, 62)];
     assert_eq!(highest_line(&chord), [note(0.0, 1.0, 64), note(1.0, 1.0, 62)]);
-    let sounding = |playing| played(&chord, playing, &samples, &plain(), 2.0).truth.0.len();
+    let sounding = |playing| played(&chord, playing, &samples, &plain(), 2.0).soundings.len();
     assert_eq!((sounding(FLUTE), sounding(PIANO)), (2, 4));
 }
 
@@ -143,7 +144,7 @@ fn a_wind_plays_the_highest_note_of_a_chord_and_a_piano_all() {
 fn the_truth_has_exactly_what_sounds_when() {
     let samples = [sample("harp", 60, 3.0)];
     let track = played(&[note(1.0, 0.5, 60), note(3.0, 0.5, 62)], PIANO, &samples, &plain(), 3.2);
-    let spans: Vec<(usize, usize)> = track.truth.0.iter().map(|sounding| (sounding.from, sounding.to)).collect();
+    let spans: Vec<(usize, usize)> = track.soundings.iter().map(|sounding| (sounding.from, sounding.to)).collect();
     let frames = |seconds: f64| (seconds * RATE) as usize;
     let close =
         |(from, to): (usize, usize), start, end| from.abs_diff(frames(start)) < 9 && to.abs_diff(frames(end)) < 9;
@@ -151,8 +152,9 @@ fn the_truth_has_exactly_what_sounds_when() {
     for (at, sample) in track.samples.iter().enumerate() {
         assert!(*sample == 0.0 || spans.iter().any(|(from, to)| (*from..*to).contains(&at)), "{at}: {sample}");
     }
-    assert_eq!(track.truth.instruments(), BTreeSet::from(["harp"]));
-    assert_eq!(track.truth.instruments_within(0, frames(1.0), 1), BTreeSet::new());
+    let truth = Truth { soundings: track.soundings, is_complete: true };
+    assert_eq!(truth.instruments(), BTreeSet::from(["harp"]));
+    assert_eq!(truth.instruments_within(0, frames(1.0), 1), BTreeSet::new());
 }
 
 #[test]
@@ -163,11 +165,11 @@ fn low_keys_play_dark_drums_and_phrases_are_played_one_after_the_other() {
     let of = |key| {
         let notes = [note(0.0, 0.1, 36), note(0.5, 0.1, 38), note(1.0, 0.1, 42), note(1.5, 0.1, key)];
         let track = played(&notes, Playing::Hits, &kit, &plain(), 2.0);
-        track.truth.0.last().unwrap().instruments[0].clone()
+        track.soundings.last().unwrap().instruments[0].clone()
     };
     assert_eq!([of(36), of(38), of(42)], ["kick", "snare", "hat"]);
 
     let phrases: Vec<NoteSample> = [60, 64, 67].iter().map(|pitch| drum("voice", *pitch)).collect();
     let track = played(&[], Playing::Whole, &phrases, &plain(), 10.0);
-    assert!(track.truth.0.len() > 9 && track.truth.0.windows(2).all(|pair| pair[0].to <= pair[1].from));
+    assert!(track.soundings.len() > 9 && track.soundings.windows(2).all(|pair| pair[0].to <= pair[1].from));
 }
