@@ -16,13 +16,13 @@ use entries::Entries;
 use std::time::Duration;
 use tagvane_engine::StreamTime;
 
-/// Probabilities that are kept: over an hour of fifty tags at ten predictions a second, in 4 MB.
-const MAX_PROBABILITIES: usize = 2_000_000;
+/// Probabilities that are kept: an hour of 214 tags at ten predictions a second, in 16 MB.
+const MAX_PROBABILITIES: usize = 8_000_000;
 
 /// The deviation of the song position, in seconds, that makes an entry a discontinuity.
 const MAX_DEVIATION: f64 = 0.05;
 
-/// The predictions of a session, at least the last hour of a model with fifty tags.
+/// The predictions of a session: at least the last hour of the shipped models.
 pub struct Timeline {
     tags: Vec<String>,
     /// Seconds of the model's window.
@@ -196,14 +196,14 @@ pub(crate) mod tests {
         let (mut timeline, _sender) = timeline();
         let names: Vec<String> = (0..1_000).map(|tag| tag.to_string()).collect();
         timeline.set_model(&names, Duration::from_secs(2), Duration::from_secs_f64(HOP));
-        for number in 0..3_000 {
+        for number in 0..9_000 {
             timeline.record(at(1, f64::from(number) * HOP), &[0.5; 1_000]);
         }
         assert_eq!(timeline.entries().len(), MAX_PROBABILITIES / 1_000);
-        assert_eq!(timeline.numbers(), 1_000..3_000);
-        assert!(timeline.entry(999).is_none() && timeline.entry(2_999).is_some());
+        assert_eq!(timeline.numbers(), 1_000..9_000);
+        assert!(timeline.entry(999).is_none() && timeline.entry(8_999).is_some());
         // A model with other tags empties the timeline.
         timeline.set_model(&names[..2], Duration::from_secs(2), Duration::from_secs_f64(HOP));
-        assert_eq!(timeline.numbers(), 3_000..3_000);
+        assert_eq!(timeline.numbers(), 9_000..9_000);
     }
 }
