@@ -20,7 +20,7 @@ use tagvane_host::{HostError, HostEvent, HostRequestCounts, ParameterChange, Ses
 pub const FORMATS: [&str; 2] = ["clap", "vst3"];
 
 /// The shipped models, the default first: the names of their files and cards in plugin/models.
-pub const SHIPPED: [&str; 3] = ["music", "magnatagatune", "million-song"];
+pub const SHIPPED: [&str; 4] = ["music", "quick", "magnatagatune", "million-song"];
 
 /// The clips that ship with Tagvane.
 pub const CLIPS: [&str; 3] = ["orchestral", "rock", "electronic"];

@@ -101,7 +101,7 @@ fn compare(case: &Case, network: &Network<Flex>, reference: &[Vec<f32>]) {
 
 #[test]
 fn the_shipped_model_gives_the_same_probabilities_in_all_runtimes() {
-    let config = Config::read(&root().join("trainer/configs/free-music.toml"), &[]).unwrap();
+    let config = Config::read(&root().join("trainer/configs/music.toml"), &[]).unwrap();
     let window = config.architecture.window();
     let mut windows = vec![vec![0.0; window], noise(window, 0.5), vec![1.0; window]];
     for name in CLIPS {

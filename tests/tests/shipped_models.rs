@@ -25,14 +25,14 @@ fn cards_name_the_hashes_of_the_shipped_files() {
         assert!(card.contains(&hash), "the card of {name} does not name the SHA-256 {hash}");
         bytes += file.len();
     }
-    assert!(bytes < 12_000_000, "the models have {bytes} bytes together");
+    assert!(bytes < 16_000_000, "the models have {bytes} bytes together");
 }
 
 #[test]
 fn models_have_the_tags_of_their_vocabularies_and_cards_list_the_weak_ones() {
     let [magnatagatune, million_song, jamendo, audioset] = vocabularies::known().map(|(_, tags)| tags);
     let all = vocabularies::join(&[&magnatagatune, &million_song, &jamendo, &audioset]);
-    for (name, tags) in SHIPPED.into_iter().zip([all, magnatagatune, million_song]) {
+    for (name, tags) in SHIPPED.into_iter().zip([all.clone(), all, magnatagatune, million_song]) {
         let (file, card) = file_and_card(name);
         let metadata = Metadata::peek(&file);
         assert_eq!(metadata.tags, tags, "{name}");

@@ -209,7 +209,7 @@ fn a_new_model_starts_without_peaks() {
     assert!(harness.state().editor.rows.iter().any(|row| row.name == "rock" && row.peak > 0.5));
     harness.key_press_modifiers(Modifiers::COMMAND, Key::Num5);
     harness.run_steps(3);
-    harness.get_by_role_and_label(egui::Role::RadioButton, SHIPPED_MODELS[2].name).click();
+    harness.get_by_role_and_label(egui::Role::RadioButton, SHIPPED_MODELS[3].name).click();
     harness.run_steps(2);
     harness.state().instance.engine.wait_until_loaded();
     // No audio is processed between the change and the next frames.

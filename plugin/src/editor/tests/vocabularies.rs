@@ -13,7 +13,7 @@ use tract_onnx::pb::{ModelProto, StringStringEntryProto};
 fn write_model(path: &Path) {
     let shipped = SHIPPED_MODELS.each_ref().map(|model| (model.name, model.metadata().tags));
     let owned = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
-    let [_, first, second] = shipped;
+    let [_, _, first, second] = shipped;
     let lists = [
         first,
         second,
