@@ -230,12 +230,12 @@ impl Analyzer {
             return Ok(());
         }
         let start = Instant::now();
-        let probabilities = state.predict(samples)?;
+        let prediction = state.predict(samples)?;
         if state.model().inference() == InferenceMode::FullWindows {
             let hops_a_second = f64::from(rate) / hop as f64;
             self.hops_to_skip = (start.elapsed().as_secs_f64() * hops_a_second / FULL_WINDOWS_SHARE) as usize;
         }
-        self.board.publish(time, &probabilities);
+        self.board.publish(time, &prediction.probabilities);
         Ok(())
     }
 

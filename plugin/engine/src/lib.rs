@@ -37,8 +37,8 @@ pub use downmix::{Downmix, MAX_CHANNELS};
 pub use engine::Engine;
 pub use library::{LibraryEntry, ModelLibrary, ModelSummary};
 pub use model::{
-    ChannelAffine, InferenceMode, MAX_TAGS, MAX_VOCABULARIES, Metadata, Model, ModelError, SAMPLE_RATE, StreamState,
-    VOCABULARY_SEPARATOR, Vocabulary, WINDOWS, unnamed_tag,
+    Background, ChannelAffine, InferenceMode, MAX_TAGS, MAX_VOCABULARIES, Metadata, Model, ModelError, Prediction,
+    SAMPLE_RATE, StreamState, VOCABULARY_SEPARATOR, Vocabulary, WINDOWS, unnamed_tag,
 };
 pub use observer::{EngineObserver, StreamPosition, StreamTime};
 pub use source::{ModelRequest, ModelSource};

@@ -45,7 +45,7 @@ fn assert_slides_exactly(spec: &NetworkSpec, seed: u64, hop: usize, interval: us
         state.step(latest).unwrap();
         if latest.len() == window && hops.is_multiple_of(interval) {
             let expected = full.predict(latest).unwrap();
-            let difference = max_difference(&state.predict(latest).unwrap(), &expected);
+            let difference = max_difference(&state.predict(latest).unwrap().probabilities, &expected);
             assert!(difference <= TOLERANCE, "{case}: a difference of {difference} after {hops} hops");
             spread = expected.iter().fold(spread, |spread, value| spread.max((value - 0.5).abs()));
         }
@@ -95,7 +95,8 @@ fn prime_and_reset_leave_nothing_of_earlier_windows() {
         let mut state = StreamState::new(sliding);
         let noise: Vec<f32> = (0..2 * window).map(|_| rng.between(-1.0, 1.0)).collect();
         let assert_exact = |state: &StreamState, latest: &[f32], when: &str| {
-            let difference = max_difference(&state.predict(latest).unwrap(), &full.predict(latest).unwrap());
+            let difference =
+                max_difference(&state.predict(latest).unwrap().probabilities, &full.predict(latest).unwrap());
             assert!(difference <= TOLERANCE, "seed {seed}, {spec:?}: a difference of {difference} {when}");
         };
         let mut latest = noise[..window].to_vec();
@@ -145,7 +146,8 @@ fn an_hour_of_audio_does_not_drift() {
         let latest: Vec<f32> = (end.saturating_sub(window)..end).map(sample).collect();
         state.step(&latest).unwrap();
         if hops.is_multiple_of(1_000) {
-            let difference = max_difference(&state.predict(&latest).unwrap(), &full.predict(&latest).unwrap());
+            let difference =
+                max_difference(&state.predict(&latest).unwrap().probabilities, &full.predict(&latest).unwrap());
             assert!(difference <= TOLERANCE, "a difference of {difference} after {hops} hops");
         }
     }

@@ -6,8 +6,9 @@ use clap::Args;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use tagvane_engine::{Metadata, Model};
-use tagvane_trainer::data::vocabularies;
+use tagvane_trainer::data::{Split, vocabularies};
 use tagvane_trainer::evaluation::{Calibration, VocabularyCalibration, format_calibration, read_weak_tags};
+use tagvane_trainer::export::Whitening;
 use tagvane_trainer::kernels::NetworkBackend;
 use tagvane_trainer::network::Network;
 use tagvane_trainer::training::checkpoint::RunState;
@@ -37,6 +38,10 @@ pub(crate) struct ExportArguments {
     /// Group of that cache to calibrate on; may be repeated [default: the run's validation groups]
     #[arg(long = "calibrate-group", value_name = "GROUP", requires = "calibrate_on")]
     calibrate_groups: Vec<String>,
+    /// Let tags of a user's own be taught to the model: adds the principal components of its embedding over the training
+    /// groups of this cache of the run's data set, and some of these embeddings as the background
+    #[arg(long, value_name = "CACHE")]
+    teachable_on: Option<PathBuf>,
     /// Epoch to export, from 1: the best one or the last one, because a run keeps no others [default: the best]
     #[arg(long)]
     epoch: Option<usize>,
@@ -90,8 +95,14 @@ fn export_on<B: NetworkBackend>(arguments: &ExportArguments, devices: &[B::Devic
         widths: widths.join(", "),
         trained_on: state.config.card.trained_on.clone(),
         licence: state.config.card.licence.clone(),
+        ..Metadata::default()
     };
     let mut bytes = export::to_onnx(&network, architecture, &metadata);
+    if let Some(cache) = &arguments.teachable_on {
+        let split = Split::open(cache, architecture.window(), |group| state.config.groups.is_training(group))?;
+        let whitening = Whitening::of_network(&network, &split, state.config.training.batch_size, &devices[0])?;
+        bytes = export::add_whitened_embedding(&bytes, &whitening)?;
+    }
     if arguments.half_precision {
         bytes = export::to_half_precision(&bytes)?;
     }

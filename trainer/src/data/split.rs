@@ -24,4 +24,10 @@ impl Split {
         let examples = cache.examples(window);
         Ok(Self { cache, examples, window })
     }
+
+    /// At most `count` of the windows, evenly spaced.
+    pub fn evenly_spaced(&self, count: usize) -> Vec<Example> {
+        let step = self.examples.len().div_ceil(count).max(1);
+        self.examples.iter().copied().step_by(step).collect()
+    }
 }

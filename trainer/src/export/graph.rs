@@ -217,7 +217,7 @@ impl Graph {
 }
 
 /// A float input or output of shape `[batch, size]`.
-fn tensor_type(name: &str, size: usize) -> ValueInfoProto {
+pub(super) fn tensor_type(name: &str, size: usize) -> ValueInfoProto {
     use tensor_shape_proto::{Dimension, dimension::Value as Size};
     let dimension = |value| Dimension { value: Some(value), ..Default::default() };
     let dim = vec![dimension(Size::DimParam("batch".into())), dimension(Size::DimValue(size as i64))];

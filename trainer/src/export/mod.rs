@@ -8,10 +8,12 @@ pub(crate) mod graph;
 mod half_precision;
 mod layers;
 mod read;
+mod whitening;
 
 pub(crate) use folded_conv::{FoldedConv, folded_convs};
 pub use half_precision::to_half_precision;
 pub use read::{filter_counts, from_onnx};
+pub use whitening::{Whitening, add_whitened_embedding};
 
 use crate::architecture::Architecture;
 use crate::network::Network;

@@ -95,6 +95,7 @@ fn to_onnx(
         widths: String::new(),
         trained_on: format!("{dataset}, by the authors of musicnn (Pons and Serra 2019)"),
         licence: "ISC".into(),
+        ..Metadata::default()
     };
     Ok(graph.into_model_bytes(name.to_owned(), ("waveform", WINDOW), &[("probabilities", tags.len())], &metadata))
 }

@@ -1,7 +1,6 @@
 //! The initial network of a run: random weights, or those of exported models to fine-tune.
 
 use super::config::Config;
-use super::evenly_spaced;
 use crate::architecture::{Architecture, BlockKind, SampleLevel};
 use crate::data::{DataLoader, Split, to_tensors, vocabularies};
 use crate::error::{Result, TrainerError};
@@ -112,8 +111,8 @@ fn join_paths<B: Backend>(sources: &[SourceModel<'_, B>]) -> String {
 
 /// Windows spread evenly over the training set, `[rows, window]`.
 fn sample_windows<B: NetworkBackend>(training: &Split, device: &B::Device) -> Result<Tensor<B, 2>> {
-    let Split { cache, examples, window } = training;
-    let sample = evenly_spaced(examples, RECALIBRATION_WINDOWS);
+    let Split { cache, window, .. } = training;
+    let sample = training.evenly_spaced(RECALIBRATION_WINDOWS);
     std::thread::scope(|scope| {
         let batches = DataLoader::sequential(cache, &sample, *window, sample.len()).spawn(scope);
         let batch = batches.recv().map_err(|_| {

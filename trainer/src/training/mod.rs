@@ -13,7 +13,7 @@ mod weight_average;
 pub use learner::{DeviceBatch, Learner, PendingLoss};
 pub use loss::binary_cross_entropy_with_logits;
 
-use crate::data::{Batch, DataLoader, Example, Split, to_tensors};
+use crate::data::{Batch, DataLoader, Split, to_tensors};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{MetricConfig, Scores, predict_split};
 use crate::kernels::NetworkBackend;
@@ -194,8 +194,8 @@ where
         if !self.learner.network.has_mel_front_end() {
             return Ok(());
         }
-        let Split { cache, examples, window } = &self.data.training;
-        let sample = evenly_spaced(examples, STATISTICS_WINDOWS);
+        let Split { cache, window, .. } = &self.data.training;
+        let sample = self.data.training.evenly_spaced(STATISTICS_WINDOWS);
         let batch_size = self.config.training.batch_size;
         let (mut sum, mut squares, mut count) = (0.0, 0.0, 0.0);
         std::thread::scope(|scope| -> Result<()> {
@@ -421,10 +421,4 @@ pub fn validate<B: NetworkBackend>(
         }
     })?;
     Ok((loss_sum / windows.max(1) as f64, scores))
-}
-
-/// At most `count` of the examples, evenly spaced.
-fn evenly_spaced(examples: &[Example], count: usize) -> Vec<Example> {
-    let step = examples.len().div_ceil(count).max(1);
-    examples.iter().copied().step_by(step).collect()
 }

@@ -14,27 +14,41 @@ pub(super) struct FullWindowPlan {
     /// The shape of the input.
     shape: TVec<usize>,
     tags: usize,
+    /// The number of values of the embedding; 0 without one.
+    embedding: usize,
 }
 
 impl FullWindowPlan {
-    /// Plans a graph whose input has the shape `shape` and whose tags are the output called `output`.
+    /// Plans a graph whose input has the shape `shape` and whose tags are the output called `output`. `embedding` is the
+    /// output with the embedding, if there is one, and its number of values.
     ///
     /// # Errors
-    /// [`ModelError::Refused`] if the graph exceeds a limit, tract does not support it, or the output
-    /// has another shape than `[1, tags]`.
-    pub(super) fn new(mut proto: ModelProto, shape: &[usize], output: &str) -> Result<Self, ModelError> {
+    /// [`ModelError::Refused`] if the graph exceeds a limit, tract does not support it, or an output
+    /// has another shape than `[1, tags]`, or `[1, values]`.
+    pub(super) fn new(
+        mut proto: ModelProto,
+        shape: &[usize],
+        output: &str,
+        embedding: Option<&(String, usize)>,
+    ) -> Result<Self, ModelError> {
         let refused = |error: TractError| ModelError::Refused(one_line(&error));
         let graph = proto.graph.as_mut().ok_or(ModelError::NotOnnx)?;
-        validation::prune(graph, output)?;
+        let outputs: Vec<&str> = [output].into_iter().chain(embedding.map(|(name, _)| name.as_str())).collect();
+        validation::prune(graph, &outputs)?;
         let mut model = tract_onnx::onnx().parse(&proto, None).map_err(refused)?.model;
         let fact = InferenceFact::dt_shape(f32::datum_type(), shape);
         model.set_input_fact(0, fact).map_err(refused)?;
         compute_limits::check_constants(&model)?;
         let typed = model.into_typed().map_err(refused)?;
         compute_limits::check_work(&typed)?;
-        let tags = output_width(&typed)?;
+        let tags = output_width(&typed, 0)?;
+        let values = embedding.map_or(0, |(_, values)| *values);
+        if values > 0 && output_width(&typed, 1)? != values {
+            let what = format!("its embedding has not the {values} values that the file states; export it again");
+            return Err(ModelError::Refused(what));
+        }
         let plan = typed.into_optimized().and_then(|model| model.into_runnable()).map_err(refused)?;
-        Ok(Self { plan, shape: shape.into(), tags })
+        Ok(Self { plan, shape: shape.into(), tags, embedding: values })
     }
 
     /// The number of tags.
@@ -42,18 +56,25 @@ impl FullWindowPlan {
         self.tags
     }
 
-    /// The output for one window: a probability or a logit of each tag.
-    pub(super) fn run(&self, window: &[f32]) -> TractResult<Vec<f32>> {
+    /// The number of values of the embedding; 0 without one.
+    pub(super) fn embedding(&self) -> usize {
+        self.embedding
+    }
+
+    /// The outputs for one window: a probability or a logit of each tag, and the embedding, which is empty without one.
+    pub(super) fn run(&self, window: &[f32]) -> TractResult<(Vec<f32>, Vec<f32>)> {
         let input = Tensor::from_shape(&self.shape, window)?;
-        let output = self.plan.run(tvec!(input.into_tvalue()))?;
-        let values = output[0].to_plain_array_view::<f32>()?;
-        Ok(values.iter().copied().collect())
+        let outputs = self.plan.run(tvec!(input.into_tvalue()))?;
+        let values = |output: &TValue| -> TractResult<Vec<f32>> {
+            Ok(output.to_plain_array_view::<f32>()?.iter().copied().collect())
+        };
+        Ok((values(&outputs[0])?, outputs.get(1).map_or(Ok(Vec::new()), values)?))
     }
 }
 
-/// The number of tags in the output of a graph.
-fn output_width(model: &TypedModel) -> Result<usize, ModelError> {
-    let output = model.output_fact(0).map_err(|error| ModelError::Refused(one_line(&error)))?;
+/// The number of values in output `index` of a graph.
+fn output_width(model: &TypedModel, index: usize) -> Result<usize, ModelError> {
+    let output = model.output_fact(index).map_err(|error| ModelError::Refused(one_line(&error)))?;
     match output.shape.as_concrete() {
         // One axis has the tags; exporters leave others of length 1 around it.
         Some(shape)

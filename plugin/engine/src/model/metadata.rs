@@ -1,6 +1,7 @@
 //! The metadata properties of an ONNX tagger.
 
 use super::MAX_TAGS;
+use super::background::Background;
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -60,6 +61,8 @@ pub struct Metadata {
     pub trained_on: String,
     /// The licence of the weights.
     pub licence: String,
+    /// Whitened embeddings of general music, if tags of a user's own can be taught.
+    pub background: Background,
 }
 
 impl Metadata {
@@ -85,6 +88,7 @@ impl Metadata {
             widths: text(self.widths, other.widths),
             trained_on: text(self.trained_on, other.trained_on),
             licence: text(self.licence, other.licence),
+            background: if self.background.size() > 0 { self.background } else { other.background },
         }
     }
 
@@ -118,6 +122,7 @@ impl Metadata {
             widths: text("widths"),
             trained_on: text("trained_on"),
             licence: text("licence"),
+            background: found.get("background").and_then(|value| Background::from_property(value)).unwrap_or_default(),
         }
     }
 
@@ -138,6 +143,7 @@ impl Metadata {
             ("window", self.window.map(|window| window.to_string())),
         ];
         properties.extend(numbers.into_iter().filter_map(|(key, value)| Some((key, value?))));
+        properties.extend((self.background.size() > 0).then(|| self.background.to_property()));
         if !self.vocabularies.is_empty() {
             properties.push(("vocabularies", serde_json::json!(self.vocabularies).to_string()));
         }
@@ -221,6 +227,7 @@ mod tests {
             widths: "16, 32".into(),
             trained_on: "free music".into(),
             licence: "MIT".into(),
+            background: Background::new(2, &[0.5, -1.0]),
         };
         let properties = metadata.to_properties();
         let borrowed = properties.iter().map(|(key, value)| (*key, value.as_str()));

@@ -1,5 +1,6 @@
 //! Taggers: loaded from ONNX files, run by tract.
 
+mod background;
 mod batch_norm;
 mod compute_limits;
 mod encoded_size;
@@ -13,10 +14,11 @@ mod sliding;
 mod stream_state;
 mod validation;
 
+pub use background::Background;
 pub use batch_norm::ChannelAffine;
 pub(crate) use full_windows::FULL_WINDOWS_SHARE;
 pub use metadata::{MAX_VOCABULARIES, Metadata, VOCABULARY_SEPARATOR, Vocabulary, unnamed_tag};
-pub use stream_state::StreamState;
+pub use stream_state::{Prediction, StreamState};
 
 use cpu_time::ThreadTime;
 use full_windows::FullWindowPlan;
@@ -112,7 +114,7 @@ struct LoadedModel {
 
 /// What runs a model.
 enum Runtime {
-    Sliding(SlidingNetwork),
+    Sliding(Box<SlidingNetwork>),
     FullWindows(FullWindowPlan),
 }
 
@@ -222,6 +224,14 @@ impl Model {
         self.0.hop
     }
 
+    /// The number of values of the whitened embedding; 0 if the model has none.
+    pub fn embedding_size(&self) -> usize {
+        match &self.0.runtime {
+            Runtime::Sliding(network) => network.embedding(),
+            Runtime::FullWindows(plan) => plan.embedding(),
+        }
+    }
+
     /// How the model is run.
     pub fn inference(&self) -> InferenceMode {
         match self.0.runtime {
@@ -296,7 +306,7 @@ impl Model {
         }
         let mut state = StreamState::new(self.clone());
         state.prime(window)?;
-        state.predict(window)
+        Ok(state.predict(window)?.probabilities)
     }
 }
 
@@ -368,18 +378,24 @@ fn prepare(
     }
     let has_several_outputs = graph.output.len() > 1;
     let output = output::select_output(graph, tag_count)?;
+    let embedding = output::select_embedding(graph)?;
     let is_sliding = inference == InferenceMode::Sliding;
-    let network = if is_sliding { SlidingNetwork::from_proto(&proto, &output, window, rate, hop) } else { None };
+    let network = if is_sliding {
+        let embedding = embedding.as_ref().map(|(name, _)| name.as_str());
+        SlidingNetwork::from_proto(&proto, &output, embedding, window, rate, hop)
+    } else {
+        None
+    };
     let (runtime, tags, hop) = match (network, hop) {
         (Some(network), _) => {
             let (tags, hop) = (network.tags(), network.hop());
-            (Runtime::Sliding(network), tags, hop)
+            (Runtime::Sliding(Box::new(network)), tags, hop)
         }
         (None, Some(hop)) if is_sliding => {
             return Err(ModelError::Refused(format!("sliding inference does not support a hop of {hop} samples")));
         }
         (None, hop) => {
-            let plan = FullWindowPlan::new(proto, shape, &output.name)?;
+            let plan = FullWindowPlan::new(proto, shape, &output.name, embedding.as_ref())?;
             let tags = plan.tags();
             (Runtime::FullWindows(plan), tags, hop.unwrap_or(HOP))
         }

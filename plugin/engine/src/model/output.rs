@@ -8,6 +8,12 @@ use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto, tensor_shape_proto::
 /// Parts of the names of outputs that hold something else than tags.
 const OTHER_OUTPUTS: &[&str] = &["embed", "feature", "hidden", "penultimate", "latent"];
 
+/// The output with the whitened embedding, on which tags of a user's own are taught.
+const EMBEDDING: &str = "whitened_embedding";
+
+/// The most values of a whitened embedding.
+const MAX_EMBEDDING: usize = 1_024;
+
 /// Operators that do not change values.
 const PASS_THROUGH: &[&str] = &[
     "Cast",
@@ -67,6 +73,20 @@ pub(super) fn select_output(graph: &GraphProto, tag_count: usize) -> Result<TagO
     }
     let is_logits = values.kind(&selected.name) == ValueKind::Logits;
     Ok(TagOutput { name: selected.name.clone(), is_logits })
+}
+
+/// The name and the number of values of the output with the whitened embedding, if the graph declares one.
+///
+/// # Errors
+/// [`ModelError::Refused`] if its width is not fixed or out of range.
+pub(super) fn select_embedding(graph: &GraphProto) -> Result<Option<(String, usize)>, ModelError> {
+    let Some(output) = graph.output.iter().find(|output| output.name == EMBEDDING) else { return Ok(None) };
+    match width(output) {
+        Some(width) if (1..=MAX_EMBEDDING).contains(&width) => Ok(Some((EMBEDDING.to_owned(), width))),
+        _ => Err(ModelError::Refused(format!(
+            "its output {EMBEDDING} has no fixed width from 1 to {MAX_EMBEDDING}; export it again"
+        ))),
+    }
 }
 
 /// The error that none of several outputs has the width `tag_count`.
@@ -177,6 +197,18 @@ mod tests {
         let nodes: Nodes<'_> = &[("Sigmoid", &["x"], "a"), ("Concat", &["x", "x"], "probabilities")];
         let graph = graph(nodes, &[("a", 50), ("probabilities", 50)]);
         assert_eq!(select_output(&graph, 50).unwrap().name, "probabilities");
+    }
+
+    #[test]
+    fn the_whitened_embedding_has_a_fixed_width_within_the_limit() {
+        let of = |outputs: &[(&str, i64)]| select_embedding(&graph(&[], outputs));
+        assert_eq!(of(&[("probabilities", 50), ("embedding", 512)]).unwrap(), None);
+        let found = of(&[("probabilities", 50), ("whitened_embedding", 128)]).unwrap();
+        assert_eq!(found, Some(("whitened_embedding".to_owned(), 128)));
+        for width in [0, -1, 1_025] {
+            let message = of(&[("whitened_embedding", width)]).unwrap_err().to_string();
+            assert!(message.contains("no fixed width"), "{message}");
+        }
     }
 
     #[test]

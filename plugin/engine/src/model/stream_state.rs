@@ -7,6 +7,16 @@ use tract_onnx::prelude::{TractError, TractResult};
 /// Accepted as probabilities: rounding errors may leave 0..=1.
 const PROBABILITIES: std::ops::RangeInclusive<f32> = -1e-3..=1.001;
 
+/// What a model predicts for a window.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Prediction {
+    /// The probability of each tag, in 0..=1; 0 where the output is not finite.
+    pub probabilities: Vec<f32>,
+    /// The whitened embedding, on which tags of a user's own are taught; 0 where it is not finite. Empty if the model has
+    /// none.
+    pub embedding: Vec<f32>,
+}
+
 /// The state of one stream: predicts successive windows, [`Model::hop`] samples apart.
 ///
 /// Streams share the model. The state itself takes a few megabytes under sliding inference, and nothing
@@ -68,16 +78,22 @@ impl StreamState {
         (1..=samples.len() / hop).try_for_each(|hops| self.step(&samples[..hops * hop]))
     }
 
-    /// Predicts the window that ends with the last step: the probability of each tag, in 0..=1.
-    /// `window` holds the samples of that window; sliding inference does not read them.
+    /// Predicts the window that ends with the last step. `window` holds the samples of that window; sliding inference
+    /// does not read them.
     ///
     /// # Errors
     /// [`ModelError::Failed`] if inference fails, there was no step since the last reset, or a finite value
-    /// of the output is not a probability. Values that are not finite count as 0.
-    pub fn predict(&self, window: &[f32]) -> Result<Vec<f32>, ModelError> {
-        let values = catch_failure(|| match (&self.model.0.runtime, &self.frames) {
-            (Runtime::Sliding(network), Some(frames)) => Ok(sigmoid(network.logits(frames)?)),
-            (Runtime::FullWindows(plan), _) if self.model.0.is_logits => Ok(sigmoid(plan.run(window)?)),
+    /// of the output is not a probability.
+    pub fn predict(&self, window: &[f32]) -> Result<Prediction, ModelError> {
+        let (values, embedding) = catch_failure(|| match (&self.model.0.runtime, &self.frames) {
+            (Runtime::Sliding(network), Some(frames)) => {
+                let (logits, embedding) = network.predict(frames)?;
+                Ok((sigmoid(logits), embedding))
+            }
+            (Runtime::FullWindows(plan), _) if self.model.0.is_logits => {
+                let (logits, embedding) = plan.run(window)?;
+                Ok((sigmoid(logits), embedding))
+            }
             (Runtime::FullWindows(plan), _) => plan.run(window),
             (Runtime::Sliding(_), None) => Err(TractError::msg("the stream has no state")),
         })?;
@@ -90,7 +106,11 @@ impl StreamState {
             return Err(ModelError::Failed(why));
         }
         let to_probability = |value: f32| if value.is_finite() { value.clamp(0.0, 1.0) } else { 0.0 };
-        Ok(values.into_iter().map(to_probability).collect())
+        let to_finite = |value: f32| if value.is_finite() { value } else { 0.0 };
+        Ok(Prediction {
+            probabilities: values.into_iter().map(to_probability).collect(),
+            embedding: embedding.into_iter().map(to_finite).collect(),
+        })
     }
 }
 

@@ -6,7 +6,8 @@
 use super::{ModelError, SAMPLE_RATE};
 use std::collections::{HashMap, HashSet};
 use tract_onnx::pb::{
-    GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto, tensor_shape_proto::dimension, type_proto,
+    GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto, tensor_shape_proto::dimension,
+    type_proto,
 };
 
 /// The largest model file, in bytes.
@@ -201,12 +202,12 @@ pub(super) fn check(model: &mut ModelProto) -> Result<&mut GraphProto, ModelErro
     Ok(graph)
 }
 
-/// Removes everything from a graph that its output `output` does not depend on: tract would load it
-/// too, and compute some of it.
+/// Removes everything from a graph that none of `outputs` depends on: tract would load it too, and compute some
+/// of it. The graph's outputs get their order.
 ///
 /// # Errors
 /// [`ModelError::Refused`] if a value has no source.
-pub(super) fn prune(graph: &mut GraphProto, output: &str) -> Result<(), ModelError> {
+pub(super) fn prune(graph: &mut GraphProto, outputs: &[&str]) -> Result<(), ModelError> {
     let producers: HashMap<&str, usize> = graph
         .node
         .iter()
@@ -216,7 +217,7 @@ pub(super) fn prune(graph: &mut GraphProto, output: &str) -> Result<(), ModelErr
     let stored: HashSet<String> = graph.initializer.iter().map(|tensor| tensor.name.clone()).collect();
     let inputs: HashSet<&str> = graph.input.iter().map(|input| &*input.name).collect();
     let (mut is_needed, mut needed_names) = (vec![false; graph.node.len()], HashSet::new());
-    let mut pending = vec![output];
+    let mut pending = outputs.to_vec();
     while let Some(name) = pending.pop() {
         if name.is_empty() || !needed_names.insert(name.to_owned()) {
             continue;
@@ -239,7 +240,9 @@ pub(super) fn prune(graph: &mut GraphProto, output: &str) -> Result<(), ModelErr
     graph.initializer.retain(|tensor| needed_names.contains(&tensor.name));
     // Before IR version 4 files list weights among the inputs, also those that have just been removed.
     graph.input.retain(|input| !stored.contains(&input.name));
-    graph.output.retain(|kept| kept.name == output);
+    let place = |output: &ValueInfoProto| outputs.iter().position(|name| *name == output.name);
+    graph.output.retain(|output| place(output).is_some());
+    graph.output.sort_by_key(place);
     // The shapes and types that a file declares are not needed and may be wrong.
     graph.output.iter_mut().for_each(|output| output.r#type = None);
     graph.value_info.clear();

@@ -42,8 +42,10 @@ pub(super) struct SlidingNetwork {
     first: LayerRunner,
     /// The layers that are computed incrementally.
     incremental: Vec<IncrementalLayer>,
-    /// The layers after them, which are computed for the whole window.
+    /// The layers after them, which are computed for the whole window; the last one gives the tags.
     whole: Vec<LayerRunner>,
+    /// What gives the embedding from the input of that one.
+    embedding: Option<LayerRunner>,
 }
 
 /// A layer that is computed for the new frames and for both ends of the window.
@@ -94,15 +96,26 @@ pub(super) struct FrameState {
 impl SlidingNetwork {
     /// Prepares a model, or returns `None` if it is not an m^n network with the output `output` or does not
     /// support the hop. Without a `hop` it chooses the longest one up to [`MAX_HOP`]; `rate` is the
-    /// model's sample rate in hertz.
+    /// model's sample rate in hertz. `embedding` is the name of the output with the embedding, if there is one: a layer of
+    /// its own over the input of the tags' layer.
     pub(super) fn from_proto(
         model: &ModelProto,
         output: &TagOutput,
+        embedding: Option<&str>,
         window: usize,
         rate: u32,
         hop: Option<usize>,
     ) -> Option<Self> {
         let layers = read_layers(model, output, window)?;
+        let embedding = match embedding {
+            Some(name) => {
+                let mut of_embedding =
+                    read_layers(model, &TagOutput { name: name.to_owned(), is_logits: true }, window)?;
+                let last = of_embedding.pop()?;
+                (of_embedding == layers[..layers.len() - 1]).then_some(Some(last))?
+            }
+            None => None,
+        };
         let max_hop = (f64::from(rate) * MAX_HOP) as usize;
         // The hops that layers allow: the samples of one frame of the first layer, the second, ….
         let strides = layers.iter().scan(1, |stride, layer| {
@@ -116,10 +129,16 @@ impl SlidingNetwork {
         if max_elements(&layers, window, &plans) > MAX_ELEMENTS {
             return None;
         }
-        Self::prepare(&layers, window, hop, plans).ok()
+        Self::prepare(&layers, embedding.as_ref(), window, hop, plans).ok()
     }
 
-    fn prepare(layers: &[Layer], window: usize, hop: usize, plans: Vec<LayerPlan>) -> TractResult<Self> {
+    fn prepare(
+        layers: &[Layer],
+        embedding: Option<&Layer>,
+        window: usize,
+        hop: usize,
+        plans: Vec<LayerPlan>,
+    ) -> TractResult<Self> {
         let (whole, rest) = (&layers[1 + plans.len()..], &layers[1..]);
         let first = LayerRunner::new(&layers[0], plans[0].start_inputs + plans[0].end_inputs)?;
         let mut silent_frame = layers[0].output_for_constant(&[0.0]);
@@ -135,7 +154,8 @@ impl SlidingNetwork {
             LayerRunner::new(layer, frames)
         });
         let whole = whole.collect::<TractResult<_>>()?;
-        Ok(Self { window, hop, first, incremental, whole })
+        let embedding = embedding.map(|layer| LayerRunner::new(layer, 1)).transpose()?;
+        Ok(Self { window, hop, first, incremental, whole, embedding })
     }
 
     /// The hop between two windows, in samples.
@@ -146,6 +166,11 @@ impl SlidingNetwork {
     /// The number of tags.
     pub(super) fn tags(&self) -> usize {
         self.whole.last().map_or(0, LayerRunner::filters)
+    }
+
+    /// The number of values of the embedding; 0 without one.
+    pub(super) fn embedding(&self) -> usize {
+        self.embedding.as_ref().map_or(0, LayerRunner::filters)
     }
 
     /// The state after a window of digital silence.
@@ -197,23 +222,28 @@ impl SlidingNetwork {
         Ok(())
     }
 
-    /// The logit of each tag for the window that ends with the last step.
+    /// The logit of each tag and the embedding, which is empty without one, for the window that ends with the last step.
     ///
     /// # Errors
     /// If there was no step since the state was silent.
-    pub(super) fn logits(&self, state: &FrameState) -> TractResult<Vec<f32>> {
+    pub(super) fn predict(&self, state: &FrameState) -> TractResult<(Vec<f32>, Vec<f32>)> {
         let output = state.output.as_ref().ok_or_else(|| TractError::msg("no hop was pushed since the last reset"))?;
         let mut slices = vec![output.start_frames()];
         if let (Some(IncrementalLayer { plan, .. }), Some(ring)) = (self.incremental.last(), state.rings.last()) {
             slices.extend(ring.slices(0..plan.kept_frames, plan.spacing));
         }
         slices.push(output.end_frames());
+        let run = |runner: &LayerRunner, frames: &[f32]| {
+            let slices = vec![&runner.padding_before[..], frames, &runner.padding_after];
+            runner.run(&[InputSpan { slices, output_frames: runner.output_frames }])
+        };
         let mut frames = slices.concat();
-        for runner in &self.whole {
-            let slices = vec![&runner.padding_before[..], &frames, &runner.padding_after];
-            frames = runner.run(&[InputSpan { slices, output_frames: runner.output_frames }])?;
+        let Some((tags, hidden)) = self.whole.split_last() else { return Ok((frames, Vec::new())) };
+        for runner in hidden {
+            frames = run(runner, &frames)?;
         }
-        Ok(frames)
+        let embedding = self.embedding.as_ref().map_or(Ok(Vec::new()), |runner| run(runner, &frames))?;
+        Ok((run(tags, &frames)?, embedding))
     }
 }
 

@@ -1,0 +1,70 @@
+//! Whitened embeddings of general music, which a model file carries for tags of a user's own.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// The metadata property.
+const PROPERTY: &str = "background";
+
+/// Steps between 0 and 1.
+const STEPS: f32 = 16.0;
+
+/// Whitened embeddings of some windows of general music, which are none of what a user teaches. They are rounded to
+/// sixteenths and cut at ±7.94.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Background {
+    /// Values of an embedding.
+    size: usize,
+    /// Row after row, in sixteenths.
+    steps: Vec<i8>,
+}
+
+impl Background {
+    /// The background of embeddings of `size` values each, row after row.
+    pub fn new(size: usize, embeddings: &[f32]) -> Self {
+        let step = |value: &f32| (value * STEPS).round().clamp(-127.0, 127.0) as i8;
+        Self { size, steps: embeddings.iter().map(step).collect() }
+    }
+
+    /// The values of an embedding; 0 without any.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The embeddings.
+    pub fn rows(&self) -> impl Iterator<Item = Vec<f32>> {
+        let values = |row: &[i8]| row.iter().map(|step| f32::from(*step) / STEPS).collect();
+        self.steps.chunks_exact(self.size.max(1)).map(values)
+    }
+
+    /// The metadata property: its key, and the number of values and the base64 of all steps as its value.
+    pub fn to_property(&self) -> (&'static str, String) {
+        let bytes: Vec<u8> = self.steps.iter().map(|step| step.cast_unsigned()).collect();
+        (PROPERTY, format!("{} {}", self.size, STANDARD.encode(bytes)))
+    }
+
+    /// Reads the value of the property; none where it is malformed.
+    pub(super) fn from_property(value: &str) -> Option<Self> {
+        let (size, steps) = value.split_once(' ')?;
+        let size: usize = size.parse().ok().filter(|size| *size > 0)?;
+        let steps: Vec<i8> = STANDARD.decode(steps).ok()?.into_iter().map(u8::cast_signed).collect();
+        steps.len().is_multiple_of(size).then_some(Self { size, steps })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_background_is_read_back_and_a_malformed_one_is_none() {
+        let background = Background::new(2, &[0.5, -0.031, 100.0, -100.0, f32::NAN, 1.0]);
+        let rows: Vec<Vec<f32>> = background.rows().collect();
+        assert_eq!(rows, [[0.5, 0.0], [127.0 / 16.0, -127.0 / 16.0], [0.0, 1.0]]);
+        let (key, value) = background.to_property();
+        assert_eq!((key, Background::from_property(&value)), ("background", Some(background)));
+        for malformed in ["", "2", "0 AAAA", "2 A", "2 AAAA", "x AAAA", "-1 AAAA", "2 ????"] {
+            assert_eq!(Background::from_property(malformed), None, "{malformed}");
+        }
+    }
+}

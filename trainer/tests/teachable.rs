@@ -1,0 +1,95 @@
+//! Models to which tags of a user's own can be taught: their whitened embedding.
+#![cfg(feature = "flex")]
+
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod process;
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod support;
+
+use burn::backend::Flex;
+use burn::tensor::{Tensor, TensorData};
+use process::{fail, succeed};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha12Rng;
+use support::{SMALL_NETWORK, low_and_high};
+use tagvane_engine::{InferenceMode, Metadata, Model, StreamState};
+use tagvane_trainer::architecture::{Architecture, SampleLevel};
+use tagvane_trainer::export::{Whitening, add_whitened_embedding, to_half_precision, to_onnx};
+use tagvane_trainer::network::Network;
+
+const WINDOW: usize = 2_187;
+
+fn noise(random: &mut ChaCha12Rng, samples: usize) -> Vec<f32> {
+    (0..samples).map(|_| random.random_range(-1.0..1.0)).collect()
+}
+
+/// The embeddings of windows by burn, row after row.
+fn embeddings(network: &Network<Flex>, windows: &[f32]) -> Vec<f32> {
+    let shape = [windows.len() / WINDOW, WINDOW];
+    let waveforms = Tensor::<Flex, 2>::from_data(TensorData::new(windows.to_vec(), shape), &Default::default());
+    network.forward(waveforms).embedding.into_data().to_vec().unwrap()
+}
+
+#[test]
+fn the_whitened_embedding_is_the_same_sliding_and_in_full_windows_and_its_background_is_read() {
+    let mut random = ChaCha12Rng::seed_from_u64(1);
+    let architecture = Architecture::SampleLevel(SampleLevel::new(3, 6, WINDOW, vec![4, 4, 6, 6, 8, 8, 12]));
+    let network = Network::<Flex>::with_seed(&architecture.plan(5).unwrap(), 3, &Default::default());
+    let embedded = embeddings(&network, &noise(&mut random, 300 * WINDOW));
+    let whitening = Whitening::fit(&embedded, 12).unwrap();
+    let metadata = Metadata { tags: (0..5).map(|tag| format!("tag {tag}")).collect(), ..Metadata::default() };
+    let plain = to_onnx(&network, &architecture, &metadata);
+    let teachable = add_whitened_embedding(&plain, &whitening).unwrap();
+    let half = to_half_precision(&teachable).unwrap();
+
+    let background = Model::from_bytes(&teachable).unwrap().metadata().background.clone();
+    assert_eq!((background.size(), background.rows().count()), (whitening.components(), 150));
+    assert_eq!(Metadata::peek(&plain).background.size(), 0);
+    assert_eq!(Model::from_bytes(&plain).unwrap().embedding_size(), 0);
+
+    let music = noise(&mut random, 3 * WINDOW);
+    for (bytes, tolerance) in [(&teachable, 1e-4), (&half, 2e-2)] {
+        let [sliding, full] = [InferenceMode::Sliding, InferenceMode::FullWindows].map(|inference| {
+            let model = Model::with(bytes, inference, Some(WINDOW / 3)).unwrap();
+            assert_eq!((model.inference(), model.embedding_size()), (inference, whitening.components()));
+            StreamState::new(model)
+        });
+        let (mut sliding, full) = (sliding, full);
+        let mut compared = 0;
+        for end in (WINDOW / 3..=music.len()).step_by(WINDOW / 3) {
+            let latest = &music[end.saturating_sub(WINDOW)..end];
+            sliding.step(latest).unwrap();
+            if latest.len() < WINDOW {
+                continue;
+            }
+            let (a, b) = (sliding.predict(latest).unwrap(), full.predict(latest).unwrap());
+            let expected = whitening.apply(&embeddings(&network, latest));
+            for (values, others) in [(&a.embedding, &expected), (&b.embedding, &expected)] {
+                let apart = values.iter().zip(others).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(values.len() == whitening.components() && apart < tolerance, "{apart}");
+            }
+            assert!(a.probabilities.iter().zip(&b.probabilities).all(|(a, b)| (a - b).abs() < 1e-5));
+            compared += 1;
+        }
+        assert_eq!(compared, 7);
+    }
+}
+
+#[test]
+fn a_run_is_exported_with_its_whitened_embedding() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let training = "[training]\nbatch_size = 12\nseed = 5\noptimiser = { kind = \"adam\" }\n\
+                    schedule = { kind = \"one-cycle\", learning_rate = 3e-3, epochs = 1 }\n";
+    std::fs::write(folder.join("run.toml"), format!("{SMALL_NETWORK}{training}")).unwrap();
+    low_and_high(folder, "high");
+    succeed(folder, "prepare folder --csv list.csv --audio audio --cache cache");
+    succeed(folder, "train run.toml --cache cache --run run");
+    succeed(folder, "export --run run --out model.onnx --teachable-on cache --half-precision");
+    let model = Model::open(&folder.join("model.onnx"), InferenceMode::Sliding).unwrap();
+    assert_eq!(model.inference(), InferenceMode::Sliding);
+    assert!((1..=16).contains(&model.embedding_size()), "{}", model.embedding_size());
+    assert_eq!(model.metadata().background.size(), model.embedding_size());
+    let message = fail(folder, "export --run run --out other.onnx --teachable-on nowhere");
+    assert!(message.contains("nowhere") && !folder.join("other.onnx").exists(), "{message}");
+}
