@@ -38,7 +38,7 @@ pub use engine::Engine;
 pub use library::{LibraryEntry, ModelLibrary, ModelSummary};
 pub use model::{
     Background, ChannelAffine, InferenceMode, MAX_TAGS, MAX_VOCABULARIES, Metadata, Model, ModelError, Prediction,
-    SAMPLE_RATE, StreamState, VOCABULARY_SEPARATOR, Vocabulary, WINDOWS, unnamed_tag,
+    SAMPLE_RATE, StreamState, VOCABULARY_SEPARATOR, Vocabulary, WHITENED_EMBEDDING, WINDOWS, unnamed_tag,
 };
 pub use observer::{EngineObserver, StreamPosition, StreamTime};
 pub use source::{ModelRequest, ModelSource};

@@ -21,7 +21,8 @@ pub struct TagMatch {
 
 impl TagMatch {
     /// Matches all tags of a model or those of one of its vocabularies with all tags of a cache or with those of one of its
-    /// vocabularies, whichever have most in common, by name and in any order. A model without names has to have as many outputs as the cache has tags.
+    /// vocabularies, whichever have most in common, by name and in any order. A model without names has to have as many
+    /// outputs as the cache has tags.
     ///
     /// # Errors
     /// [`TrainerError::Request`] where a name occurs twice in the model, or no tag is in both.

@@ -8,7 +8,7 @@ use crate::kernels::NetworkBackend;
 use crate::network::{Network, values};
 use nalgebra::{DMatrix, SymmetricEigen};
 use prost::Message as _;
-use tagvane_engine::Background;
+use tagvane_engine::{Background, WHITENED_EMBEDDING};
 use tract_onnx::pb::{ModelProto, StringStringEntryProto};
 
 /// The most components: more of 512 values hardly vary.
@@ -22,9 +22,6 @@ const BACKGROUND: usize = 256;
 
 /// The number of windows that it is fitted to.
 const WINDOWS: usize = 4_096;
-
-/// The name of the output.
-const OUTPUT: &str = "whitened_embedding";
 
 /// An affine map from embeddings to whitened ones, and some of those.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,12 +131,12 @@ pub fn add_whitened_embedding(bytes: &[u8], whitening: &Whitening) -> Result<Vec
     let mut added = Graph::default();
     let weight = added.add_weights("whitening.weight", &[whitening.values, whitening.components()], &whitening.weight);
     let bias = added.add_weights("whitening.bias", &[whitening.components()], &whitening.bias);
-    added.add_node("Gemm", &["embedding", &weight, &bias], OUTPUT, &[]);
+    added.add_node("Gemm", &["embedding", &weight, &bias], WHITENED_EMBEDDING, &[]);
     graph.node.extend(added.nodes);
     graph.initializer.extend(added.initializers);
-    graph.output.push(tensor_type(OUTPUT, whitening.components()));
-    let (key, value) = whitening.background.to_property();
-    model.metadata_props.push(StringStringEntryProto { key: key.into(), value });
+    graph.output.push(tensor_type(WHITENED_EMBEDDING, whitening.components()));
+    let value = whitening.background.to_property();
+    model.metadata_props.push(StringStringEntryProto { key: Background::PROPERTY.into(), value });
     Ok(model.encode_to_vec())
 }
 

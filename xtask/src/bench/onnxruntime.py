@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 
 def widen(graph):
-    """Stores weights in half precision as single ones, in the place of the Casts after them, which ORT folds anyway."""
+    """Stores weights in half precision as single ones, in the place of the Casts after them, which ONNX Runtime folds too."""
     halves = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT16}
     casts = [node for node in graph.node if node.op_type == "Cast" and node.input[0] in halves]
     for cast in casts:

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The metadata property.
-const PROPERTY: &str = "background";
+/// The output with the whitened embedding, on which tags of a user's own are taught.
+pub const WHITENED_EMBEDDING: &str = "whitened_embedding";
 
 /// Steps between 0 and 1.
 const STEPS: f32 = 16.0;
@@ -20,6 +20,9 @@ pub struct Background {
 }
 
 impl Background {
+    /// The key of its metadata property.
+    pub const PROPERTY: &str = "background";
+
     /// The background of embeddings of `size` values each, row after row.
     pub fn new(size: usize, embeddings: &[f32]) -> Self {
         let step = |value: &f32| (value * STEPS).round().clamp(-127.0, 127.0) as i8;
@@ -37,10 +40,10 @@ impl Background {
         self.steps.chunks_exact(self.size.max(1)).map(values)
     }
 
-    /// The metadata property: its key, and the number of values and the base64 of all steps as its value.
-    pub fn to_property(&self) -> (&'static str, String) {
+    /// The value of the metadata property: the number of values of an embedding, and the base64 of all steps.
+    pub fn to_property(&self) -> String {
         let bytes: Vec<u8> = self.steps.iter().map(|step| step.cast_unsigned()).collect();
-        (PROPERTY, format!("{} {}", self.size, STANDARD.encode(bytes)))
+        format!("{} {}", self.size, STANDARD.encode(bytes))
     }
 
     /// Reads the value of the property; none where it is malformed.
@@ -61,8 +64,7 @@ mod tests {
         let background = Background::new(2, &[0.5, -0.031, 100.0, -100.0, f32::NAN, 1.0]);
         let rows: Vec<Vec<f32>> = background.rows().collect();
         assert_eq!(rows, [[0.5, 0.0], [127.0 / 16.0, -127.0 / 16.0], [0.0, 1.0]]);
-        let (key, value) = background.to_property();
-        assert_eq!((key, Background::from_property(&value)), ("background", Some(background)));
+        assert_eq!(Background::from_property(&background.to_property()), Some(background));
         for malformed in ["", "2", "0 AAAA", "2 A", "2 AAAA", "x AAAA", "-1 AAAA", "2 ????"] {
             assert_eq!(Background::from_property(malformed), None, "{malformed}");
         }

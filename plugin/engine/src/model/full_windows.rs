@@ -14,8 +14,8 @@ pub(super) struct FullWindowPlan {
     /// The shape of the input.
     shape: TVec<usize>,
     tags: usize,
-    /// The number of values of the embedding; 0 without one.
-    embedding: usize,
+    /// The number of values of the whitened embedding; 0 without one.
+    embedding_size: usize,
 }
 
 impl FullWindowPlan {
@@ -42,13 +42,15 @@ impl FullWindowPlan {
         let typed = model.into_typed().map_err(refused)?;
         compute_limits::check_work(&typed)?;
         let tags = output_width(&typed, 0)?;
-        let values = embedding.map_or(0, |(_, values)| *values);
-        if values > 0 && output_width(&typed, 1)? != values {
-            let what = format!("its embedding has not the {values} values that the file states; export it again");
+        let embedding_size = embedding.map_or(0, |(_, size)| *size);
+        if embedding_size > 0 && output_width(&typed, 1)? != embedding_size {
+            let what = format!(
+                "its embedding does not have the {embedding_size} values that the file states; export it again"
+            );
             return Err(ModelError::Refused(what));
         }
         let plan = typed.into_optimized().and_then(|model| model.into_runnable()).map_err(refused)?;
-        Ok(Self { plan, shape: shape.into(), tags, embedding: values })
+        Ok(Self { plan, shape: shape.into(), tags, embedding_size })
     }
 
     /// The number of tags.
@@ -56,9 +58,9 @@ impl FullWindowPlan {
         self.tags
     }
 
-    /// The number of values of the embedding; 0 without one.
-    pub(super) fn embedding(&self) -> usize {
-        self.embedding
+    /// The number of values of the whitened embedding; 0 without one.
+    pub(super) fn embedding_size(&self) -> usize {
+        self.embedding_size
     }
 
     /// The outputs for one window: a probability or a logit of each tag, and the embedding, which is empty without one.

@@ -122,7 +122,10 @@ impl Metadata {
             widths: text("widths"),
             trained_on: text("trained_on"),
             licence: text("licence"),
-            background: found.get("background").and_then(|value| Background::from_property(value)).unwrap_or_default(),
+            background: found
+                .get(Background::PROPERTY)
+                .and_then(|value| Background::from_property(value))
+                .unwrap_or_default(),
         }
     }
 
@@ -143,7 +146,7 @@ impl Metadata {
             ("window", self.window.map(|window| window.to_string())),
         ];
         properties.extend(numbers.into_iter().filter_map(|(key, value)| Some((key, value?))));
-        properties.extend((self.background.size() > 0).then(|| self.background.to_property()));
+        properties.extend((self.background.size() > 0).then(|| (Background::PROPERTY, self.background.to_property())));
         if !self.vocabularies.is_empty() {
             properties.push(("vocabularies", serde_json::json!(self.vocabularies).to_string()));
         }

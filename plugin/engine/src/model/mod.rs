@@ -14,7 +14,7 @@ mod sliding;
 mod stream_state;
 mod validation;
 
-pub use background::Background;
+pub use background::{Background, WHITENED_EMBEDDING};
 pub use batch_norm::ChannelAffine;
 pub(crate) use full_windows::FULL_WINDOWS_SHARE;
 pub use metadata::{MAX_VOCABULARIES, Metadata, VOCABULARY_SEPARATOR, Vocabulary, unnamed_tag};
@@ -227,8 +227,8 @@ impl Model {
     /// The number of values of the whitened embedding; 0 if the model has none.
     pub fn embedding_size(&self) -> usize {
         match &self.0.runtime {
-            Runtime::Sliding(network) => network.embedding(),
-            Runtime::FullWindows(plan) => plan.embedding(),
+            Runtime::Sliding(network) => network.embedding_size(),
+            Runtime::FullWindows(plan) => plan.embedding_size(),
         }
     }
 

@@ -2,14 +2,12 @@
 //! logits.
 
 use super::ModelError;
+use super::background::WHITENED_EMBEDDING;
 use std::collections::{HashMap, HashSet};
 use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
 
 /// Parts of the names of outputs that hold something else than tags.
 const OTHER_OUTPUTS: &[&str] = &["embed", "feature", "hidden", "penultimate", "latent"];
-
-/// The output with the whitened embedding, on which tags of a user's own are taught.
-const EMBEDDING: &str = "whitened_embedding";
 
 /// The most values of a whitened embedding.
 const MAX_EMBEDDING: usize = 1_024;
@@ -80,11 +78,11 @@ pub(super) fn select_output(graph: &GraphProto, tag_count: usize) -> Result<TagO
 /// # Errors
 /// [`ModelError::Refused`] if its width is not fixed or out of range.
 pub(super) fn select_embedding(graph: &GraphProto) -> Result<Option<(String, usize)>, ModelError> {
-    let Some(output) = graph.output.iter().find(|output| output.name == EMBEDDING) else { return Ok(None) };
+    let Some(output) = graph.output.iter().find(|output| output.name == WHITENED_EMBEDDING) else { return Ok(None) };
     match width(output) {
-        Some(width) if (1..=MAX_EMBEDDING).contains(&width) => Ok(Some((EMBEDDING.to_owned(), width))),
+        Some(width) if (1..=MAX_EMBEDDING).contains(&width) => Ok(Some((WHITENED_EMBEDDING.to_owned(), width))),
         _ => Err(ModelError::Refused(format!(
-            "its output {EMBEDDING} has no fixed width from 1 to {MAX_EMBEDDING}; export it again"
+            "its output {WHITENED_EMBEDDING} has no fixed width from 1 to {MAX_EMBEDDING}; export it again"
         ))),
     }
 }

@@ -168,8 +168,8 @@ impl SlidingNetwork {
         self.whole.last().map_or(0, LayerRunner::filters)
     }
 
-    /// The number of values of the embedding; 0 without one.
-    pub(super) fn embedding(&self) -> usize {
+    /// The number of values of the whitened embedding; 0 without one.
+    pub(super) fn embedding_size(&self) -> usize {
         self.embedding.as_ref().map_or(0, LayerRunner::filters)
     }
 
