@@ -8,6 +8,7 @@
 
 pub mod architecture;
 mod audio;
+pub mod cards;
 pub mod corpus;
 pub mod data;
 mod error;

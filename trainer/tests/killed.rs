@@ -1,4 +1,4 @@
-//! A killed run resumes with the same result.
+//! A killed run resumes with the same result, and a run on one backend on another.
 
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod support;
@@ -196,4 +196,57 @@ augmentation = { shift = 50, gain = [0.5, 1.5], noise = 0.01 }
     }
     assert!(interrupts >= 2, "interrupted only {interrupts} times");
     assert_eq!(metrics(&run), metrics(&folder.join("whole")));
+}
+
+#[cfg(feature = "ndarray")]
+#[test]
+fn a_run_on_flex_resumes_on_ndarray_and_back() {
+    resumes_on("ndarray", &[]);
+}
+
+/// With `TAGVANE_TEST_CUDA=1` on the first graphics card.
+#[cfg(feature = "libtorch")]
+#[test]
+fn a_run_on_flex_resumes_on_libtorch_and_back() {
+    let on_card = std::env::var_os("TAGVANE_TEST_CUDA").is_some();
+    resumes_on("libtorch", if on_card { &["--devices", "0"] } else { &[] });
+}
+
+#[cfg(feature = "vulkan")]
+#[test]
+fn a_run_on_flex_resumes_on_vulkan_and_back() {
+    resumes_on("vulkan", &[]);
+}
+
+/// Trains two epochs on one backend and two on the other, in both orders, which must give the losses of four on flex
+/// within 1 %.
+#[cfg(any(feature = "ndarray", feature = "libtorch", feature = "vulkan"))]
+fn resumes_on(other: &str, other_options: &[&str]) {
+    let options = "
+optimiser = { kind = \"sgd\", momentum = 0.9 }
+schedule = { kind = \"one-cycle\", learning_rate = 0.002, epochs = 4 }
+augmentation = { shift = 50, gain = [0.5, 1.5] }
+";
+    let folder = prepared(&killed_training(options));
+    let folder = folder.path();
+    let train = |run: &str, backend: &str, options: &[&str]| {
+        let mut train = trainer();
+        train.current_dir(folder).args(["train", "run.toml", "--cache", "cache", "--run", run, "--backend", backend]);
+        let output = train.stderr(Stdio::piped()).args(options).output().unwrap();
+        assert!(output.status.success(), "{backend}: {}", String::from_utf8_lossy(&output.stderr));
+        let losses = metrics(&folder.join(run)).into_iter().skip(1);
+        losses.map(|row| row.split(',').nth(2).unwrap().parse::<f64>().unwrap()).collect::<Vec<_>>()
+    };
+    let expected = train("whole", "flex", &[]);
+    assert_eq!(train("there", "flex", &["--stop-after-epoch", "2"]).len(), 2);
+    let there = train("there", other, other_options);
+    assert_eq!(train("back", other, &[other_options, &["--stop-after-epoch", "2"]].concat()).len(), 2);
+    let back = train("back", "flex", &[]);
+    println!("flex {expected:.5?}, to {other} {there:.5?}, from it {back:.5?}");
+    for losses in [there, back] {
+        assert_eq!(losses.len(), expected.len());
+        for (loss, expected) in losses.iter().zip(&expected) {
+            assert!((loss - expected).abs() < 0.01 * expected, "{losses:?} instead of {expected}");
+        }
+    }
 }

@@ -234,7 +234,7 @@ fn vulkan() -> Result<()> {
     }
     let mut tests = Command::new(env!("CARGO"));
     tests.args(["test", "--release", "--package", "tagvane-trainer", "--features", "vulkan"]);
-    tests.args(["--test", "kernels", "--test", "backends", "--test", "vulkan", "--", "vulkan"]);
+    tests.args(["--test", "kernels", "--test", "backends", "--test", "killed", "--test", "vulkan", "--", "vulkan"]);
     // The loader reads one or the other, depending on its age.
     run::command(tests.env("VK_DRIVER_FILES", SOFTWARE_VULKAN).env("VK_ICD_FILENAMES", SOFTWARE_VULKAN))
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 use tagvane_trainer::architecture::catalogue::find;
+use tagvane_trainer::cards::{CardUsage, Cards};
 use tagvane_trainer::data::{Batch, Waveforms, to_tensors};
 use tagvane_trainer::kernels::ConvBlockKernel;
 use tagvane_trainer::network::{Network, Precision};
@@ -90,6 +91,8 @@ fn measure<B: ConvBlockKernel>(arguments: &BenchArguments, devices: &[B::Device]
         "data_wait_seconds": training.data_wait_seconds,
         "inference_seconds": median(&mut inference_seconds),
         "peak_memory_bytes": peak_memory(),
+        "card_memory_bytes": training.card.map(|card| card.memory_bytes),
+        "card_busy_percent": training.card.map(|card| card.busy_percent),
     });
     println!("{result}");
     Ok(())
@@ -103,6 +106,8 @@ struct TrainingTimes {
     host_seconds: f64,
     /// Waiting for the batch.
     data_wait_seconds: f64,
+    /// The usage of the cards after the round in which they were busiest.
+    card: Option<CardUsage>,
 }
 
 /// Rounds of steps. The device is waited for after each, and the median round counts.
@@ -118,6 +123,7 @@ fn measure_training<B: ConvBlockKernel>(
 ) -> Result<TrainingTimes> {
     let round_steps = steps.div_ceil(ROUNDS);
     let (mut seconds, mut host_seconds, mut data_wait_seconds) = (Vec::new(), Vec::new(), Vec::new());
+    let (cards, mut card) = (Cards::of::<B>(&devices[0]), None::<CardUsage>);
     std::thread::scope(|scope| -> Result<()> {
         let (sender, receiver) = sync_channel(1);
         scope.spawn(move || while sender.send(DeviceBatch::<B>::new(batch, devices)).is_ok() {});
@@ -137,6 +143,7 @@ fn measure_training<B: ConvBlockKernel>(
             devices.iter().try_for_each(sync::<B>)?;
             if round > 0 {
                 seconds.push(started.elapsed().as_secs_f64() / round_steps as f64);
+                card = card.max(cards.usage());
             }
         }
         Ok(())
@@ -145,6 +152,7 @@ fn measure_training<B: ConvBlockKernel>(
         seconds: median(&mut seconds),
         host_seconds: median(&mut host_seconds),
         data_wait_seconds: median(&mut data_wait_seconds),
+        card,
     })
 }
 

@@ -146,6 +146,9 @@ pub trait NetworkBackend: Backend {
     /// Whether [`train_conv_chain`](Self::train_conv_chain) takes several blocks together.
     const HAS_CONV_CHAINS: bool = false;
 
+    /// Whether a two-dimensional convolution is faster as a convolution block over the rows of its image.
+    const CONV2D_BY_ROWS: bool = false;
+
     /// Runs `work` on stream number `stream` of the devices. On backends that have a stream for each thread, with
     /// memory of its own, threads that come and go share that of one stream so.
     fn on_stream<T>(_stream: u64, work: impl FnOnce() -> T) -> T {
@@ -155,6 +158,11 @@ pub trait NetworkBackend: Backend {
     /// Copies values to a device.
     fn upload(values: &[f32], shape: [usize; 2], device: &Self::Device) -> FloatTensor<Self> {
         Self::float_from_data(TensorData::new(values.to_vec(), shape), device)
+    }
+
+    /// The product of matrices `[rows, inner]` and `[inner, columns]`.
+    fn matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_matmul(lhs, rhs)
     }
 
     /// `old` moved towards `new` by a fraction of the way.
@@ -201,6 +209,7 @@ pub trait NetworkBackend: Backend {
 impl<B: ConvBlockKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C> {
     const SUPPORTS_BF16: bool = B::SUPPORTS_BF16;
     const HAS_CONV_CHAINS: bool = B::HAS_CONV_CHAINS;
+    const CONV2D_BY_ROWS: bool = B::CONV2D_BY_ROWS;
 
     fn on_stream<T>(stream: u64, work: impl FnOnce() -> T) -> T {
         B::on_stream(stream, work)
@@ -208,6 +217,15 @@ impl<B: ConvBlockKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C
 
     fn upload(values: &[f32], shape: [usize; 2], device: &B::Device) -> FloatTensor<Self> {
         <Self as AutodiffBackend>::from_inner(B::upload(values, shape, device))
+    }
+
+    fn matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        let output = B::matmul(lhs.primitive.clone(), rhs.primitive.clone());
+        let saved = (lhs.primitive, rhs.primitive);
+        match MatmulBackward.prepare::<C>([lhs.node, rhs.node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(saved, output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
     }
 
     fn move_towards(old: FloatTensor<Self>, new: FloatTensor<Self>, fraction: f64) -> FloatTensor<Self> {
@@ -262,6 +280,26 @@ impl<B: ConvBlockKernel, C: CheckpointStrategy> NetworkBackend for Autodiff<B, C
         let statistics =
             output.statistics.into_iter().map(|(mean, variance)| (constant(mean), constant(variance))).collect();
         Some(ChainOutput { signal, statistics })
+    }
+}
+
+/// The gradients of a product, which are products by the same kernel.
+#[derive(Debug)]
+struct MatmulBackward;
+
+impl<B: NetworkBackend> Backward<B, 2> for MatmulBackward {
+    type State = (FloatTensor<B>, FloatTensor<B>);
+
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let ((lhs, rhs), [lhs_parent, rhs_parent]) = (ops.state, ops.parents);
+        let transposed = |matrix| B::float_swap_dims(matrix, 0, 1);
+        if let Some(parent) = lhs_parent {
+            gradients.register::<B>(parent.id, B::matmul(gradient.clone(), transposed(rhs)));
+        }
+        if let Some(parent) = rhs_parent {
+            gradients.register::<B>(parent.id, B::matmul(transposed(lhs), gradient));
+        }
     }
 }
 

@@ -73,30 +73,9 @@ impl<B: NetworkBackend> ConvBlockLayer<B> {
         // Kernels pad symmetrically, so asymmetric padding is added here.
         let (padded, padding) =
             if before == after { (signal.clone(), before) } else { (zero_pad(signal.clone(), self.padding), 0) };
-        let training = B::ad_enabled(&signal.device());
         let ChainBlock { weight, bias, gamma, beta, options, .. } = self.parameters(norm, bias, padding);
         let inputs = ConvBlockInputs { signal: padded.into_primitive().tensor(), weight, bias, gamma, beta };
-        if !training {
-            let [mean, variance] =
-                [&norm.running_mean, &norm.running_var].map(|state| state.value().into_primitive().tensor());
-            return match B::eval_conv_block(inputs, mean, variance, options) {
-                Some(signal) => Tensor::from_primitive(TensorPrimitive::Float(signal)),
-                None => self.forward_composed(signal),
-            };
-        }
-        let Some(output) = B::train_conv_block(inputs, options) else { return self.forward_composed(signal) };
-        Self::update_statistics(norm, output.mean, output.variance);
-        Tensor::from_primitive(TensorPrimitive::Float(output.signal))
-    }
-
-    /// Moves the running mean and variance towards those of a batch.
-    fn update_statistics(norm: &BatchNorm<B>, mean: FloatTensor<B>, variance: FloatTensor<B>) {
-        let updated = |old: Tensor<B, 1>, new| {
-            let moved = B::move_towards(old.into_primitive().tensor(), new, norm.momentum);
-            Tensor::from_primitive(TensorPrimitive::Float(moved))
-        };
-        norm.running_mean.update(updated(norm.running_mean.value_sync(), mean));
-        norm.running_var.update(updated(norm.running_var.value_sync(), variance));
+        fused(inputs, norm, options).unwrap_or_else(|| self.forward_composed(signal))
     }
 
     /// The parameters and the hyperparameters of the block, for a kernel.
@@ -136,10 +115,39 @@ impl<B: NetworkBackend> ConvBlockLayer<B> {
             .unzip();
         let output = B::train_conv_chain(signal.into_primitive().tensor(), blocks)?;
         for (norm, (mean, variance)) in norms.into_iter().zip(output.statistics) {
-            Self::update_statistics(norm, mean, variance);
+            update_statistics(norm, mean, variance);
         }
         Some(Tensor::from_primitive(TensorPrimitive::Float(output.signal)))
     }
+}
+
+/// A normalised convolution as one operation, in training or evaluation mode as the backend is; `None` if the backend has
+/// no kernel for it.
+pub(super) fn fused<B: NetworkBackend>(
+    inputs: ConvBlockInputs<B>,
+    norm: &BatchNorm<B>,
+    options: ConvBlockOptions,
+) -> Option<Tensor<B, 3>> {
+    let signal = if B::ad_enabled(&B::float_device(&inputs.signal)) {
+        let output = B::train_conv_block(inputs, options)?;
+        update_statistics(norm, output.mean, output.variance);
+        output.signal
+    } else {
+        let [mean, variance] =
+            [&norm.running_mean, &norm.running_var].map(|state| state.value().into_primitive().tensor());
+        B::eval_conv_block(inputs, mean, variance, options)?
+    };
+    Some(Tensor::from_primitive(TensorPrimitive::Float(signal)))
+}
+
+/// Moves the running mean and variance towards those of a batch.
+fn update_statistics<B: NetworkBackend>(norm: &BatchNorm<B>, mean: FloatTensor<B>, variance: FloatTensor<B>) {
+    let updated = |old: Tensor<B, 1>, new| {
+        let moved = B::move_towards(old.into_primitive().tensor(), new, norm.momentum);
+        Tensor::from_primitive(TensorPrimitive::Float(moved))
+    };
+    norm.running_mean.update(updated(norm.running_mean.value_sync(), mean));
+    norm.running_var.update(updated(norm.running_var.value_sync(), variance));
 }
 
 /// Adds zero frames before and after the signal.

@@ -21,6 +21,7 @@ pub(crate) use mel::MelSpectrogram;
 pub(crate) use prominence::ProminenceLayer;
 pub(crate) use residual::{Excitation, ResidualBlock};
 
+use dense::linear;
 use dropout::dropout;
 use initialise::Initialise;
 
@@ -148,7 +149,7 @@ impl<B: NetworkBackend> Network<B> {
         for layer in &self.head {
             embedding = layer.forward(embedding);
         }
-        let logits = self.tags.forward(dropout(&self.dropout, embedding.clone()));
+        let logits = linear(&self.tags, dropout(&self.dropout, embedding.clone()));
         NetworkOutput { logits, embedding }
     }
 

@@ -5,6 +5,7 @@
 //! for them by its scale and shift. The network's output stays the same.
 
 use super::conv_block::zero_pad;
+use super::dense::linear;
 use super::{
     Conv2dBlockLayer, Conv2dStackLayer, ConvBlockLayer, DenseLayer, Network, Precision, ResidualBlock, TrunkLayer,
 };
@@ -97,10 +98,10 @@ impl<B: Backend> Conv2dBlockLayer<B> {
     }
 }
 
-impl<B: Backend> DenseLayer<B> {
+impl<B: NetworkBackend> DenseLayer<B> {
     fn recalibrate_batch_norm(&mut self, values: &Tensor<B, 2>) {
         if let Some(norm) = &mut self.norm {
-            recalibrate(norm, self.linear.forward(values.clone()));
+            recalibrate(norm, linear(&self.linear, values.clone()));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Residual and squeeze-and-excitation blocks (Kim et al. 2018).
 
 use super::ConvBlockLayer;
+use super::dense::linear;
 use super::dropout::dropout;
 use crate::architecture::Residual;
 use crate::kernels::NetworkBackend;
@@ -29,10 +30,10 @@ pub(crate) struct Excitation<B: Backend> {
     pub(crate) gates: Linear<B>,
 }
 
-impl<B: Backend> Excitation<B> {
+impl<B: NetworkBackend> Excitation<B> {
     fn forward(&self, signal: Tensor<B, 3>) -> Tensor<B, 3> {
         let means = signal.clone().mean_dim(2).squeeze_dim(2);
-        let gates: Tensor<B, 2> = sigmoid(self.gates.forward(relu(self.hidden.forward(means))));
+        let gates: Tensor<B, 2> = sigmoid(linear(&self.gates, relu(linear(&self.hidden, means))));
         signal * gates.unsqueeze_dim(2)
     }
 }

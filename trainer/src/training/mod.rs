@@ -13,6 +13,7 @@ mod weight_average;
 pub use learner::{DeviceBatch, Learner, PendingLoss};
 pub use loss::binary_cross_entropy_with_logits;
 
+use crate::cards::Cards;
 use crate::data::{Batch, DataLoader, Split, to_tensors};
 use crate::error::{Result, TrainerError};
 use crate::evaluation::{MetricConfig, Scores, predict_split};
@@ -24,6 +25,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use checkpoint::{EpochMetrics, EpochProgress, RunState, finite_loss};
 use config::{Config, Training};
+use log::EpochBar;
 use loss::scalar;
 use schedule::NextEpoch;
 use std::path::Path;
@@ -267,7 +269,8 @@ where
         let examples = data.examples.len();
         // Each epoch and each batch has its own seed, so that a resumed run draws the same numbers.
         let seed = config.seed.wrapping_mul(1_000_003).wrapping_add(losses.len() as u64);
-        let progress_bar = log::progress_bar(&self.state, examples);
+        let cards = Cards::of::<B>(self.device());
+        let mut bar = EpochBar::new(&self.state, examples, &cards);
         let loader = DataLoader {
             cache: &data.cache,
             examples: &data.examples,
@@ -313,19 +316,19 @@ where
                 let epoch_progress = &mut self.state.epoch_progress;
                 epoch_progress.seconds += started.elapsed().as_secs_f64();
                 epoch_progress.data_wait_seconds += data_wait_seconds;
-                log::advance(&progress_bar, epoch_progress, rows);
+                bar.advance(epoch_progress, rows);
                 if is_checkpoint {
                     self.learner.save_checkpoint(self.run, &self.state)?;
                 }
                 if is_interrupted {
-                    progress_bar.finish_and_clear();
+                    bar.finish();
                     return Err(self.interrupted());
                 }
                 started = Instant::now();
             }
             Ok(())
         })?;
-        progress_bar.finish_and_clear();
+        bar.finish();
         Ok(self.state.epoch_progress.mean_loss())
     }
 }

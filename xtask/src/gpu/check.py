@@ -1,7 +1,7 @@
 # Checks and measures the trainer on the first NVIDIA graphics card of a bare machine with CUDA and PyTorch, beside
 # PyTorch itself. Part of the archive of `cargo xtask gpu pack`; run it as `python3 check.py`, with any folder as argument
 # for its outputs. It exits with 1 if something failed.
-import csv, glob, json, math, os, pathlib, struct, subprocess, sys, tempfile, threading, time, wave
+import csv, glob, json, math, os, pathlib, struct, subprocess, sys, tempfile, time, wave
 
 HERE = pathlib.Path(__file__).resolve().parent
 STARTED = time.time()
@@ -46,36 +46,17 @@ def trainer(name, *arguments):
     return run(name, [str(HERE / "trainer"), *arguments])
 
 
-class Card(threading.Thread):
-    """Watches the card's memory while a program runs; this script itself uses none."""
-
-    def __enter__(self):
-        self.stopped, self.memory = threading.Event(), 0
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopped.set()
-        self.join()
-
-    def run(self):
-        query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "-i", "0"]
-        while not self.stopped.wait(0.2):
-            done = subprocess.run(query, stdout=subprocess.PIPE, text=True)
-            if done.returncode == 0 and done.stdout.strip().isdigit():
-                self.memory = max(self.memory, int(done.stdout))
-
-
-def bench(backend, network, batch, *options, steps=30, start=None):
+def bench(backend, network, batch, *options, start=None):
     """The trainer's measurements, or the outcome if there are none."""
+    # The driver counts for up to a second how busy the card is; a round is a third of the steps.
+    steps = {None: 300, "first": 3, "second": 3}[start]
     name = f"bench-{backend}-{network}-{batch}{''.join(options)}{f'-{start}-start' if start else ''}".replace("^", "")
     arguments = ["bench", "--backend", backend, "--network", network, "--batch", str(batch), "--steps", str(steps),
                  *options]
     if backend == "libtorch":
         arguments += ["--devices", "0"]
-    with Card() as card:
-        text = trainer(name, *arguments)
-    return OUTCOMES[name] if text is None else {**json.loads(text), "card_megabytes": card.memory}
+    text = trainer(name, *arguments)
+    return OUTCOMES[name] if text is None else json.loads(text)
 
 
 def pytorch(network, batch):
@@ -85,7 +66,7 @@ def pytorch(network, batch):
     return OUTCOMES[name] if text is None else json.loads(text)
 
 
-def measure_pytorch(name, batch, steps=30):
+def measure_pytorch(name, batch, steps=90):
     """A step in eager mode, where convolutions are in TF32 by default; the faster way to read the loss counts."""
     import torch
     from torch import nn
@@ -172,12 +153,14 @@ augmentation = { shift = 50, gain = [0.5, 1.5], polarity = true, noise = 0.0 }
     return folder
 
 
-def train(folder, name, *options):
-    arguments = ["train", str(folder / "run.toml"), "--cache", str(folder / "cache"), "--run",
-                 str(OUT / f"run-{name}"), "--backend", *options]
+def train(folder, name, *options, run=None):
+    """Losses of each epoch of a run, by default one called as the step; `None` if the trainer failed."""
+    run = OUT / f"run-{run or name}"
+    arguments = ["train", str(folder / "run.toml"), "--cache", str(folder / "cache"), "--run", str(run), "--backend",
+                 *options]
     if trainer(f"train-{name}", *arguments) is None:
         return None
-    rows = list(csv.DictReader(open(OUT / f"run-{name}/log.csv")))
+    rows = list(csv.DictReader(open(run / "log.csv")))
     return [(float(row["training_loss"]), float(row["validation_loss"])) for row in rows]
 
 
@@ -239,6 +222,12 @@ for network, batch in ROWS:
         "cuda": bench("cuda", network, batch),
     }
 
+def card_usage(result):
+    """How busy the card was, and its memory, where the driver said so."""
+    memory, busy = result["card_memory_bytes"], result["card_busy_percent"]
+    return ["", ""] if memory is None else [f"{busy} %", f"{memory // 1_000_000} MB"]
+
+
 folder = tones()
 curves = {name: train(folder, name, *options) for name, *options in
           [("flex", "flex"), ("libtorch", "libtorch", "--devices", "0"), ("cuda", "cuda")]}
@@ -246,6 +235,15 @@ for name, curve in curves.items():
     if curve:
         training = ", ".join(f"{loss:.4f}" for loss, _ in curve)
         lines.append(f"four epochs on {name}: training losses {training}; validation loss {curve[-1][1]:.4f}")
+
+# A run that is stopped on one backend goes on on another.
+for first, second in [("flex", "cuda"), ("cuda", "libtorch"), ("libtorch", "flex")]:
+    devices = {"libtorch": ["--devices", "0"]}
+    run_name = f"{first}-then-{second}"
+    begun = train(folder, f"{run_name}-1", first, *devices.get(first, []), "--stop-after-epoch", "2", run=run_name)
+    resumed = begun and train(folder, f"{run_name}-2", second, *devices.get(second, []), run=run_name)
+    if resumed:
+        lines.append(f"two epochs on {first}, then two on {second}: validation loss {resumed[-1][1]:.4f}")
 
 exact = dict(TAGVANE_TEST_CUDA="1", NVIDIA_TF32_OVERRIDE="0", OMP_NUM_THREADS="8")
 tests = [
@@ -264,23 +262,23 @@ for what, program, options in tests:
             lines.append(f"    {line.split(' ... ')[-1]}")
 
 print(f"\n{title}; windows a second, in brackets their ratio to PyTorch's\n")
-print("| network, batch | | trained | predicted | ms a step | of which the host's | waiting for data | card's memory |")
-print("|---|---|---|---|---|---|---|---|")
+print("| network, batch | | trained | predicted | ms a step | of which the host's | waiting for data | card busy | card's memory |")
+print("|---|---|---|---|---|---|---|---|---|")
 for (network, batch), row in measured.items():
     reference = row["PyTorch, eager"]
     for what, result in row.items():
         if type(result) is str:
-            print(f"| {network}, {batch} | {what} | {result} | | | | | |")
+            print(f"| {network}, {batch} | {what} | {result} | | | | | | |")
             continue
         cells = []
         for key in ("training_seconds", "inference_seconds"):
             ratio = f" ({reference[key] / result[key]:.2f})" if type(reference) is dict and result is not reference else ""
             cells.append(f"{batch / result[key]:.0f}{ratio}")
         step = result["training_seconds"]
-        more = ["", "", ""]
+        more = [""] * 4
         if "data_wait_seconds" in result:
             more = [f"{1e3 * result['training_host_seconds']:.2f}", f"{100 * result['data_wait_seconds'] / step:.1f} %",
-                    f"{result['card_megabytes']} MB"]
+                    *card_usage(result)]
         print(f"| {network}, {batch} | {what} | {cells[0]} | {cells[1]} | {1e3 * step:.2f} | {' | '.join(more)} |")
 print()
 print("\n".join(lines))

@@ -71,7 +71,7 @@ fn build(python: &Path, folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     path.push(std::env::var_os("PATH").unwrap_or_default());
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["test", "--no-run", "--release", "--package", "tagvane-trainer", "--features", "libtorch,cuda"]);
-    cargo.args(["--test", "kernels", "--test", "backends", "--message-format", "json"]);
+    cargo.args(["--test", "kernels", "--test", "backends", "--message-format", "json-render-diagnostics"]);
     cargo.env("PATH", path).env("CARGO_TARGET_DIR", folder).stderr(Stdio::inherit());
     let output = cargo.output().context("cargo cannot be started")?;
     ensure!(output.status.success(), "the trainer cannot be built for CUDA; cargo's messages are above");

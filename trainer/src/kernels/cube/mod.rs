@@ -20,14 +20,14 @@ use super::mask;
 use super::{ConvBlockInputs, ConvBlockKernel, ConvBlockOptions, ConvBlockOutput, ConvGradients, NetworkBackend};
 use crate::data::waveforms::widen;
 use burn::tensor::ops::FloatTensorOps as _;
-use burn::tensor::{DType, Shape, TensorData};
+use burn::tensor::{DType, Shape, TensorData, TensorMetadata as _};
 use burn_cubecl::cubecl::stream_id::StreamId;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::permute;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime};
 use normalisation::{Norm, moments, norm_gradients, normalise_relu_pool, sums_gradient};
-use products::{columns, convolve, product, rows_product, signal_gradient, sum_parts, weight_matrix};
+use products::{columns, convolve, is_exact, product, rows_product, signal_gradient, sum_parts, weight_matrix};
 use tensors::{MAX_VALUES, Signal, Sizes, array, elementwise, empty, reshape};
 
 /// What the forward pass saves for the backward pass.
@@ -44,9 +44,22 @@ pub struct CubeSaved<R: CubeRuntime> {
 }
 
 impl<R: CubeRuntime, B: BoolElement> NetworkBackend for CubeBackend<R, f32, i32, B> {
+    /// burn's two-dimensional convolutions are direct ones here, and so are their gradients.
+    const CONV2D_BY_ROWS: bool = true;
+
     /// cubecl has a stream for each thread, and each has a pool of memory that is never given back.
     fn on_stream<T>(stream: u64, work: impl FnOnce() -> T) -> T {
         StreamId { value: stream }.executes(work)
+    }
+
+    /// burn computes in TF32 wherever there is any.
+    fn matmul(lhs: CubeTensor<R>, rhs: CubeTensor<R>) -> CubeTensor<R> {
+        if !is_exact() {
+            return Self::float_matmul(lhs, rhs);
+        }
+        let output = empty(&lhs, &[lhs.shape()[0], rhs.shape()[1]]);
+        product(lhs, rhs, &output);
+        output
     }
 
     fn upload_samples(samples: &[i16], gains: &[f32], shape: [usize; 2], device: &R::CubeDevice) -> CubeTensor<R> {

@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 const NARROW: usize = 12;
 
 /// Whether products are computed in single precision instead of TF32, by the variable that NVIDIA's libraries read.
-fn is_exact() -> bool {
+pub(super) fn is_exact() -> bool {
     static IS_EXACT: LazyLock<bool> =
         LazyLock::new(|| std::env::var_os("NVIDIA_TF32_OVERRIDE").is_some_and(|value| value == "0"));
     *IS_EXACT
