@@ -1,5 +1,6 @@
 //! What nice-plug's plugin, the shell and the editor share of an instance.
 
+use crate::mine::{MarkButtons, SavedMine};
 use crate::params::{ModelChoice, TagvaneParams, inference_mode_from_env, library_from_env};
 use crate::window::{Repaint, WindowSize, WindowThreads};
 use std::path::PathBuf;
@@ -14,6 +15,10 @@ pub(crate) struct Instance {
     pub(crate) engine: Arc<Engine>,
     pub(crate) outputs: Arc<Outputs>,
     pub(crate) params: Arc<TagvaneParams>,
+    /// The tags of the user's own.
+    pub(crate) mine: Arc<SavedMine>,
+    /// The buttons that mark a span of a tag of the user's own.
+    pub(crate) mark_buttons: Arc<MarkButtons>,
     /// Locked for the length of a call by the thread that acts as the audio thread, which never waits
     /// for the lock.
     pub(crate) processor: Arc<Mutex<OutputProcessor>>,
@@ -41,6 +46,7 @@ pub(crate) struct Instance {
 /// Passes the engine's callbacks to the outputs and asks the window to draw.
 struct InstanceObserver {
     outputs: Arc<Outputs>,
+    mark_buttons: Arc<MarkButtons>,
     repaint: Repaint,
 }
 
@@ -50,8 +56,12 @@ impl EngineObserver for InstanceObserver {
         self.repaint.request();
     }
 
-    fn on_prediction(&self, time: StreamTime, probabilities: &[f32]) {
-        self.outputs.on_prediction(time, probabilities);
+    fn on_prediction(&self, time: StreamTime, probabilities: &[f32], embedding: &[i8]) {
+        self.outputs.on_prediction(time, probabilities, embedding);
+        let clock = self.outputs.timeline().entries().next_back().map(|entry| entry.clock);
+        if let Some(clock) = clock {
+            self.mark_buttons.on_prediction(clock);
+        }
         self.repaint.request();
     }
 }
@@ -66,21 +76,33 @@ impl Instance {
     pub(crate) fn with_library(library: Option<ModelLibrary>) -> Self {
         let outputs = Arc::new(Outputs::new());
         let repaint = Repaint::default();
-        let observer = InstanceObserver { outputs: Arc::clone(&outputs), repaint: repaint.clone() };
+        let mark_buttons = Arc::new(MarkButtons::default());
+        let observer = InstanceObserver {
+            outputs: Arc::clone(&outputs),
+            mark_buttons: Arc::clone(&mark_buttons),
+            repaint: repaint.clone(),
+        };
         let engine = Arc::new(Engine::with_observer(
             ModelChoice::Default.request(library.as_ref()),
             inference_mode_from_env(),
             Arc::new(observer),
         ));
-        let params = Arc::new(TagvaneParams::new(Arc::clone(&engine), Arc::clone(&outputs), library));
+        let is_dirty = Arc::new(AtomicBool::new(false));
+        let mine = SavedMine::new(Arc::clone(&engine), Arc::clone(&outputs), Arc::clone(&is_dirty), repaint.clone());
+        let mine = Arc::new(mine);
+        mark_buttons.connect(&mine);
+        let params =
+            Arc::new(TagvaneParams::new(Arc::clone(&engine), Arc::clone(&outputs), library, Arc::clone(&mine)));
         let processor = OutputProcessor::new(Arc::clone(&outputs)).expect("new outputs have no processor yet");
         let processor = Arc::new(Mutex::new(processor));
-        let (is_dirty, is_processing, is_reset_requested, has_skipped_audio) = Default::default();
+        let (is_processing, is_reset_requested, has_skipped_audio) = Default::default();
         let (channels, peak, project_notice, window_size, window_threads) = Default::default();
         Self {
             engine,
             outputs,
             params,
+            mine,
+            mark_buttons,
             processor,
             is_dirty,
             channels,

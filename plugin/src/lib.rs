@@ -19,6 +19,7 @@ mod files;
 mod host;
 mod instance;
 mod log;
+mod mine;
 mod params;
 mod plugin;
 mod presets;

@@ -4,6 +4,7 @@
 use crate::editor;
 use crate::instance::Instance;
 use crate::log;
+use crate::mine::ButtonSource;
 use crate::params::TagvaneParams;
 use crate::shell::ShellPlugin;
 use nice_plug::prelude::Transport as HostTransport;
@@ -75,6 +76,9 @@ impl Tagvane {
         }
         let offline = self.instance.engine.render_mode() == RenderMode::Offline;
         let params = self.instance.params.output_params();
+        let marking = &self.instance.params.marking;
+        let (is_example, is_counterexample) = (marking.is_example.value(), marking.is_counterexample.value());
+        self.instance.mark_buttons.press(ButtonSource::Host, is_example, is_counterexample);
         let frames = buffer.samples();
         let peak = |peak: f32, sample: &f32| peak.max(sample.abs());
         let peak = buffer.as_slice_immutable().iter().fold(0.0, |highest, channel| channel.iter().fold(highest, peak));

@@ -30,6 +30,7 @@ pub mod report;
 mod reproducible;
 pub mod tagging;
 pub mod teachers;
+pub mod teaching;
 pub mod training;
 
 pub use error::{Result, TrainerError};

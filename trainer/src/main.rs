@@ -5,7 +5,9 @@ mod backend;
 mod commands;
 
 use clap::{Parser, Subcommand};
-use commands::{bench, corpus, ensemble, evaluate, export, filters, models, prepare, report, tag, teachers, train};
+use commands::{
+    bench, corpus, ensemble, evaluate, export, filters, models, prepare, report, tag, teach, teachers, train,
+};
 use std::process::ExitCode;
 use tagvane_trainer::{TrainerError, renamed};
 
@@ -36,6 +38,10 @@ enum Command {
     Evaluate(evaluate::EvaluateArguments),
     /// Write a run, by default its best epoch, as an ONNX file
     Export(export::ExportArguments),
+    /// Let tags of a user's own be taught to an exported model
+    MakeTeachable(teach::MakeTeachableArguments),
+    /// Teach tags of a user's own to a model by a list of spans, as the plug-in does
+    Teach(teach::TeachArguments),
     /// Make the tables of the paper from evaluated runs
     Report(report::ReportArguments),
     /// Plot the learned filters of a run, as in Figures 2 and 3 of the paper
@@ -62,6 +68,8 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::MakeTeachable(arguments) => teach::make_teachable(&arguments),
+        Command::Teach(arguments) => teach::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Filters(arguments) => filters::run(&arguments),
         Command::Tag(arguments) => tag::run(&arguments),

@@ -2,11 +2,14 @@
 
 use crate::audio_queue::{AudioConsumer, QueueItem};
 use crate::board::TagBoard;
-use crate::model::{FULL_WINDOWS_SHARE, InferenceMode, Model, ModelError, SAMPLE_RATE, StreamState};
+use crate::model::{
+    FULL_WINDOWS_SHARE, InferenceMode, MAX_TAGS, Model, ModelError, SAMPLE_RATE, StreamState, to_steps,
+};
 use crate::resample::Resampler;
 use crate::sample_window::SampleWindow;
 use crate::status::{ModelInfo, Status};
 use crate::stream_clock::StreamClock;
+use crate::teaching::{TaughtTag, taught_vocabularies, with_taught_names};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,6 +37,12 @@ pub struct Analyzer {
     /// Who may take from the queue: the worker in real time, the caller offline.
     render_mode: RenderMode,
     state: Option<StreamState>,
+    /// The display name of the model.
+    name: String,
+    /// The tags of the user's own.
+    taught: Arc<[TaughtTag]>,
+    /// Those of them that are of the model.
+    current_taught: Arc<[TaughtTag]>,
     /// From [`SAMPLE_RATE`] to the model's rate, if they differ.
     resampler: Option<Resampler>,
     window: SampleWindow,
@@ -56,6 +65,9 @@ impl Analyzer {
             consumer: None,
             render_mode: RenderMode::Realtime,
             state: None,
+            name: String::new(),
+            taught: Arc::default(),
+            current_taught: Arc::default(),
             resampler: None,
             window: SampleWindow::default(),
             clock: StreamClock::default(),
@@ -108,22 +120,47 @@ impl Analyzer {
         );
         // Before the names change: the values belong to the tags of the model before.
         self.board.clear();
+        self.state = Some(StreamState::new(model));
+        self.name = name.to_owned();
+        self.update_status();
+        self.clock.restart_model();
+        self.window.restart_hop();
+        (self.hops_to_skip, self.was_silent, self.is_stale) = (0, false, true);
+    }
+
+    /// Computes these tags, too, from the next prediction on, as far as they are of the model.
+    pub(crate) fn set_taught(&mut self, taught: Arc<[TaughtTag]>) {
+        self.taught = taught;
+        self.update_status();
+    }
+
+    /// Tells the board of the model and of the taught tags that are of it.
+    fn update_status(&mut self) {
+        let Some(model) = self.state.as_ref().map(StreamState::model) else { return };
+        let (rate, metadata) = (model.sample_rate(), model.metadata());
+        let hash = self.board.model_info().hash;
+        let (size, room) = (model.embedding_size(), MAX_TAGS.saturating_sub(model.tags().len()));
+        let is_usable = |tag: &&TaughtTag| tag.model == hash && size > 0 && tag.function.size() == size;
+        self.current_taught = self.taught.iter().filter(is_usable).take(room).cloned().collect();
+        let duration = |samples: usize| Duration::from_secs_f64(samples as f64 / f64::from(rate));
+        let model_tags = metadata.display_tags();
+        let is_weak = |tag: &String| metadata.weak_tags.contains(tag);
+        let taught_weak = std::iter::repeat_n(false, self.current_taught.len());
         self.board.set_status(Status::Ready {
-            tags: model.metadata().display_tags(),
-            vocabularies: model.metadata().vocabularies.clone(),
-            weak: model.tags().iter().map(|tag| model.metadata().weak_tags.contains(tag)).collect(),
-            name: name.to_owned(),
+            vocabularies: taught_vocabularies(metadata, &self.name, model_tags.len(), self.current_taught.len()),
+            tags: with_taught_names(model_tags, &self.current_taught),
+            weak: model.tags().iter().map(is_weak).chain(taught_weak).collect(),
+            taught: Arc::clone(&self.current_taught),
+            name: self.name.clone(),
+            hash,
             window: duration(model.window()),
             hop: duration(model.hop()),
             inference: model.inference(),
+            embedding_size: model.embedding_size(),
             sample_rate: rate,
             is_sample_rate_assumed: model.is_sample_rate_assumed(),
             is_window_assumed: model.is_window_assumed(),
         });
-        self.state = Some(StreamState::new(model));
-        self.clock.restart_model();
-        self.window.restart_hop();
-        (self.hops_to_skip, self.was_silent, self.is_stale) = (0, false, true);
     }
 
     /// Runs no model from now on, because of `why`.
@@ -235,7 +272,9 @@ impl Analyzer {
             let hops_a_second = f64::from(rate) / hop as f64;
             self.hops_to_skip = (start.elapsed().as_secs_f64() * hops_a_second / FULL_WINDOWS_SHARE) as usize;
         }
-        self.board.publish(time, &prediction.probabilities);
+        let (mut probabilities, embedding) = (prediction.probabilities, to_steps(&prediction.embedding));
+        probabilities.extend(self.current_taught.iter().map(|tag| tag.function.probability(&embedding)));
+        self.board.publish(time, &probabilities, &embedding);
         Ok(())
     }
 

@@ -126,17 +126,18 @@ impl TagBoard {
         lock(&self.status).tags().get(index).cloned()
     }
 
-    /// Writes the prediction for the window that ends at `time`; tags beyond it go to zero.
-    pub(crate) fn publish(&self, time: StreamTime, probabilities: &[f32]) {
+    /// Writes the prediction for the window that ends at `time`, whose whitened embedding is given in steps; tags beyond it
+    /// go to zero.
+    pub(crate) fn publish(&self, time: StreamTime, probabilities: &[f32], embedding: &[i8]) {
         self.inferences.fetch_add(1, Ordering::Relaxed);
-        self.observer.on_prediction(time, probabilities);
+        self.observer.on_prediction(time, probabilities, embedding);
         self.write(probabilities);
     }
 
     /// Sets every tag to zero for a silent window that ends at `time`, unless all are zero already.
     pub(crate) fn publish_silence(&self, time: StreamTime) {
         if !self.is_clear() {
-            self.observer.on_prediction(time, &[]);
+            self.observer.on_prediction(time, &[], &[]);
             self.write(&[]);
         }
     }
@@ -214,8 +215,8 @@ mod tests {
     fn a_shorter_prediction_clears_the_rest_of_a_longer_one() {
         let board = TagBoard::new();
         assert_eq!((board.version(), board.age()), (0, None));
-        board.publish(NOW, &[0.1, 0.2, 0.3]);
-        board.publish(NOW, &[0.5]);
+        board.publish(NOW, &[0.1, 0.2, 0.3], &[]);
+        board.publish(NOW, &[0.5], &[]);
         assert_eq!(
             [board.probability(0), board.probability(1), board.probability(2), board.probability(MAX_TAGS)],
             [0.5, 0.0, 0.0, 0.0]
@@ -229,7 +230,7 @@ mod tests {
         let board = TagBoard::new();
         board.clear();
         assert_eq!(board.version(), 0);
-        board.publish(NOW, &[0.1]);
+        board.publish(NOW, &[0.1], &[]);
         board.clear();
         board.clear();
         assert_eq!((board.version(), board.inferences(), board.probability(0)), (2, 1, 0.0));

@@ -11,6 +11,7 @@ use crate::source::{ModelRequest, ModelSource};
 use crate::status::Status;
 use crate::sync::atomic::Ordering;
 use crate::sync::{PoisonError, lock};
+use crate::teaching::{Confidence, Lesson, TaughtTag};
 use crate::workers::Workers;
 use std::sync::Arc;
 
@@ -81,6 +82,35 @@ impl Engine {
             *lock(&self.shared.request) = Some(request.into());
             workers.request_load(&self.shared);
         }
+    }
+
+    /// Computes the tags that `taught` gives beside those of the model from the next prediction on, while the model is theirs.
+    /// Waits for at most one prediction; `taught` is called while no other thread sets them.
+    pub fn set_taught(&self, taught: impl FnOnce() -> Arc<[TaughtTag]>) {
+        let mut analyzer = lock(&self.shared.analyzer);
+        analyzer.set_taught(taught());
+    }
+
+    /// Learns a taught tag from its spans in the background. Then it calls `on_learned` with what was learned and how well, and
+    /// computes the tags that this returns, as [`set_taught`](Self::set_taught) does. `on_learned` must not own an engine.
+    pub fn learn(
+        &self,
+        mut lesson: Lesson,
+        on_learned: impl FnOnce(Lesson, Confidence) -> Arc<[TaughtTag]> + Send + 'static,
+    ) {
+        let Some(workers) = &self.workers else { return };
+        let shared = Arc::downgrade(&self.shared);
+        workers.request_learning(move || {
+            let Some(shared) = shared.upgrade() else { return };
+            let info = shared.board.model_info();
+            // The spans are those of another model: what was learned from them stays.
+            if lesson.model == info.hash {
+                lesson.function = lesson.learn(&info.metadata.background);
+            }
+            let confidence = lesson.confidence(&info.metadata.background);
+            let mut analyzer = lock(&shared.analyzer);
+            analyzer.set_taught(on_learned(lesson, confidence));
+        });
     }
 
     /// Whether a model is being loaded. Takes a lock.

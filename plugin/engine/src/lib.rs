@@ -28,6 +28,7 @@ mod stream_clock;
 #[path = "../tests/support/mod.rs"]
 mod support;
 mod sync;
+pub mod teaching;
 mod workers;
 
 pub use analyzer::{Analyzer, RenderMode};
@@ -38,7 +39,7 @@ pub use engine::Engine;
 pub use library::{LibraryEntry, ModelLibrary, ModelSummary};
 pub use model::{
     Background, ChannelAffine, InferenceMode, MAX_TAGS, MAX_VOCABULARIES, Metadata, Model, ModelError, Prediction,
-    SAMPLE_RATE, StreamState, VOCABULARY_SEPARATOR, Vocabulary, WHITENED_EMBEDDING, WINDOWS, unnamed_tag,
+    SAMPLE_RATE, StreamState, VOCABULARY_SEPARATOR, Vocabulary, WHITENED_EMBEDDING, WINDOWS, to_steps, unnamed_tag,
 };
 pub use observer::{EngineObserver, StreamPosition, StreamTime};
 pub use source::{ModelRequest, ModelSource};

@@ -30,14 +30,14 @@ pub trait EngineObserver: Send + Sync {
     /// prediction on. Called by the thread that loads or runs models, or by the one that creates the engine.
     fn on_status(&self, status: &Status);
 
-    /// The prediction for the window that ends at `time`: the probability of each tag. An empty slice, once,
-    /// when a silent window sets all tags to zero; a discontinuity does that without a call. Called by the
-    /// thread that runs the model.
-    fn on_prediction(&self, time: StreamTime, probabilities: &[f32]);
+    /// The prediction for the window that ends at `time`: the probability of each tag, and the whitened embedding in
+    /// [steps](crate::to_steps), which is empty where the model has none. Empty slices, once, when a silent window sets
+    /// all tags to zero; a discontinuity does that without a call. Called by the thread that runs the model.
+    fn on_prediction(&self, time: StreamTime, probabilities: &[f32], embedding: &[i8]);
 }
 
 /// An observer that ignores everything.
 impl EngineObserver for () {
     fn on_status(&self, _status: &Status) {}
-    fn on_prediction(&self, _time: StreamTime, _probabilities: &[f32]) {}
+    fn on_prediction(&self, _time: StreamTime, _probabilities: &[f32], _embedding: &[i8]) {}
 }

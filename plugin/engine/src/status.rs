@@ -2,7 +2,8 @@
 
 use crate::model::{InferenceMode, Metadata, Vocabulary};
 use crate::source::ModelSource;
-use std::sync::Arc;
+use crate::teaching::TaughtTag;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// The state of an engine's model.
@@ -21,14 +22,20 @@ pub enum Status {
         vocabularies: Vec<Vocabulary>,
         /// Which of the tags the file's metadata lists as weak.
         weak: Vec<bool>,
+        /// The taught tags, which are the last ones.
+        taught: Arc<[TaughtTag]>,
         /// The display name of the model.
         name: String,
+        /// The SHA-256 of its file, as [`ModelInfo::hash`].
+        hash: String,
         /// The length of its window.
         window: Duration,
         /// The time between two windows.
         hop: Duration,
         /// How it is run.
         inference: InferenceMode,
+        /// The values of its whitened embedding; 0 without one.
+        embedding_size: usize,
         /// Its sample rate, in hertz.
         sample_rate: u32,
         /// Whether the sample rate is assumed, because the file has none.
@@ -59,6 +66,15 @@ impl Status {
     /// Whether the file's metadata lists this tag as weak.
     pub fn is_weak(&self, tag: usize) -> bool {
         matches!(self, Self::Ready { weak, .. } if weak.get(tag) == Some(&true))
+    }
+
+    /// The taught tags, which are the last ones.
+    pub fn taught(&self) -> &Arc<[TaughtTag]> {
+        static NONE: LazyLock<Arc<[TaughtTag]>> = LazyLock::new(Default::default);
+        match self {
+            Self::Ready { taught, .. } => taught,
+            Self::Loading { .. } | Self::Failed(_) => &NONE,
+        }
     }
 
     /// The vocabularies that the tags are divided into; empty unless there are several.

@@ -19,7 +19,7 @@ const MAX_THREADS: usize = 8;
 /// The workers of this process, while it has an engine.
 static WORKERS: Mutex<Weak<Workers>> = Mutex::new(Weak::new());
 
-/// Threads that run models for instances, and one that loads models. Dropping the last handle stops and
+/// Threads that run models for instances, and one that loads models and learns taught tags. Dropping the last handle stops and
 /// joins them.
 pub(crate) struct Workers {
     pool: Arc<Pool>,
@@ -34,17 +34,25 @@ struct Pool {
     due: Condvar,
     /// Notified when an instance was served.
     served: Condvar,
-    /// Notified when there is a model to load.
-    load_requested: Condvar,
+    /// Notified when there is a job for the loader.
+    job_added: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     instances: Vec<ScheduledEngine>,
-    loads: VecDeque<Weak<Shared>>,
+    jobs: VecDeque<Job>,
     /// When the thread that waits with a timeout wakes; the others wait until they are notified.
     next_wake: Option<Instant>,
     should_stop: bool,
+}
+
+/// What the loader thread has to do.
+enum Job {
+    /// Load the model that an instance asks for.
+    Load(Weak<Shared>),
+    /// Learn a taught tag.
+    Learn(Box<dyn FnOnce() + Send>),
 }
 
 /// An engine, and when to serve it.
@@ -69,7 +77,7 @@ impl Workers {
             state: Mutex::default(),
             due: Condvar::new(),
             served: Condvar::new(),
-            load_requested: Condvar::new(),
+            job_added: Condvar::new(),
         });
         let loader = {
             let pool = Arc::clone(&pool);
@@ -115,8 +123,17 @@ impl Workers {
 
     /// Has the loader load the model that an instance asks for.
     pub(crate) fn request_load(&self, shared: &Arc<Shared>) {
-        lock(&self.pool.state).loads.push_back(Arc::downgrade(shared));
-        self.pool.load_requested.notify_one();
+        self.add_job(Job::Load(Arc::downgrade(shared)));
+    }
+
+    /// Has the loader do this. It must not own an engine, whose end waits for the loader.
+    pub(crate) fn request_learning(&self, learn: impl FnOnce() + Send + 'static) {
+        self.add_job(Job::Learn(Box::new(learn)));
+    }
+
+    fn add_job(&self, job: Job) {
+        lock(&self.pool.state).jobs.push_back(job);
+        self.pool.job_added.notify_one();
     }
 
     /// Removes an instance as soon as it is not being served: waits for at most one prediction.
@@ -133,7 +150,7 @@ impl Drop for Workers {
     fn drop(&mut self) {
         lock(&self.pool.state).should_stop = true;
         self.pool.due.notify_all();
-        self.pool.load_requested.notify_all();
+        self.pool.job_added.notify_all();
         let threads = std::mem::take(&mut *lock(&self.threads));
         for thread in threads.into_iter().chain(self.loader.take()) {
             // A thread that panicked has nothing left to stop.
@@ -199,22 +216,27 @@ fn run_worker(pool: &Pool) {
     }
 }
 
-/// The thread that loads models, one at a time.
+/// The thread that loads models and learns taught tags, one at a time.
 fn run_loader(pool: &Pool) {
     let mut models = loader::ModelCache::default();
     let mut state = lock(&pool.state);
     while !state.should_stop {
-        match state.loads.pop_front() {
-            Some(shared) => {
-                drop(state);
+        let Some(job) = state.jobs.pop_front() else {
+            state = pool.job_added.wait(state).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
+        drop(state);
+        match job {
+            Job::Load(shared) => {
                 // An instance that has been closed needs no model.
                 if let Some(shared) = shared.upgrade() {
                     loader::load(&shared, &mut models);
                     pool.wake(&shared);
                 }
-                state = lock(&pool.state);
             }
-            None => state = pool.load_requested.wait(state).unwrap_or_else(PoisonError::into_inner),
+            // A panic must not end the thread.
+            Job::Learn(learn) => drop(catch_unwind(AssertUnwindSafe(learn))),
         }
+        state = lock(&pool.state);
     }
 }

@@ -229,7 +229,7 @@ struct Recorder(Mutex<Vec<StreamTime>>);
 impl EngineObserver for Recorder {
     fn on_status(&self, _: &Status) {}
 
-    fn on_prediction(&self, time: StreamTime, _: &[f32]) {
+    fn on_prediction(&self, time: StreamTime, _: &[f32], _: &[i8]) {
         self.0.lock().unwrap().push(time);
     }
 }

@@ -76,7 +76,7 @@ impl EngineObserver for Recorder {
         self.0.lock().unwrap().0 = status.tags().len();
     }
 
-    fn on_prediction(&self, time: StreamTime, probabilities: &[f32]) {
+    fn on_prediction(&self, time: StreamTime, probabilities: &[f32], _: &[i8]) {
         let (tags, times) = &mut *self.0.lock().unwrap();
         assert_eq!(probabilities.len(), *tags, "a prediction of another model than the current one");
         times.push(time);

@@ -26,6 +26,9 @@ fn outputs(config: OutputConfig) -> Arc<Outputs> {
         window: Duration::from_secs(3),
         hop: Duration::from_millis(100),
         inference: InferenceMode::Sliding,
+        taught: Arc::default(),
+        hash: String::new(),
+        embedding_size: 0,
         sample_rate: 22_050,
         is_sample_rate_assumed: false,
         is_window_assumed: false,
@@ -49,7 +52,7 @@ fn measure(
         if let Some(probability) = prediction(block) {
             // Long enough ago to take effect in this block.
             let time = StreamTime { segment: 1, seconds: end as f64 / RATE - 0.2 };
-            outputs.on_prediction(time, &[probability; MAX_PUBLISHED_TAGS]);
+            outputs.on_prediction(time, &[probability; MAX_PUBLISHED_TAGS], &[]);
         }
         let mut announced = 0;
         let start = Instant::now();

@@ -5,7 +5,7 @@ use crate::constants::{MAX_PUBLISHED_TAGS, SLOTS};
 use crate::osc::{OscOutput, OscStatus, SnapshotSender};
 use crate::predictions::{PredictionReceiver, PredictionSender, prediction_channel};
 use crate::routing::{ResolvedRouting, SlotSource, published_tags};
-use crate::timeline::{Timeline, TransportSender, transport_channel};
+use crate::timeline::{Timeline, TimelineModel, TransportSender, transport_channel};
 use crate::writer::GestureMode;
 use atomic_float::AtomicF32;
 use std::ops::Deref;
@@ -59,8 +59,10 @@ pub(crate) struct ProcessorQueues {
 #[derive(Default)]
 struct ConfigAndTags {
     config: OutputConfig,
-    /// The names of the model's tags.
+    /// The names of the model's tags, and then of the taught ones.
     tags: Vec<String>,
+    /// The number of tags of the model's own.
+    own_tags: usize,
     /// What the host calls the tags and the slots.
     names: Vec<String>,
 }
@@ -216,7 +218,7 @@ impl Outputs {
     }
 
     /// Hands the routing or the tags, after a change, to everything that uses them.
-    fn apply_routing(&self, ConfigAndTags { config, tags, names }: &mut ConfigAndTags) {
+    fn apply_routing(&self, ConfigAndTags { config, tags, names, .. }: &mut ConfigAndTags) {
         self.resolved_routing.resolve(&config.routing, tags);
         let published = published_tags(&config.routing, tags).filter_map(|tag| tags.get(tag)).cloned();
         let published: Vec<String> = published.collect();
@@ -277,24 +279,34 @@ impl Default for Outputs {
 impl EngineObserver for Outputs {
     fn on_status(&self, status: &Status) {
         let mut current = self.lock_config();
-        let (window, hop) = match status {
-            Status::Ready { window, hop, .. } => (*window, *hop),
-            Status::Loading { .. } | Status::Failed(_) => (Duration::ZERO, Duration::ZERO),
+        let model = match status {
+            Status::Ready { window, hop, hash, embedding_size, .. } => {
+                TimelineModel { hash, embedding_size: *embedding_size, window: *window, hop: *hop }
+            }
+            Status::Loading { .. } | Status::Failed(_) => {
+                TimelineModel { hash: "", embedding_size: 0, window: Duration::ZERO, hop: Duration::ZERO }
+            }
         };
-        self.osc().set_window(window);
+        self.osc().set_window(model.window);
         // A file may name more tags before its model is loaded and refused.
         let tags = &status.tags()[..status.tags().len().min(MAX_TAGS)];
         if current.tags != tags {
-            current.tags = tags.to_vec();
+            let own_tags = tags.len().saturating_sub(status.taught().len());
+            let has_own_changed = current.tags[..current.own_tags] != tags[..own_tags];
+            (current.tags, current.own_tags) = (tags.to_vec(), own_tags);
             self.resolved_routing.set_tag_count(current.tags.len());
+            // The tags of the model go on while another one is taught.
+            if has_own_changed {
+                self.resolved_routing.count_tags_version();
+            }
             self.apply_routing(&mut current);
         }
-        lock(&self.timeline).set_model(tags, window, hop);
+        lock(&self.timeline).set_model(tags, status.taught(), model);
     }
 
-    fn on_prediction(&self, time: StreamTime, probabilities: &[f32]) {
+    fn on_prediction(&self, time: StreamTime, probabilities: &[f32], embedding: &[i8]) {
         lock(&self.predictions).send(time, self.resolved_routing.tags_version(), probabilities);
-        lock(&self.timeline).record(time, probabilities);
+        lock(&self.timeline).record(time, probabilities, embedding);
     }
 }
 

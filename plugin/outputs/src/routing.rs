@@ -61,7 +61,7 @@ impl SlotSource {
 /// The audio thread reads it while another thread may write it: for one tick it can be part old and part
 /// new.
 pub(crate) struct ResolvedRouting {
-    /// Counts the changes of the tag list.
+    /// Counts the changes of the tags of the model's own.
     tags_version: AtomicU64,
     tag_count: AtomicUsize,
     /// One more than the tag at each published index; 0 for none.
@@ -105,13 +105,17 @@ impl ResolvedRouting {
         }
     }
 
-    /// The indices refer to another tag list from now on, of `tag_count` tags.
+    /// Sets the number of tags.
     pub(crate) fn set_tag_count(&self, tag_count: usize) {
         self.tag_count.store(tag_count, Relaxed);
+    }
+
+    /// The indices refer to the tags of another model from now on.
+    pub(crate) fn count_tags_version(&self) {
         self.tags_version.fetch_add(1, Release);
     }
 
-    /// A number that changes with the tag list.
+    /// A number that changes with the tags of the model's own.
     pub(crate) fn tags_version(&self) -> u64 {
         self.tags_version.load(Acquire)
     }

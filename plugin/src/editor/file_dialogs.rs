@@ -12,6 +12,7 @@ type OpenDialog = Receiver<Option<PathBuf>>;
 pub(crate) struct FileDialogs {
     model: Option<OpenDialog>,
     export: Option<OpenDialog>,
+    mine: Option<OpenDialog>,
 }
 
 impl FileDialogs {
@@ -31,6 +32,19 @@ impl FileDialogs {
         }
     }
 
+    /// Opens the dialog for a file with taught tags, unless it is open.
+    pub(crate) fn open_mine(&mut self) {
+        if self.mine.is_none() {
+            let dialog = rfd::AsyncFileDialog::new().set_title("Tags of your own").set_file_name("mine.json");
+            self.mine = Some(wait_for(dialog.add_filter("JSON", &["json"]).save_file()));
+        }
+    }
+
+    /// The file with taught tags that the user has chosen since the last call.
+    pub(crate) fn take_mine(&mut self) -> Option<PathBuf> {
+        take_path(&mut self.mine)
+    }
+
     /// The model file that the user has chosen since the last call.
     pub(crate) fn take_model(&mut self) -> Option<PathBuf> {
         take_path(&mut self.model)
@@ -43,7 +57,7 @@ impl FileDialogs {
 
     /// Whether a dialog is open.
     pub(crate) fn is_open(&self) -> bool {
-        self.model.is_some() || self.export.is_some()
+        self.model.is_some() || self.export.is_some() || self.mine.is_some()
     }
 }
 

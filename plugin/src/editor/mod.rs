@@ -7,6 +7,7 @@ mod export;
 mod file_dialogs;
 mod library_list;
 mod metadata_form;
+mod mine_page;
 mod model_page;
 mod outputs_page;
 mod presets_menu;

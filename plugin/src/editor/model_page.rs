@@ -68,6 +68,7 @@ impl ModelPage {
                     sample_rate,
                     is_sample_rate_assumed,
                     is_window_assumed,
+                    ..
                 } => {
                     let metadata = &info.metadata;
                     let mut detail = |name: &str, text: String| {

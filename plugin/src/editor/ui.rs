@@ -3,6 +3,7 @@
 use super::export::ExportMenu;
 use super::file_dialogs::FileDialogs;
 use super::library_list::{self, LibraryList};
+use super::mine_page::MinePage;
 use super::model_page::{self, ModelPage};
 use super::outputs_page::OutputsPage;
 use super::presets_menu::PresetsMenu;
@@ -41,6 +42,7 @@ pub(crate) struct EditorUi {
     slots_page: SlotsPage,
     pub(super) presets: PresetsMenu,
     outputs_page: OutputsPage,
+    mine_page: MinePage,
     model_page: ModelPage,
     library: LibraryList,
     meters: StatusMeters,
@@ -61,10 +63,11 @@ enum Page {
     Slots,
     Outputs,
     Model,
+    Mine,
 }
 
 impl Page {
-    const ALL: [Self; 5] = [Self::Tags, Self::Taggram, Self::Slots, Self::Outputs, Self::Model];
+    const ALL: [Self; 6] = [Self::Tags, Self::Taggram, Self::Slots, Self::Outputs, Self::Model, Self::Mine];
 
     fn name(self) -> &'static str {
         match self {
@@ -73,6 +76,7 @@ impl Page {
             Self::Slots => "Slots",
             Self::Outputs => "Outputs",
             Self::Model => "Model",
+            Self::Mine => "Mine",
         }
     }
 }
@@ -207,6 +211,7 @@ impl EditorUi {
             }
             Page::Outputs => self.outputs_page.show(ui, instance, setter, status.tags()),
             Page::Model => self.model_page.show(ui, instance, &mut self.dialogs, &self.library, status),
+            Page::Mine => self.mine_page.show(ui, instance, &mut self.dialogs),
             Page::Taggram => {
                 ui.horizontal(|ui| {
                     self.taggram.toolbar(ui, instance, view);
@@ -218,6 +223,7 @@ impl EditorUi {
                         .ui(ui, |ui| export.show(ui, instance, dialogs, &rows.in_fixed_order(), view));
                 });
                 ui.add_space(4.0);
+                self.taggram.marking_line(ui, instance);
                 let has_entries = instance.outputs.timeline().entries().len() > 0;
                 if has_entries {
                     self.taggram.show(ui, instance, &self.rows, view);
@@ -230,7 +236,7 @@ impl EditorUi {
 
     /// Switches pages by Ctrl and a number, wherever the focus is.
     fn handle_keys(&mut self, ui: &Ui) {
-        let pages = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5];
+        let pages = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6];
         ui.input_mut(|input| {
             for (key, page) in pages.into_iter().zip(Page::ALL) {
                 if input.consume_key(egui::Modifiers::COMMAND, key) {

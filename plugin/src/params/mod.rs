@@ -15,6 +15,7 @@ pub(crate) use state::{MAX_STATE_BYTES, check_state};
 pub(crate) use view::{ViewSettings, VocabularyChoice};
 
 use crate::host::HostQuirks;
+use crate::mine::{PersistedMine, SavedMine};
 use model::SavedModel;
 use nice_plug::prelude::*;
 use outputs::{SavedConfig, SavedSlots};
@@ -33,6 +34,8 @@ pub(crate) struct TagvaneParams {
     pub(crate) bypass: BoolParam,
     #[nested(group = "Tags")]
     pub(crate) tags: TagParams,
+    #[nested(group = "Mine")]
+    pub(crate) marking: MarkingParams,
     #[nested(group = "MIDI")]
     pub(crate) midi: MidiParams,
     #[nested(array, group = "Slot")]
@@ -41,6 +44,8 @@ pub(crate) struct TagvaneParams {
     host_quirks: OnceLock<HostQuirks>,
     #[persist = "model"]
     pub(crate) model: SavedModel,
+    #[persist = "mine"]
+    mine: PersistedMine,
     #[persist = "view"]
     pub(crate) view: SavedView,
     #[persist = "outputs"]
@@ -83,6 +88,15 @@ pub(crate) struct TagParams {
     pub(crate) release: FloatParam,
 }
 
+/// The buttons that mark a span of the selected tag of the user's own while they are held.
+#[derive(Params)]
+pub(crate) struct MarkingParams {
+    #[id = "mark_is"]
+    pub(crate) is_example: BoolParam,
+    #[id = "mark_is_not"]
+    pub(crate) is_counterexample: BoolParam,
+}
+
 /// What is sent as MIDI.
 #[derive(Params)]
 pub(crate) struct MidiParams {
@@ -107,9 +121,14 @@ pub(crate) struct MidiParams {
 }
 
 impl TagvaneParams {
-    /// The parameters with their default values, for the engine and the outputs of an instance, and the library of the
-    /// user.
-    pub(crate) fn new(engine: Arc<Engine>, outputs: Arc<Outputs>, library: Option<ModelLibrary>) -> Self {
+    /// The parameters with their default values, for the engine, the outputs and the taught tags of an instance, and the
+    /// library of the user.
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        outputs: Arc<Outputs>,
+        library: Option<ModelLibrary>,
+        mine: Arc<SavedMine>,
+    ) -> Self {
         let (midi, notes) = (MidiSettings::default(), NoteSettings::default());
         Self {
             bypass: BoolParam::new("Bypass", false).make_bypass(),
@@ -117,6 +136,10 @@ impl TagvaneParams {
                 announce_rate: EnumParam::new("Announce tags", AnnounceRate::Auto).non_automatable(),
                 attack: milliseconds("Tag attack", 100.0),
                 release: milliseconds("Tag release", 300.0),
+            },
+            marking: MarkingParams {
+                is_example: BoolParam::new("Mark: is", false),
+                is_counterexample: BoolParam::new("Mark: is not", false),
             },
             midi: MidiParams {
                 is_on: BoolParam::new("MIDI out", false).non_automatable(),
@@ -132,6 +155,7 @@ impl TagvaneParams {
             slots: std::array::from_fn(SlotParams::new),
             host_quirks: OnceLock::new(),
             model: SavedModel::new(engine, library),
+            mine: PersistedMine(mine),
             view: SavedView::default(),
             outputs: SavedConfig(Arc::clone(&outputs)),
             saved_slots: SavedSlots(outputs),

@@ -4,10 +4,11 @@ use super::model::ModelChoice;
 use super::view::ViewSettings;
 use nice_plug::prelude::PluginState;
 use serde::de::DeserializeOwned;
+use tagvane_engine::teaching::Mine;
 use tagvane_outputs::{OutputConfig, SLOTS};
 
 /// The longest state that is loaded, in bytes; saved states are shorter.
-pub(crate) const MAX_STATE_BYTES: usize = 64 << 10;
+pub(crate) const MAX_STATE_BYTES: usize = 128 << 10;
 
 /// Checks a state: the length of its JSON in eight bytes, little-endian, then the JSON. Returns a sentence
 /// for the user if a part of the state will be left out.
@@ -29,6 +30,10 @@ pub(crate) fn check_state(bytes: &[u8]) -> Result<Option<String>, String> {
     let Ok(state) = serde_json::from_slice::<PluginState>(json) else { return reject("they are damaged") };
     let damaged: Vec<&str> = [
         ("model", is_readable::<ModelChoice>(&state, "model")),
+        (
+            "tags of your own",
+            is_readable::<Mine>(&state, "mine") && mine(&state).is_none_or(|mine| mine.checked().is_ok()),
+        ),
         ("view", is_readable::<ViewSettings>(&state, "view")),
         ("slots' sources and OSC", is_readable::<OutputConfig>(&state, "outputs")),
         ("slots' values", is_readable::<[f32; SLOTS]>(&state, "slots")),
@@ -47,6 +52,11 @@ pub(crate) fn check_state(bytes: &[u8]) -> Result<Option<String>, String> {
         )));
     }
     Ok(None)
+}
+
+/// The tags of the user's own, where they can be read.
+fn mine(state: &PluginState) -> Option<Mine> {
+    serde_json::from_str(state.fields.get("mine")?).ok()
 }
 
 /// Whether a field can be read as a `T`, or is absent.

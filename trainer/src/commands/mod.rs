@@ -12,6 +12,7 @@ pub(crate) mod models;
 pub(crate) mod prepare;
 pub(crate) mod report;
 pub(crate) mod tag;
+pub(crate) mod teach;
 pub(crate) mod teachers;
 pub(crate) mod train;
 

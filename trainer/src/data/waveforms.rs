@@ -32,7 +32,7 @@ impl Waveforms {
     }
 
     /// The samples as [`Single`](Self::Single) has them, of rows of `window`.
-    pub(super) fn into_single(self, window: usize) -> Vec<f32> {
+    pub(crate) fn into_single(self, window: usize) -> Vec<f32> {
         match self {
             Self::Single(samples) => samples,
             Self::Pcm { samples, gains } => widen(&samples, &gains, window),

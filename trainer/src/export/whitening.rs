@@ -8,11 +8,11 @@ use crate::kernels::NetworkBackend;
 use crate::network::{Network, values};
 use nalgebra::{DMatrix, SymmetricEigen};
 use prost::Message as _;
-use tagvane_engine::{Background, WHITENED_EMBEDDING};
-use tract_onnx::pb::{ModelProto, StringStringEntryProto};
+use tagvane_engine::{Background, InferenceMode, Model, StreamState, WHITENED_EMBEDDING};
+use tract_onnx::pb::{ModelProto, StringStringEntryProto, tensor_shape_proto, type_proto};
 
-/// The most components: more of 512 values hardly vary.
-const MAX_COMPONENTS: usize = 128;
+/// The most components: with twice as many, tags that are taught by six spans are hardly better.
+const MAX_COMPONENTS: usize = 64;
 
 /// A component whose variance is a smaller part of the largest one is noise.
 const MIN_VARIANCE: f64 = 1e-6;
@@ -59,6 +59,35 @@ impl Whitening {
             Ok(())
         })?;
         Self::fit(&embeddings, size)
+    }
+
+    /// Fits it to the embeddings of a model in a file that [`to_onnx`](super::to_onnx) wrote, over a split of at most 4096
+    /// windows, evenly spaced.
+    ///
+    /// # Errors
+    /// [`TrainerError`] where the file is another one, the audio cannot be read, or the embeddings do not differ.
+    pub fn of_model(bytes: &[u8], split: &Split) -> Result<Self> {
+        let size = embedding_size(bytes)?;
+        // The engine gives the whitened embedding only: here it is the embedding itself.
+        let plain = add_whitened_embedding(bytes, &Self::identity(size))?;
+        let model = Model::with(&plain, InferenceMode::FullWindows, None)?;
+        let state = StreamState::new(model);
+        let sample = split.evenly_spaced(WINDOWS);
+        let mut embeddings = Vec::new();
+        std::thread::scope(|scope| -> Result<()> {
+            for batch in DataLoader::sequential(&split.cache, &sample, split.window, 1).spawn(scope) {
+                let window = batch?.waveforms.into_single(split.window);
+                embeddings.extend(state.predict(&window)?.embedding);
+            }
+            Ok(())
+        })?;
+        Self::fit(&embeddings, size)
+    }
+
+    /// The map that changes nothing.
+    fn identity(size: usize) -> Self {
+        let weight = (0..size * size).map(|index| if index / size == index % size { 1.0 } else { 0.0 }).collect();
+        Self { values: size, weight, bias: vec![0.0; size], background: Background::default() }
     }
 
     /// Fits it to embeddings of `values` values each, row after row. The components are in the order of their variance; the
@@ -138,6 +167,20 @@ pub fn add_whitened_embedding(bytes: &[u8], whitening: &Whitening) -> Result<Vec
     let value = whitening.background.to_property();
     model.metadata_props.push(StringStringEntryProto { key: Background::PROPERTY.into(), value });
     Ok(model.encode_to_vec())
+}
+
+/// The values of the embedding of a file that [`to_onnx`](super::to_onnx) wrote.
+fn embedding_size(bytes: &[u8]) -> Result<usize> {
+    let foreign = || TrainerError::Request("this ONNX file was not written by this trainer".into());
+    let graph = ModelProto::decode(bytes).map_err(|_| foreign())?.graph.ok_or_else(foreign)?;
+    let output = graph.output.into_iter().find(|output| output.name == "embedding").ok_or_else(foreign)?;
+    let Some(type_proto::Value::TensorType(tensor)) = output.r#type.and_then(|kind| kind.value) else {
+        return Err(foreign());
+    };
+    match tensor.shape.and_then(|shape| shape.dim.into_iter().nth(1)).and_then(|dim| dim.value) {
+        Some(tensor_shape_proto::dimension::Value::DimValue(size)) if size > 0 => Ok(size as usize),
+        _ => Err(foreign()),
+    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,19 @@ use base64::engine::general_purpose::STANDARD;
 /// The output with the whitened embedding, on which tags of a user's own are taught.
 pub const WHITENED_EMBEDDING: &str = "whitened_embedding";
 
-/// Steps between 0 and 1.
-const STEPS: f32 = 16.0;
+/// Steps between 0 and 1 in a whitened embedding.
+pub(crate) const STEPS: f32 = 16.0;
+
+/// Rounds a whitened embedding to sixteenths and cuts it at ±7.94. Tags of a user's own read it so, live as in what was
+/// recorded, which gives the same values in both.
+pub fn to_steps(embedding: &[f32]) -> Vec<i8> {
+    embedding.iter().map(|value| (value * STEPS).round().clamp(-127.0, 127.0) as i8).collect()
+}
+
+/// The values of an embedding in sixteenths.
+pub(crate) fn from_steps(steps: &[i8]) -> Vec<f32> {
+    steps.iter().map(|step| f32::from(*step) / STEPS).collect()
+}
 
 /// Whitened embeddings of some windows of general music, which are none of what a user teaches. They are rounded to
 /// sixteenths and cut at ±7.94.
@@ -25,8 +36,7 @@ impl Background {
 
     /// The background of embeddings of `size` values each, row after row.
     pub fn new(size: usize, embeddings: &[f32]) -> Self {
-        let step = |value: &f32| (value * STEPS).round().clamp(-127.0, 127.0) as i8;
-        Self { size, steps: embeddings.iter().map(step).collect() }
+        Self { size, steps: to_steps(embeddings) }
     }
 
     /// The values of an embedding; 0 without any.
@@ -36,8 +46,7 @@ impl Background {
 
     /// The embeddings.
     pub fn rows(&self) -> impl Iterator<Item = Vec<f32>> {
-        let values = |row: &[i8]| row.iter().map(|step| f32::from(*step) / STEPS).collect();
-        self.steps.chunks_exact(self.size.max(1)).map(values)
+        self.steps.chunks_exact(self.size.max(1)).map(from_steps)
     }
 
     /// The value of the metadata property: the number of values of an embedding, and the base64 of all steps.

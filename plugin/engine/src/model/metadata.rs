@@ -210,7 +210,7 @@ pub fn unnamed_tag(index: usize) -> String {
 }
 
 /// The first 64 characters of a tag's name, without control characters.
-pub(super) fn tag_name(text: &str) -> String {
+pub(crate) fn tag_name(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 

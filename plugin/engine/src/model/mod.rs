@@ -14,9 +14,11 @@ mod sliding;
 mod stream_state;
 mod validation;
 
-pub use background::{Background, WHITENED_EMBEDDING};
+pub use background::{Background, WHITENED_EMBEDDING, to_steps};
+pub(crate) use background::{STEPS, from_steps};
 pub use batch_norm::ChannelAffine;
 pub(crate) use full_windows::FULL_WINDOWS_SHARE;
+pub(crate) use metadata::tag_name;
 pub use metadata::{MAX_VOCABULARIES, Metadata, VOCABULARY_SEPARATOR, Vocabulary, unnamed_tag};
 pub use stream_state::{Prediction, StreamState};
 

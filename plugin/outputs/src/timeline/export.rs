@@ -177,7 +177,7 @@ mod tests {
             }
             let first = if (2..6).contains(&number) { 0.9 } else { 0.1 };
             let second = if number == 9 { 0.7 } else { 0.0 };
-            timeline.record(StreamTime { segment: 1, seconds }, &[first, second]);
+            timeline.record(StreamTime { segment: 1, seconds }, &[first, second], &[]);
         }
         timeline
     }
@@ -199,7 +199,7 @@ mod tests {
             let position = TransportPosition { seconds: number as f64 * 0.1 - 0.3, beats: None, bar: None };
             let transport = Transport { position: Some(position), tempo: 0.0 };
             sender.send(StreamTime { segment: 1, seconds: seconds - 1.0 }, transport);
-            timeline.record(StreamTime { segment: 1, seconds }, &[probability, 0.0]);
+            timeline.record(StreamTime { segment: 1, seconds }, &[probability, 0.0], &[]);
         }
         let regions = timeline.regions(0.5);
         assert!(regions.len() == 2 && regions.iter().all(|region| region.start < region.end), "{regions:?}");

@@ -20,6 +20,9 @@ pub(crate) fn status(tags: usize) -> Status {
         window: Duration::from_secs(3),
         hop: Duration::from_secs_f64(HOP),
         inference: InferenceMode::Sliding,
+        taught: Arc::default(),
+        hash: String::new(),
+        embedding_size: 0,
         sample_rate: 22_050,
         is_sample_rate_assumed: false,
         is_window_assumed: false,
@@ -73,7 +76,7 @@ impl Bench {
     }
 
     pub(crate) fn predict(&self, seconds: f64, probabilities: &[f32]) {
-        self.outputs.on_prediction(StreamTime { segment: self.segment, seconds }, probabilities);
+        self.outputs.on_prediction(StreamTime { segment: self.segment, seconds }, probabilities, &[]);
     }
 
     /// Makes the predictions of the first hops.

@@ -87,6 +87,7 @@ impl TaggramCells {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use std::time::Duration;
     use tagvane_engine::{EngineObserver as _, InferenceMode, Status, StreamTime};
     use tagvane_outputs::Outputs;
@@ -102,6 +103,9 @@ mod tests {
             window: Duration::from_secs(2),
             hop: Duration::from_millis(100),
             inference: InferenceMode::Sliding,
+            taught: Arc::default(),
+            hash: String::new(),
+            embedding_size: 0,
             sample_rate: 22_050,
             is_sample_rate_assumed: false,
             is_window_assumed: false,
@@ -115,7 +119,11 @@ mod tests {
         for number in 0..200 {
             // Two seconds without predictions.
             let pause = if number < 100 { 0.0 } else { 2.0 };
-            outputs.on_prediction(StreamTime { segment: 1, seconds: f64::from(number) * 0.1 + pause }, &[0.5, 0.0]);
+            outputs.on_prediction(
+                StreamTime { segment: 1, seconds: f64::from(number) * 0.1 + pause },
+                &[0.5, 0.0],
+                &[],
+            );
         }
         let timeline = outputs.timeline();
         for columns in [7, 50, 333, 1_000] {
@@ -133,7 +141,7 @@ mod tests {
         let outputs = outputs();
         for segment in 1..=3 {
             for number in 0..10 {
-                outputs.on_prediction(StreamTime { segment, seconds: 2.0 + f64::from(number) * 0.1 }, &[0.5, 0.5]);
+                outputs.on_prediction(StreamTime { segment, seconds: 2.0 + f64::from(number) * 0.1 }, &[0.5, 0.5], &[]);
             }
         }
         let timeline = outputs.timeline();

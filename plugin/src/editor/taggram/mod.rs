@@ -3,9 +3,11 @@
 mod cells;
 mod draw;
 mod geometry;
+mod marking;
 mod readout;
 
 pub(crate) use cells::TaggramCells;
+pub(crate) use readout::format_time;
 
 use super::tag_rows::{TagRow, TagRows};
 use super::theme::{self, Palette};
@@ -16,6 +18,7 @@ use egui::{
     Vec2, WidgetInfo,
 };
 use geometry::{TIMES_HEIGHT, TaggramLayout, TimeRange};
+use marking::Marking;
 
 /// The most columns of the picture.
 const MAX_COLUMNS: usize = 1_024;
@@ -28,6 +31,7 @@ pub(crate) struct Taggram {
     cells: TaggramCells,
     /// The time at the right edge while the taggram is frozen, in seconds on the timeline's clock.
     frozen: Option<f64>,
+    marking: Marking,
 }
 
 /// All that a picture depends on: it is drawn again when this changes.
@@ -59,6 +63,7 @@ impl Taggram {
                 instance.outputs.timeline().entries().next_back().map(|entry| entry.clock)
             };
         }
+        self.marking.button(ui);
         ui.add(
             Slider::new(&mut view.taggram_seconds, ViewSettings::TAGGRAM_SECONDS_RANGE)
                 .logarithmic(true)
@@ -66,6 +71,11 @@ impl Taggram {
                 .suffix(" s")
                 .text("shown"),
         );
+    }
+
+    /// Draws the line on which the user says what a marked span is, while marking is on.
+    pub(crate) fn marking_line(&mut self, ui: &mut Ui, instance: &Instance) {
+        self.marking.show_line(ui, instance);
     }
 
     /// Draws the map.
@@ -91,6 +101,8 @@ impl Taggram {
             }
             draw::lines(ui, palette, &self.cells, map, range);
             self.zoom_and_pan(ui, instance, &response, layout.map_width, view);
+            self.marking.drag(&response, map, range);
+            self.marking.draw(ui, palette, map, range);
             if let Some(pointer) = response.hover_pos().filter(|pointer| map.contains(*pointer)) {
                 draw::pointer_line(ui, palette, map, pointer.x);
                 let row = rows[layout.row_at(map, pointer, rows.len())];
@@ -159,7 +171,7 @@ impl Taggram {
                 .clamp(*ViewSettings::TAGGRAM_SECONDS_RANGE.start(), *ViewSettings::TAGGRAM_SECONDS_RANGE.end());
         }
         let Some(right) = &mut self.frozen else { return };
-        if response.dragged() {
+        if response.dragged() && !self.marking.is_on {
             let timeline = instance.outputs.timeline();
             let (first, last) = (timeline.entries().next(), timeline.entries().next_back());
             if let (Some(first), Some(last)) = (first, last) {

@@ -4,6 +4,7 @@
 mod cost;
 mod interaction;
 mod library;
+mod mine;
 mod painter;
 mod pictures;
 mod presets;
@@ -22,7 +23,7 @@ use painter::Painter;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tagvane_engine::{EngineObserver as _, ModelLibrary, StreamPosition, StreamTime};
+use tagvane_engine::{EngineObserver as _, ModelLibrary, Status, StreamPosition, StreamTime};
 use tagvane_outputs::{Bar, Block, Event, OutputParams, Transport, TransportPosition};
 
 const RATE: f64 = 48_000.0;
@@ -61,6 +62,16 @@ impl TestSession {
 
     /// Plays at 120 beats per minute with these predictions; all other tags have a probability of 0.02.
     fn play(&mut self, seconds: f64, predictions: &[(&str, f32)]) {
+        self.play_with_embedding(seconds, predictions, 0);
+    }
+
+    /// Does the same with an embedding whose first component is `first`, in steps; 0 is none.
+    fn play_with_embedding(&mut self, seconds: f64, predictions: &[(&str, f32)], first: i8) {
+        let mut embedding = match self.instance.engine.board().status() {
+            Status::Ready { embedding_size, .. } if first != 0 => vec![0; embedding_size],
+            _ => Vec::new(),
+        };
+        embedding.iter_mut().take(1).for_each(|value| *value = first);
         let names = self.instance.engine.board().status().tags().to_vec();
         let probability =
             |name: &String| predictions.iter().find(|(tag, _)| tag == name).map_or(0.02, |(_, value)| *value);
@@ -70,7 +81,15 @@ impl TestSession {
             self.blocks += 1;
             let now = self.blocks as f64 / 100.0;
             if self.blocks.is_multiple_of(10) {
-                self.instance.outputs.on_prediction(StreamTime { segment: 1, seconds: now }, &probabilities);
+                let time = StreamTime { segment: 1, seconds: now };
+                // As the engine does it.
+                let status = self.instance.engine.board().status();
+                let taught = status.taught().iter().map(|tag| tag.function.probability(&embedding));
+                let own = &probabilities[..probabilities.len().min(status.tags().len() - status.taught().len())];
+                let all: Vec<f32> = own.iter().copied().chain(taught).collect();
+                self.instance.outputs.on_prediction(time, &all, &embedding);
+                let newest = self.instance.outputs.timeline().entries().next_back().map(|entry| entry.clock);
+                newest.into_iter().for_each(|clock| self.instance.mark_buttons.on_prediction(clock));
             }
             self.process_block(now, &params);
         }

@@ -70,7 +70,7 @@ fn no_widget_is_outside_or_overlaps_at_any_size_and_scale() {
         ((3_840.0, 2_160.0), 1.0),
     ] {
         let mut harness = open(played_session(), size, scale);
-        for key in [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5] {
+        for key in [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6] {
             harness.key_press_modifiers(Modifiers::COMMAND, key);
             harness.run_steps(3);
             for node in harness.get_all_by_role(egui::accesskit::Role::Button) {

@@ -1,0 +1,251 @@
+//! The tags of the user's own: marking, learning, and the saved state.
+
+use crate::window::Repaint;
+use nice_plug::params::persist::PersistentField;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use tagvane_engine::teaching::{Confidence, Lesson, MarkedSpan, Mine};
+use tagvane_engine::{Engine, Status};
+use tagvane_outputs::Outputs;
+
+/// The tag that the buttons mark while there is none.
+const FIRST_NAME: &str = "mine";
+
+/// The tags of an instance.
+pub(crate) struct SavedMine {
+    engine: Arc<Engine>,
+    outputs: Arc<Outputs>,
+    state: Arc<Mutex<MineState>>,
+    /// Set when the user changes the tags, which the host saves.
+    is_dirty: Arc<AtomicBool>,
+    repaint: Repaint,
+}
+
+/// What threads share. It must not own the engine, which waits for the thread that learns.
+#[derive(Default)]
+struct MineState {
+    mine: Mine,
+    /// How well each tag tells its spans apart, by its name; missing until that is known.
+    confidences: HashMap<String, Confidence>,
+    /// Why the buttons last marked nothing, in a sentence.
+    notice: Option<String>,
+}
+
+/// The two buttons that mark while they are held, as parameters of the host and in the window. The audio thread or the
+/// window presses them, and the thread that runs the model marks the span when they are released.
+#[derive(Default)]
+pub(crate) struct MarkButtons {
+    /// A bit for each of the sources of each button.
+    pressed: AtomicU8,
+    held: Mutex<Option<HeldButton>>,
+    mine: OnceLock<Weak<SavedMine>>,
+}
+
+/// A button that is held.
+#[derive(Debug, Clone, Copy)]
+struct HeldButton {
+    /// Whether it marks an example.
+    is_example: bool,
+    /// The first and the last prediction so far, on the timeline's clock.
+    from: f64,
+    to: f64,
+}
+
+/// Where a button is pressed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ButtonSource {
+    /// A parameter of the host.
+    Host = 0,
+    /// The window.
+    Window = 2,
+}
+
+impl MarkButtons {
+    /// Marks for these tags from now on.
+    pub(crate) fn connect(&self, mine: &Arc<SavedMine>) {
+        self.mine.get_or_init(|| Arc::downgrade(mine));
+    }
+
+    /// Presses or releases the buttons. Any thread may do so, the audio thread too.
+    pub(crate) fn press(&self, source: ButtonSource, is_example: bool, is_counterexample: bool) {
+        let (bits, mask) = (u8::from(is_example) | u8::from(is_counterexample) << 1, 0b11 << source as u8);
+        // Only this source changes its bits.
+        if self.pressed.load(Ordering::Relaxed) & mask != bits << source as u8 {
+            self.pressed.fetch_and(!mask, Ordering::Relaxed);
+            self.pressed.fetch_or(bits << source as u8, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether an example is being marked; `None` while no button is held. Both at once are none.
+    pub(crate) fn marks_example(&self) -> Option<bool> {
+        let pressed = self.pressed.load(Ordering::Relaxed);
+        match (pressed | pressed >> ButtonSource::Window as u8) & 0b11 {
+            0b01 => Some(true),
+            0b10 => Some(false),
+            _ => None,
+        }
+    }
+
+    /// A prediction was made, which is at `clock` on the timeline's.
+    pub(crate) fn on_prediction(&self, clock: f64) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let pressed = self.marks_example();
+        match &mut *held {
+            Some(button) if pressed == Some(button.is_example) => button.to = clock,
+            _ => {
+                let before = held.take();
+                *held = pressed.map(|is_example| HeldButton { is_example, from: clock, to: clock });
+                if let (Some(button), Some(mine)) = (before, self.mine.get().and_then(Weak::upgrade)) {
+                    mine.mark_selected(button.is_example, button.from, button.to);
+                }
+            }
+        }
+    }
+}
+
+fn lock(state: &Mutex<MineState>) -> MutexGuard<'_, MineState> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl SavedMine {
+    /// No tags, for the engine and the outputs of an instance.
+    pub(crate) fn new(engine: Arc<Engine>, outputs: Arc<Outputs>, is_dirty: Arc<AtomicBool>, repaint: Repaint) -> Self {
+        Self { engine, outputs, state: Arc::default(), is_dirty, repaint }
+    }
+
+    /// The tags.
+    pub(crate) fn get(&self) -> Mine {
+        lock(&self.state).mine.clone()
+    }
+
+    /// How well a tag tells its spans apart; `None` until that is known.
+    pub(crate) fn confidence(&self, name: &str) -> Option<Confidence> {
+        lock(&self.state).confidences.get(name).copied()
+    }
+
+    /// The SHA-256 of the current model, if tags can be taught to it.
+    ///
+    /// # Errors
+    /// A sentence for the user.
+    pub(crate) fn teachable_model(&self) -> Result<String, String> {
+        let status = self.engine.board().status();
+        let Status::Ready { hash, embedding_size, name, .. } = status else {
+            return Err("no model is loaded yet; wait for it".into());
+        };
+        if embedding_size == 0 || self.engine.board().model_info().metadata.background.size() != embedding_size {
+            return Err(format!("{name} has no embedding that tags can be taught on; choose Music 214"));
+        }
+        Ok(hash)
+    }
+
+    /// Marks a span of the timeline's clock as an example of a tag, or as what it is not, and learns from it.
+    ///
+    /// # Errors
+    /// A sentence for the user.
+    pub(crate) fn mark(&self, name: &str, is_example: bool, from: f64, to: f64) -> Result<(), String> {
+        self.teachable_model()?;
+        let span = self.outputs.timeline().mark(is_example, from, to);
+        self.add(name, span.ok_or("there is only silence in this span; mark one with sound")?)
+    }
+
+    /// Marks a span for the selected tag, or for a first one. Tells the user where that is not possible.
+    fn mark_selected(&self, is_example: bool, from: f64, to: f64) {
+        let name = lock(&self.state).mine.selected().unwrap_or(FIRST_NAME).to_owned();
+        let why = self.mark(&name, is_example, from, to).err();
+        lock(&self.state).notice = why.map(|why| format!("Nothing was marked as {name}: {why}"));
+    }
+
+    /// Why the buttons last marked nothing, in a sentence.
+    pub(crate) fn notice(&self) -> Option<String> {
+        lock(&self.state).notice.clone()
+    }
+
+    /// Adds a span to a tag, and learns from it.
+    ///
+    /// # Errors
+    /// A sentence for the user.
+    pub(crate) fn add(&self, name: &str, span: MarkedSpan) -> Result<(), String> {
+        let model = self.teachable_model()?;
+        let lesson = {
+            let mut state = lock(&self.state);
+            let index = state.mine.mark(name, &model, span)?;
+            state.mine.lessons()[index].clone()
+        };
+        self.is_dirty.store(true, Ordering::Release);
+        self.learn(lesson);
+        Ok(())
+    }
+
+    /// Changes the tags, and learns those whose spans or kind changed.
+    pub(crate) fn edit(&self, edit: impl FnOnce(&mut Mine)) {
+        let changed: Vec<Lesson> = {
+            let mut state = lock(&self.state);
+            let before = state.mine.clone();
+            edit(&mut state.mine);
+            let is_new = |lesson: &&Lesson| !before.lessons().contains(lesson);
+            state.mine.lessons().iter().filter(is_new).cloned().collect()
+        };
+        self.is_dirty.store(true, Ordering::Release);
+        self.apply();
+        changed.into_iter().for_each(|lesson| self.learn(lesson));
+    }
+
+    /// Adds the tags of a file.
+    ///
+    /// # Errors
+    /// A sentence for the user.
+    pub(crate) fn import(&self, bytes: &[u8]) -> Result<(), String> {
+        let mut joined = self.get();
+        joined.add_all(Mine::from_file(bytes)?)?;
+        self.edit(|mine| *mine = joined);
+        Ok(())
+    }
+
+    /// Has the engine compute the tags as they are now.
+    fn apply(&self) {
+        let state = &self.state;
+        self.engine.set_taught(|| lock(state).mine.taught());
+        self.repaint.request();
+    }
+
+    fn learn(&self, lesson: Lesson) {
+        let (state, repaint) = (Arc::clone(&self.state), self.repaint.clone());
+        self.engine.learn(lesson, move |learned, confidence| {
+            let mut state = lock(&state);
+            state.mine.set_learned(&learned);
+            state.confidences.insert(learned.name, confidence);
+            repaint.request();
+            state.mine.taught()
+        });
+    }
+
+    /// Learns all tags again, which says how well they tell their spans apart.
+    fn learn_all(&self) {
+        let lessons = lock(&self.state).mine.lessons().to_vec();
+        lessons.into_iter().for_each(|lesson| self.learn(lesson));
+    }
+}
+
+/// The tags in the saved state.
+pub(crate) struct PersistedMine(pub(crate) Arc<SavedMine>);
+
+impl<'a> PersistentField<'a, Mine> for PersistedMine {
+    fn set(&self, mine: Mine) {
+        // What is out of range was reported when the state was checked.
+        let Ok(mine) = mine.checked() else { return };
+        {
+            let mut state = lock(&self.0.state);
+            (state.mine, state.confidences) = (mine, HashMap::new());
+        }
+        self.0.apply();
+        self.0.learn_all();
+    }
+
+    fn map<F, R>(&self, f: F) -> R
+    where
+        F: Fn(&Mine) -> R,
+    {
+        f(&lock(&self.0.state).mine)
+    }
+}
