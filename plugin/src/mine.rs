@@ -249,3 +249,89 @@ impl<'a> PersistentField<'a, Mine> for PersistedMine {
         f(&lock(&self.0.state).mine)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::Instance;
+    use std::time::{Duration, Instant};
+    use tagvane_engine::RenderMode;
+
+    const RATE: f64 = 44_100.0;
+
+    /// Two kinds of sound, each for four seconds, twice.
+    fn music() -> Vec<f32> {
+        (0..(16.0 * RATE) as usize)
+            .map(|frame| {
+                let seconds = frame as f64 / RATE;
+                let hertz = if seconds % 8.0 < 4.0 { 110.0 } else { 1_760.0 };
+                let pulse = if seconds % 8.0 < 4.0 { 1.0 } else { (-20.0 * (seconds % 0.25)).exp() };
+                (0.4 * pulse * (std::f64::consts::TAU * hertz * seconds).sin().signum()) as f32
+            })
+            .collect()
+    }
+
+    /// Renders the music offline in blocks, and returns the values of a tag at each prediction in the timeline.
+    fn render(instance: &Instance, block: usize, tag: &str) -> Vec<f32> {
+        let mut producer = instance.engine.connect(RATE, RenderMode::Offline).unwrap();
+        for samples in music().chunks(block) {
+            producer.push(&[samples]);
+            instance.engine.process_offline();
+        }
+        let timeline = instance.outputs.timeline();
+        let index = timeline.tags().iter().position(|name| name == tag);
+        index.map_or_else(Vec::new, |index| timeline.entries().map(|entry| entry.probability(index)).collect())
+    }
+
+    fn wait_until_learned(instance: &Instance, name: &str) {
+        let started = Instant::now();
+        while instance.mine.confidence(name).is_none() {
+            assert!(started.elapsed() < Duration::from_secs(20), "nothing was learned in twenty seconds");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn a_project_that_is_opened_again_bounces_the_same_taught_tags() {
+        let instance = Instance::with_library(None);
+        instance.engine.wait_until_loaded();
+        render(&instance, 512, "low");
+        // Windows of 2.7 s, the first of which ends after 2.7 s.
+        instance.mine.mark("low", true, 0.1, 1.0).unwrap();
+        instance.mine.mark("low", false, 4.3, 5.0).unwrap();
+        wait_until_learned(&instance, "low");
+        let live = render(&instance, 4_096, "low");
+        assert!(live[3] > 0.7 && live[45] < 0.3, "{} {}", live[3], live[45]);
+        // The second rendering has seen the tag, the first one gets it from its embeddings.
+        let half = live.len() / 2;
+        assert_eq!(live[..half], live[half..]);
+
+        let saved = PersistedMine(Arc::clone(&instance.mine));
+        let text = saved.map(|mine| serde_json::to_string(mine).unwrap());
+        let again = Instance::with_library(None);
+        again.engine.wait_until_loaded();
+        PersistedMine(Arc::clone(&again.mine)).set(serde_json::from_str(&text).unwrap());
+        // At once, without waiting for anything to be learned.
+        assert_eq!(render(&again, 777, "low"), live[..half]);
+        assert!(!again.is_dirty.load(Ordering::Acquire));
+    }
+
+    #[test]
+    fn nothing_is_taught_to_a_model_without_an_embedding_and_tags_of_another_model_wait() {
+        let instance = Instance::with_library(None);
+        instance.engine.wait_until_loaded();
+        render(&instance, 512, "x");
+        instance.mine.mark("x", true, 0.1, 1.0).unwrap();
+        wait_until_learned(&instance, "x");
+        let has_tag = || instance.engine.board().status().tags().contains(&"x".to_owned());
+        assert!(has_tag());
+        instance.choose_model(crate::params::ModelChoice::Shipped { shipped: "MagnaTagATune 50".into() });
+        instance.engine.wait_until_loaded();
+        assert!(!has_tag() && instance.mine.get().lessons().len() == 1);
+        let why = instance.mine.mark("x", true, 0.1, 1.0).unwrap_err();
+        assert!(why.contains("MagnaTagATune 50 has no embedding"), "{why}");
+        instance.choose_model(crate::params::ModelChoice::Default);
+        instance.engine.wait_until_loaded();
+        assert!(has_tag());
+    }
+}

@@ -8,7 +8,7 @@ use tagvane_host::testing::edit_state;
 use tagvane_tests::{FORMATS, bounce_setup, open, send_noise, state_with_field};
 
 /// The maximum size of a saved state.
-const MAX_BYTES: usize = 64 << 10;
+const MAX_BYTES: usize = 128 << 10;
 
 /// Asserts that the plugin saves a state, loads it and makes predictions.
 fn assert_works(session: &mut dyn Session, what: &str) {

@@ -136,7 +136,8 @@ fn mark(model: &Model, samples: &[f32], span: &ListedSpan) -> Result<MarkedSpan>
         }
     }
     let rows: Vec<&[i8]> = embeddings.iter().map(Vec::as_slice).collect();
-    MarkedSpan::new(span.is_example, Some(start), end - start, &rows).ok_or_else(|| {
+    // Places in several recordings are not places in one song.
+    MarkedSpan::new(span.is_example, None, end - start, &rows).ok_or_else(|| {
         let (needed, length) = (window as f64 / rate, samples.len() as f64 / rate);
         fail(format!(
             "no window of {needed:.1} s has its middle between {start} s and {end} s of its {length:.1} s; give a longer span"

@@ -12,7 +12,8 @@ use process::{fail, succeed};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
 use support::{SMALL_NETWORK, low_and_high};
-use tagvane_engine::{InferenceMode, Metadata, Model, StreamState};
+use tagvane_engine::teaching::Mine;
+use tagvane_engine::{InferenceMode, Metadata, Model, StreamState, to_steps};
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::export::{Whitening, add_whitened_embedding, to_half_precision, to_onnx};
 use tagvane_trainer::network::Network;
@@ -92,4 +93,56 @@ fn a_run_is_exported_with_its_whitened_embedding() {
     assert_eq!(model.metadata().background.size(), model.embedding_size());
     let message = fail(folder, "export --run run --out other.onnx --teachable-on nowhere");
     assert!(message.contains("nowhere") && !folder.join("other.onnx").exists(), "{message}");
+}
+
+#[test]
+fn a_model_is_made_teachable_and_learns_low_tones_from_a_list_of_spans() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    low_and_high(folder, "high");
+    succeed(folder, "prepare folder --csv list.csv --audio audio --cache cache");
+    // A network with random weights tells tones apart, too.
+    let architecture = Architecture::SampleLevel(SampleLevel::new(3, 5, WINDOW, vec![8, 8, 8, 16, 16, 16]));
+    let network = Network::<Flex>::with_seed(&architecture.plan(2).unwrap(), 3, &Default::default());
+    let metadata = Metadata { tags: vec!["a".into(), "b".into()], ..Metadata::default() };
+    let plain = to_half_precision(&to_onnx(&network, &architecture, &metadata)).unwrap();
+    std::fs::write(folder.join("plain.onnx"), &plain).unwrap();
+    succeed(folder, "make-teachable plain.onnx --on cache --out model.onnx");
+    let model = Model::open(&folder.join("model.onnx"), InferenceMode::Sliding).unwrap();
+    assert!(model.embedding_size() > 1 && model.metadata().background.size() == model.embedding_size());
+    let window: Vec<f32> = (0..WINDOW).map(|sample| (sample as f32 * 0.05).sin()).collect();
+    let before = Model::from_bytes(&plain).unwrap().predict(&window).unwrap();
+    assert_eq!(model.predict(&window).unwrap(), before, "the tags are what they were");
+
+    let spans = "file,start,end,tag,is\naudio/0.wav,1,4,deep,yes\naudio/2.wav,1,4,deep,yes\naudio/1.wav,1,4,deep,no\n\
+                 audio/3.wav,1,4,deep,no\n";
+    std::fs::write(folder.join("spans.csv"), spans).unwrap();
+    let output = succeed(folder, "teach model.onnx --spans spans.csv --out mine.json");
+    assert!(output.contains("deep: 4 spans, sure"), "{output}");
+    let mine = Mine::from_file(&std::fs::read(folder.join("mine.json")).unwrap()).unwrap();
+    let function = &mine.taught()[0].function;
+    let mut state = StreamState::new(model.clone());
+    for (hertz, is_low) in [(114.0, true), (2_131.0, false)] {
+        let tone: Vec<f32> =
+            (0..WINDOW).map(|sample| 0.3 * (std::f32::consts::TAU * hertz * sample as f32 / 22_050.0).sin()).collect();
+        state.prime(&tone).unwrap();
+        let probability = function.probability(&to_steps(&state.predict(&tone).unwrap().embedding));
+        assert_eq!(probability > 0.5, is_low, "{hertz} Hz: {probability}");
+    }
+
+    let message = fail(folder, "teach plain.onnx --spans spans.csv --out other.json");
+    assert!(message.contains("no whitened embedding") && !folder.join("other.json").exists(), "{message}");
+    for (list, words) in [
+        ("file,start,end,tag\n", "no column is"),
+        ("file,start,end,tag,is\n", "no span"),
+        ("file,start,end,tag,is\naudio/0.wav,4,1,x,yes\n", "line 2: the span ends before it starts"),
+        ("file,start,end,tag,is\naudio/0.wav,1,4,x,perhaps\n", "line 2: the column is has yes or no"),
+        ("file,start,end,tag,is\naudio/0.wav,1,nan,x,yes\n", "line 2: start and end are seconds"),
+        ("file,start,end,tag,is\naudio/0.wav,90,95,x,yes\n", "give a longer span"),
+        ("file,start,end,tag,is\nnowhere.wav,1,4,x,yes\n", "nowhere.wav"),
+    ] {
+        std::fs::write(folder.join("bad.csv"), list).unwrap();
+        let message = fail(folder, "teach model.onnx --spans bad.csv --out other.json");
+        assert!(message.contains(words), "{message}");
+    }
 }

@@ -10,7 +10,7 @@ use tagvane_host::Session;
 use tagvane_outputs::OutputConfig;
 
 /// The most bytes of a saved state.
-const MAX_STATE: usize = 64 << 10;
+const MAX_STATE: usize = 128 << 10;
 
 thread_local! {
     static SESSION: RefCell<Box<dyn Session>> = RefCell::new(open());

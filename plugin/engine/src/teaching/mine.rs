@@ -17,7 +17,7 @@ const MAX_SPANS: usize = 96;
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Tags of a user's own.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mine {
     /// The version of the format.
     #[serde(rename = "tagvane-mine")]
@@ -31,6 +31,12 @@ pub struct Mine {
 
 /// The version that is written.
 const VERSION: u32 = 1;
+
+impl Default for Mine {
+    fn default() -> Self {
+        Self { version: VERSION, selected: None, lessons: Vec::new() }
+    }
+}
 
 impl Mine {
     /// The tags.
