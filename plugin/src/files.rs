@@ -10,7 +10,7 @@ use std::path::Path;
 pub(crate) fn read_file(path: &Path, max: u64) -> Result<Vec<u8>, String> {
     // Opening a pipe would wait for its writer.
     if !std::fs::metadata(path).map_err(|error| error.to_string())?.is_file() {
-        return Err("it is no file".into());
+        return Err("it is not a file".into());
     }
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();

@@ -3,9 +3,9 @@
 use crate::window::Repaint;
 use nice_plug::params::persist::PersistentField;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use tagvane_engine::teaching::{Confidence, Lesson, MarkedSpan, Mine};
+use tagvane_engine::teaching::{Confidence, Lesson, Mine};
 use tagvane_engine::{Engine, Status};
 use tagvane_outputs::Outputs;
 
@@ -36,8 +36,8 @@ struct MineState {
 /// window presses them, and the thread that runs the model marks the span when they are released.
 #[derive(Default)]
 pub(crate) struct MarkButtons {
-    /// A bit for each of the sources of each button.
-    pressed: AtomicU8,
+    /// By its source: the one for examples, and the one for counterexamples.
+    pressed: [[AtomicBool; 2]; 2],
     held: Mutex<Option<HeldButton>>,
     mine: OnceLock<Weak<SavedMine>>,
 }
@@ -56,9 +56,9 @@ struct HeldButton {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ButtonSource {
     /// A parameter of the host.
-    Host = 0,
+    Host,
     /// The window.
-    Window = 2,
+    Window,
 }
 
 impl MarkButtons {
@@ -69,20 +69,17 @@ impl MarkButtons {
 
     /// Presses or releases the buttons. Any thread may do so, the audio thread too.
     pub(crate) fn press(&self, source: ButtonSource, is_example: bool, is_counterexample: bool) {
-        let (bits, mask) = (u8::from(is_example) | u8::from(is_counterexample) << 1, 0b11 << source as u8);
-        // Only this source changes its bits.
-        if self.pressed.load(Ordering::Relaxed) & mask != bits << source as u8 {
-            self.pressed.fetch_and(!mask, Ordering::Relaxed);
-            self.pressed.fetch_or(bits << source as u8, Ordering::Relaxed);
-        }
+        let [example, counterexample] = &self.pressed[source as usize];
+        example.store(is_example, Ordering::Relaxed);
+        counterexample.store(is_counterexample, Ordering::Relaxed);
     }
 
     /// Whether an example is being marked; `None` while no button is held. Both at once are none.
     pub(crate) fn marks_example(&self) -> Option<bool> {
-        let pressed = self.pressed.load(Ordering::Relaxed);
-        match (pressed | pressed >> ButtonSource::Window as u8) & 0b11 {
-            0b01 => Some(true),
-            0b10 => Some(false),
+        let is_pressed = |button: usize| self.pressed.iter().any(|buttons| buttons[button].load(Ordering::Relaxed));
+        match (is_pressed(0), is_pressed(1)) {
+            (true, false) => Some(true),
+            (false, true) => Some(false),
             _ => None,
         }
     }
@@ -144,9 +141,17 @@ impl SavedMine {
     /// # Errors
     /// A sentence for the user.
     pub(crate) fn mark(&self, name: &str, is_example: bool, from: f64, to: f64) -> Result<(), String> {
-        self.teachable_model()?;
+        let model = self.teachable_model()?;
         let span = self.outputs.timeline().mark(is_example, from, to);
-        self.add(name, span.ok_or("there is only silence in this span; mark one with sound")?)
+        let span = span.ok_or("there is only silence in this span; mark one with sound")?;
+        let lesson = {
+            let mut state = lock(&self.state);
+            let index = state.mine.mark(name, &model, span)?;
+            state.mine.lessons()[index].clone()
+        };
+        self.is_dirty.store(true, Ordering::Release);
+        self.learn(lesson);
+        Ok(())
     }
 
     /// Marks a span for the selected tag, or for a first one. Tells the user where that is not possible.
@@ -159,22 +164,6 @@ impl SavedMine {
     /// Why the buttons last marked nothing, in a sentence.
     pub(crate) fn notice(&self) -> Option<String> {
         lock(&self.state).notice.clone()
-    }
-
-    /// Adds a span to a tag, and learns from it.
-    ///
-    /// # Errors
-    /// A sentence for the user.
-    pub(crate) fn add(&self, name: &str, span: MarkedSpan) -> Result<(), String> {
-        let model = self.teachable_model()?;
-        let lesson = {
-            let mut state = lock(&self.state);
-            let index = state.mine.mark(name, &model, span)?;
-            state.mine.lessons()[index].clone()
-        };
-        self.is_dirty.store(true, Ordering::Release);
-        self.learn(lesson);
-        Ok(())
     }
 
     /// Changes the tags, and learns those whose spans or kind changed.
@@ -219,12 +208,6 @@ impl SavedMine {
             state.mine.taught()
         });
     }
-
-    /// Learns all tags again, which says how well they tell their spans apart.
-    fn learn_all(&self) {
-        let lessons = lock(&self.state).mine.lessons().to_vec();
-        lessons.into_iter().for_each(|lesson| self.learn(lesson));
-    }
 }
 
 /// The tags in the saved state.
@@ -234,12 +217,10 @@ impl<'a> PersistentField<'a, Mine> for PersistedMine {
     fn set(&self, mine: Mine) {
         // What is out of range was reported when the state was checked.
         let Ok(mine) = mine.checked() else { return };
-        {
-            let mut state = lock(&self.0.state);
-            (state.mine, state.confidences) = (mine, HashMap::new());
-        }
+        *lock(&self.0.state) = MineState { mine, ..MineState::default() };
         self.0.apply();
-        self.0.learn_all();
+        // Which says how well they tell their spans apart.
+        self.0.get().lessons().iter().for_each(|lesson| self.0.learn(lesson.clone()));
     }
 
     fn map<F, R>(&self, f: F) -> R

@@ -32,7 +32,10 @@ pub(crate) fn check_state(bytes: &[u8]) -> Result<Option<String>, String> {
         ("model", is_readable::<ModelChoice>(&state, "model")),
         (
             "tags of your own",
-            is_readable::<Mine>(&state, "mine") && mine(&state).is_none_or(|mine| mine.checked().is_ok()),
+            state
+                .fields
+                .get("mine")
+                .is_none_or(|text| serde_json::from_str(text).is_ok_and(|mine: Mine| mine.checked().is_ok())),
         ),
         ("view", is_readable::<ViewSettings>(&state, "view")),
         ("slots' sources and OSC", is_readable::<OutputConfig>(&state, "outputs")),
@@ -52,11 +55,6 @@ pub(crate) fn check_state(bytes: &[u8]) -> Result<Option<String>, String> {
         )));
     }
     Ok(None)
-}
-
-/// The tags of the user's own, where they can be read.
-fn mine(state: &PluginState) -> Option<Mine> {
-    serde_json::from_str(state.fields.get("mine")?).ok()
 }
 
 /// Whether a field can be read as a `T`, or is absent.

@@ -20,6 +20,16 @@ pub(crate) fn from_steps(steps: &[i8]) -> Vec<f32> {
     steps.iter().map(|step| f32::from(*step) / STEPS).collect()
 }
 
+/// The base64 of steps, a byte each.
+pub(crate) fn encode_steps(steps: &[i8]) -> String {
+    STANDARD.encode(steps.iter().map(|step| step.cast_unsigned()).collect::<Vec<u8>>())
+}
+
+/// Reads what [`encode_steps`] wrote; `None` where it is malformed.
+pub(crate) fn decode_steps(text: &str) -> Option<Vec<i8>> {
+    Some(STANDARD.decode(text).ok()?.into_iter().map(u8::cast_signed).collect())
+}
+
 /// Whitened embeddings of some windows of general music, which are none of what a user teaches. They are rounded to
 /// sixteenths and cut at ±7.94.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,15 +61,14 @@ impl Background {
 
     /// The value of the metadata property: the number of values of an embedding, and the base64 of all steps.
     pub fn to_property(&self) -> String {
-        let bytes: Vec<u8> = self.steps.iter().map(|step| step.cast_unsigned()).collect();
-        format!("{} {}", self.size, STANDARD.encode(bytes))
+        format!("{} {}", self.size, encode_steps(&self.steps))
     }
 
     /// Reads the value of the property; none where it is malformed.
     pub(super) fn from_property(value: &str) -> Option<Self> {
         let (size, steps) = value.split_once(' ')?;
         let size: usize = size.parse().ok().filter(|size| *size > 0)?;
-        let steps: Vec<i8> = STANDARD.decode(steps).ok()?.into_iter().map(u8::cast_signed).collect();
+        let steps = decode_steps(steps)?;
         steps.len().is_multiple_of(size).then_some(Self { size, steps })
     }
 }

@@ -15,7 +15,7 @@ mod stream_state;
 mod validation;
 
 pub use background::{Background, WHITENED_EMBEDDING, to_steps};
-pub(crate) use background::{STEPS, from_steps};
+pub(crate) use background::{STEPS, decode_steps, encode_steps, from_steps};
 pub use batch_norm::ChannelAffine;
 pub(crate) use full_windows::FULL_WINDOWS_SHARE;
 pub(crate) use metadata::tag_name;

@@ -1,7 +1,6 @@
 //! A part of a recording that was marked as a tag, or as what it is not.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::model::{decode_steps, encode_steps};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -82,14 +81,11 @@ impl MarkedSpan {
 }
 
 fn write_steps<S: Serializer>(steps: &[i8], serializer: S) -> Result<S::Ok, S::Error> {
-    let bytes: Vec<u8> = steps.iter().map(|step| step.cast_unsigned()).collect();
-    serializer.serialize_str(&STANDARD.encode(bytes))
+    serializer.serialize_str(&encode_steps(steps))
 }
 
 fn read_steps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i8>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let bytes = STANDARD.decode(text).map_err(D::Error::custom)?;
-    Ok(bytes.into_iter().map(u8::cast_signed).collect())
+    decode_steps(&String::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("the embeddings are damaged"))
 }
 
 #[cfg(test)]
