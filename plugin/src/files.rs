@@ -1,5 +1,6 @@
 //! Reading and writing files.
 
+use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -8,14 +9,17 @@ use std::path::Path;
 /// # Errors
 /// What the system says, or what is wrong with the file, as a clause.
 pub(crate) fn read_file(path: &Path, max: u64) -> Result<Vec<u8>, String> {
-    // Opening a pipe would wait for its writer.
-    if !std::fs::metadata(path).map_err(|error| error.to_string())?.is_file() {
-        return Err("it is not a file".into());
+    let text = |error: std::io::Error| error.to_string();
+    // A pipe would wait for ever.
+    if !std::fs::metadata(path).map_err(text)?.is_file() {
+        return Err("it is no file".into());
     }
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
-    file.take(max + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > max { Err("it is too large".into()) } else { Ok(bytes) }
+    File::open(path).map_err(text)?.take(max + 1).read_to_end(&mut bytes).map_err(text)?;
+    if bytes.len() as u64 > max {
+        return Err(format!("it is longer than {} KiB", max >> 10));
+    }
+    Ok(bytes)
 }
 
 /// Writes a file under another name first, so that an existing file stays if writing fails.

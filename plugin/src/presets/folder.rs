@@ -1,9 +1,8 @@
 //! The presets of the user: files in a folder.
 
 use super::format::{MAX_BYTES, Preset};
-use crate::files::write_file;
-use std::fs::{self, File};
-use std::io::Read as _;
+use crate::files::{read_file, write_file};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The extension of a preset file.
@@ -84,16 +83,7 @@ pub(crate) fn load_file(file: &Path) -> Result<Preset, String> {
 
 /// Reads a preset file; an error is a clause.
 fn read(file: &Path) -> Result<Preset, String> {
-    let text = |error: std::io::Error| error.to_string();
-    // A pipe would wait for ever.
-    if !fs::metadata(file).map_err(text)?.is_file() {
-        return Err("it is no file".into());
-    }
-    let mut bytes = Vec::new();
-    File::open(file).map_err(text)?.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(text)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(format!("it is longer than {} KiB", MAX_BYTES >> 10));
-    }
+    let bytes = read_file(file, MAX_BYTES)?;
     Preset::parse(std::str::from_utf8(&bytes).map_err(|_| "it is no text in UTF-8")?)
 }
 

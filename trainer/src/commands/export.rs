@@ -100,7 +100,7 @@ fn export_on<B: NetworkBackend>(arguments: &ExportArguments, devices: &[B::Devic
     let mut bytes = export::to_onnx(&network, architecture, &metadata);
     if let Some(cache) = &arguments.teachable_on {
         let split = Split::open(cache, architecture.window(), |group| state.config.groups.is_training(group))?;
-        let whitening = Whitening::of_network(&network, &split, state.config.training.batch_size, &devices[0])?;
+        let whitening = Whitening::of_model(&bytes, &split)?;
         bytes = export::add_whitened_embedding(&bytes, &whitening)?;
     }
     if arguments.half_precision {

@@ -2,10 +2,8 @@
 //! over general music, each with mean 0 and variance 1 there (PCA whitening).
 
 use super::graph::{Graph, tensor_type};
-use crate::data::{DataLoader, Split, to_tensors};
+use crate::data::{DataLoader, Split};
 use crate::error::{Result, TrainerError};
-use crate::kernels::NetworkBackend;
-use crate::network::{Network, values};
 use nalgebra::{DMatrix, SymmetricEigen};
 use prost::Message as _;
 use tagvane_engine::{Background, InferenceMode, Model, StreamState, WHITENED_EMBEDDING};
@@ -36,31 +34,6 @@ pub struct Whitening {
 }
 
 impl Whitening {
-    /// Fits it to the embeddings of a network over a split, of at most 4096 windows, evenly spaced.
-    ///
-    /// # Errors
-    /// [`TrainerError`] where the audio cannot be read, or the embeddings do not differ.
-    pub fn of_network<B: NetworkBackend>(
-        network: &Network<B>,
-        split: &Split,
-        batch_size: usize,
-        device: &B::Device,
-    ) -> Result<Self> {
-        let sample = split.evenly_spaced(WINDOWS);
-        let mut embeddings = Vec::new();
-        let mut size = 0;
-        std::thread::scope(|scope| -> Result<()> {
-            for batch in DataLoader::sequential(&split.cache, &sample, split.window, batch_size).spawn(scope) {
-                let (waveforms, _) = to_tensors::<B>(&batch?, device);
-                let embedding = network.forward(waveforms).embedding;
-                size = embedding.dims()[1];
-                embeddings.extend(values(embedding));
-            }
-            Ok(())
-        })?;
-        Self::fit(&embeddings, size)
-    }
-
     /// Fits it to the embeddings of a model in a file that [`to_onnx`](super::to_onnx) wrote, over a split of at most 4096
     /// windows, evenly spaced.
     ///
