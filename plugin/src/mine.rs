@@ -264,9 +264,11 @@ mod tests {
         index.map_or_else(Vec::new, |index| timeline.entries().map(|entry| entry.probability(index)).collect())
     }
 
+    /// Waits until a tag is computed and how sure it is is known.
     fn wait_until_learned(instance: &Instance, name: &str) {
         let started = Instant::now();
-        while instance.mine.confidence(name).is_none() {
+        let has_tag = || instance.engine.board().status().tags().contains(&name.to_owned());
+        while instance.mine.confidence(name).is_none() || !has_tag() {
             assert!(started.elapsed() < Duration::from_secs(20), "nothing was learned in twenty seconds");
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -79,36 +79,74 @@ pub struct Taught {
     pub confidences: Vec<Confidence>,
 }
 
+/// A model to which tags can be taught.
+struct TeachableModel {
+    model: Model,
+    /// The SHA-256 of its file.
+    hash: String,
+}
+
+impl TeachableModel {
+    fn open(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(TrainerError::file(path))?;
+        let model = Model::with(&bytes, InferenceMode::Sliding, None)
+            .map_err(|error| TrainerError::content(path, error.to_string()))?;
+        let size = model.metadata().background.size();
+        if size == 0 || size != model.embedding_size() {
+            let what = "no tags can be taught to it: it has no whitened embedding; add one with make-teachable";
+            return Err(TrainerError::content(path, what));
+        }
+        Ok(Self { model, hash: format!("{:x}", Sha256::digest(&bytes)) })
+    }
+
+    /// Learns all tags from their spans.
+    fn learn(&self, mut mine: Mine) -> Taught {
+        let background = &self.model.metadata().background;
+        let learned: Vec<Lesson> = mine
+            .lessons()
+            .iter()
+            .map(|lesson| Lesson { function: lesson.learn(background), ..lesson.clone() })
+            .collect();
+        learned.iter().for_each(|lesson| mine.set_learned(lesson));
+        let confidences = learned.iter().map(|lesson| lesson.confidence(background)).collect();
+        Taught { mine, confidences }
+    }
+}
+
 /// Teaches tags to the model in a file, by these spans.
 ///
 /// # Errors
 /// [`TrainerError`] where nothing can be taught to the model, a recording cannot be decoded, or a span has no audio.
 pub fn teach(model_file: &Path, spans: &[ListedSpan]) -> Result<Taught> {
-    let bytes = std::fs::read(model_file).map_err(TrainerError::file(model_file))?;
-    let model = Model::with(&bytes, InferenceMode::Sliding, None)
-        .map_err(|error| TrainerError::content(model_file, error.to_string()))?;
-    let background = &model.metadata().background;
-    if background.size() == 0 || background.size() != model.embedding_size() {
-        let what = "no tags can be taught to it: it has no whitened embedding; add one with make-teachable";
-        return Err(TrainerError::content(model_file, what));
-    }
-    let hash = format!("{:x}", Sha256::digest(&bytes));
+    let teachable = TeachableModel::open(model_file)?;
     let mut mine = Mine::default();
     let mut decoded: Option<(&Path, Vec<f32>)> = None;
     for span in spans {
         if decoded.as_ref().is_none_or(|(file, _)| *file != span.file) {
-            decoded = Some((&span.file, decode_mono(&span.file, model.sample_rate())?));
+            decoded = Some((&span.file, decode_mono(&span.file, teachable.model.sample_rate())?));
         }
         let samples = decoded.as_ref().map_or(&[][..], |(_, samples)| samples);
-        let marked = mark(&model, samples, span)?;
-        let add = mine.mark(&span.tag, &hash, marked);
+        let marked = mark(&teachable.model, samples, span)?;
+        let add = mine.mark(&span.tag, &teachable.hash, marked);
         add.map_err(|why| TrainerError::content(&span.file, why))?;
     }
-    let learned: Vec<Lesson> =
-        mine.lessons().iter().map(|lesson| Lesson { function: lesson.learn(background), ..lesson.clone() }).collect();
-    learned.iter().for_each(|lesson| mine.set_learned(lesson));
-    let confidences = learned.iter().map(|lesson| lesson.confidence(background)).collect();
-    Ok(Taught { mine, confidences })
+    Ok(teachable.learn(mine))
+}
+
+/// Learns the tags of a file of the plug-in's window again, by their spans.
+///
+/// # Errors
+/// [`TrainerError`] where nothing can be taught to the model, the file has no taught tags, or they belong to another model.
+pub fn learn_again(model_file: &Path, mine_file: &Path) -> Result<Taught> {
+    let teachable = TeachableModel::open(model_file)?;
+    let bytes = std::fs::read(mine_file).map_err(TrainerError::file(mine_file))?;
+    let fail = |what: String| TrainerError::content(mine_file, what);
+    let mine = Mine::from_file(&bytes).map_err(fail)?;
+    if let Some(lesson) = mine.lessons().iter().find(|lesson| lesson.model != teachable.hash) {
+        let what = format!("the tag {} was taught on another model file than {}", lesson.name, model_file.display());
+        return Err(fail(format!("{what}; give that one, or mark its spans again")));
+    }
+    Ok(teachable.learn(mine))
 }
 
 /// The embeddings of the windows whose middles are in a span.

@@ -12,7 +12,7 @@ use process::{fail, succeed};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
 use support::{SMALL_NETWORK, low_and_high};
-use tagvane_engine::teaching::Mine;
+use tagvane_engine::teaching::{LessonKind, Mine, TagFunction};
 use tagvane_engine::{InferenceMode, Metadata, Model, StreamState, to_steps};
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::export::{Whitening, add_whitened_embedding, to_half_precision, to_onnx};
@@ -130,6 +130,40 @@ fn a_model_is_made_teachable_and_learns_low_tones_from_a_list_of_spans() {
         state.prime(&tone).unwrap();
         let probability = function.probability(&to_steps(&state.predict(&tone).unwrap().embedding));
         assert_eq!(probability > 0.5, is_low, "{hertz} Hz: {probability}");
+    }
+
+    // The same tag as a part of the model.
+    let output = succeed(folder, "teach model.onnx --mine mine.json --onnx with.onnx --vocabulary Sounds");
+    assert!(output.contains("deep: 4 spans") && output.contains("the vocabulary Sounds"), "{output}");
+    let with = Model::open(&folder.join("with.onnx"), InferenceMode::Sliding).unwrap();
+    let names: Vec<String> = with.metadata().display_tags();
+    assert_eq!((names.join(", "), with.inference()), ("a, b, deep".to_owned(), InferenceMode::Sliding));
+    assert_eq!(with.metadata().vocabulary_ranges(), [("model", 0..2), ("Sounds", 2..3)]);
+    let TagFunction::Logistic { weights, bias } = function else { panic!("{function:?}") };
+    for window in [&window, &noise(&mut ChaCha12Rng::seed_from_u64(7), WINDOW)] {
+        let predicted = with.predict(window).unwrap();
+        assert_eq!(predicted[..2], model.predict(window).unwrap(), "its own tags are what they were");
+        state.prime(window).unwrap();
+        let embedding = state.predict(window).unwrap().embedding;
+        let logit = embedding.iter().zip(&**weights).map(|(a, b)| a * b).sum::<f32>() + bias;
+        let expected = 1.0 / (1.0 + (-logit).exp());
+        assert!((predicted[2] - expected).abs() < 0.01, "{} {expected}", predicted[2]);
+    }
+    // Tags can be taught to it in turn.
+    succeed(folder, "teach with.onnx --spans spans.csv --out more.json --onnx more.onnx");
+    for (command, words) in [
+        ("teach with.onnx --mine mine.json --onnx x.onnx", "the tag deep was taught on another model file"),
+        ("teach with.onnx --spans spans.csv --onnx x.onnx --vocabulary Sounds", "has a vocabulary of that name"),
+        ("teach model.onnx --mine spans.csv --onnx x.onnx", "it has no taught tags"),
+        ("teach model.onnx --mine similar.json --onnx x.onnx", "the tag deep follows a similarity"),
+        ("teach model.onnx --onnx x.onnx", "--spans"),
+        ("teach model.onnx --mine mine.json", "--out"),
+    ] {
+        let mut similar = mine.clone();
+        similar.set_kind(0, LessonKind::Similar);
+        std::fs::write(folder.join("similar.json"), similar.to_file()).unwrap();
+        let message = fail(folder, command);
+        assert!(message.contains(words) && !folder.join("x.onnx").exists(), "{message}");
     }
 
     let message = fail(folder, "teach plain.onnx --spans spans.csv --out other.json");

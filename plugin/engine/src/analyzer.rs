@@ -9,7 +9,8 @@ use crate::resample::Resampler;
 use crate::sample_window::SampleWindow;
 use crate::status::{ModelInfo, Status};
 use crate::stream_clock::StreamClock;
-use crate::teaching::{TaughtTag, taught_vocabularies, with_taught_names};
+use crate::structure::{NoveltyCurve, SectionTag};
+use crate::teaching::{TaughtTag, with_added_names, with_added_vocabularies};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,8 @@ pub struct Analyzer {
     taught: Arc<[TaughtTag]>,
     /// Those of them that are of the model.
     current_taught: Arc<[TaughtTag]>,
+    /// Where new sections begin, of a model with a whitened embedding.
+    novelty: Option<NoveltyCurve>,
     /// From [`SAMPLE_RATE`] to the model's rate, if they differ.
     resampler: Option<Resampler>,
     window: SampleWindow,
@@ -68,6 +71,7 @@ impl Analyzer {
             name: String::new(),
             taught: Arc::default(),
             current_taught: Arc::default(),
+            novelty: None,
             resampler: None,
             window: SampleWindow::default(),
             clock: StreamClock::default(),
@@ -120,6 +124,8 @@ impl Analyzer {
         );
         // Before the names change: the values belong to the tags of the model before.
         self.board.clear();
+        let has_section_tag = model.embedding_size() > 0 && model.tags().len() < MAX_TAGS;
+        self.novelty = has_section_tag.then(|| NoveltyCurve::new(model.embedding_size(), duration(model.hop())));
         self.state = Some(StreamState::new(model));
         self.name = name.to_owned();
         self.update_status();
@@ -139,17 +145,24 @@ impl Analyzer {
         let Some(model) = self.state.as_ref().map(StreamState::model) else { return };
         let (rate, metadata) = (model.sample_rate(), model.metadata());
         let hash = self.board.model_info().hash;
-        let (size, room) = (model.embedding_size(), MAX_TAGS.saturating_sub(model.tags().len()));
+        let own_tags = model.tags().len() + usize::from(self.novelty.is_some());
+        let (size, room) = (model.embedding_size(), MAX_TAGS.saturating_sub(own_tags));
         let is_usable = |tag: &&TaughtTag| tag.model == hash && size > 0 && tag.function.size() == size;
         self.current_taught = self.taught.iter().filter(is_usable).take(room).cloned().collect();
         let duration = |samples: usize| Duration::from_secs_f64(samples as f64 / f64::from(rate));
         let model_tags = metadata.display_tags();
         let is_weak = |tag: &String| metadata.weak_tags.contains(tag);
-        let taught_weak = std::iter::repeat_n(false, self.current_taught.len());
+        let taught = self.current_taught.len();
+        let (index, has_section_tag) = (model_tags.len(), self.novelty.is_some());
+        let added_weak = std::iter::repeat_n(false, own_tags - index + taught);
         self.board.set_status(Status::Ready {
-            vocabularies: taught_vocabularies(metadata, &self.name, model_tags.len(), self.current_taught.len()),
-            tags: with_taught_names(model_tags, &self.current_taught),
-            weak: model.tags().iter().map(is_weak).chain(taught_weak).collect(),
+            vocabularies: with_added_vocabularies(metadata, &self.name, index, has_section_tag, taught),
+            tags: with_added_names(model_tags, has_section_tag, &self.current_taught),
+            weak: model.tags().iter().map(is_weak).chain(added_weak).collect(),
+            section_tag: self
+                .novelty
+                .as_ref()
+                .map(|novelty| SectionTag { index, delay: novelty.delay(duration(model.hop())) }),
             taught: Arc::clone(&self.current_taught),
             name: self.name.clone(),
             hash,
@@ -235,6 +248,7 @@ impl Analyzer {
             if !self.was_silent {
                 state.reset();
                 self.window.mute(window);
+                self.reset_novelty();
                 (self.was_silent, self.is_stale) = (true, false);
             }
             self.window.mute(hop);
@@ -273,6 +287,7 @@ impl Analyzer {
             self.hops_to_skip = (start.elapsed().as_secs_f64() * hops_a_second / FULL_WINDOWS_SHARE) as usize;
         }
         let (mut probabilities, embedding) = (prediction.probabilities, to_steps(&prediction.embedding));
+        probabilities.extend(self.novelty.as_mut().map(|novelty| novelty.push(&embedding)));
         probabilities.extend(self.current_taught.iter().map(|tag| tag.function.probability(&embedding)));
         self.board.publish(time, &probabilities, &embedding);
         Ok(())
@@ -292,6 +307,12 @@ impl Analyzer {
         Some(Duration::from_secs_f64((missing - queued).max(0.0)))
     }
 
+    fn reset_novelty(&mut self) {
+        if let Some(novelty) = &mut self.novelty {
+            novelty.reset();
+        }
+    }
+
     /// A mark in the queue: the next segment begins.
     fn start_segment(&mut self) {
         self.clock.start_segment();
@@ -301,6 +322,7 @@ impl Analyzer {
     /// Forgets all samples: the next ones do not continue them.
     fn reset(&mut self) {
         self.window.clear();
+        self.reset_novelty();
         (self.was_silent, self.is_stale) = (false, true);
         if let Some(resampler) = &mut self.resampler {
             resampler.reset();

@@ -24,6 +24,7 @@ mod shared;
 mod source;
 mod status;
 mod stream_clock;
+mod structure;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -44,3 +45,4 @@ pub use model::{
 pub use observer::{EngineObserver, StreamPosition, StreamTime};
 pub use source::{ModelRequest, ModelSource};
 pub use status::{ModelInfo, Status};
+pub use structure::SectionTag;

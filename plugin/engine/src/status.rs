@@ -2,6 +2,7 @@
 
 use crate::model::{InferenceMode, Metadata, Vocabulary};
 use crate::source::ModelSource;
+use crate::structure::SectionTag;
 use crate::teaching::TaughtTag;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -16,12 +17,15 @@ pub enum Status {
     },
     /// A model is loaded.
     Ready {
-        /// The names of its tags, in the order of the board, as [`Metadata::display_tags`] gives them.
+        /// The names of the tags in the order of the board: those of the model, as [`Metadata::display_tags`] gives them, that
+        /// of new sections if there is one, and those of the taught tags.
         tags: Vec<String>,
         /// The vocabularies that the tags are divided into; empty unless there are several.
         vocabularies: Vec<Vocabulary>,
         /// Which of the tags the file's metadata lists as weak.
         weak: Vec<bool>,
+        /// The tag of new sections, of a model with a whitened embedding.
+        section_tag: Option<SectionTag>,
         /// The taught tags, which are the last ones.
         taught: Arc<[TaughtTag]>,
         /// The display name of the model.
@@ -74,6 +78,14 @@ impl Status {
         match self {
             Self::Ready { taught, .. } => taught,
             Self::Loading { .. } | Self::Failed(_) => &NONE,
+        }
+    }
+
+    /// The tag of new sections, if there is one.
+    pub fn section_tag(&self) -> Option<SectionTag> {
+        match self {
+            Self::Ready { section_tag, .. } => *section_tag,
+            Self::Loading { .. } | Self::Failed(_) => None,
         }
     }
 

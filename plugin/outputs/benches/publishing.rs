@@ -27,6 +27,7 @@ fn outputs(config: OutputConfig) -> Arc<Outputs> {
         hop: Duration::from_millis(100),
         inference: InferenceMode::Sliding,
         taught: Arc::default(),
+        section_tag: None,
         hash: String::new(),
         embedding_size: 0,
         sample_rate: 22_050,

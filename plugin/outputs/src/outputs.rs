@@ -12,7 +12,6 @@ use std::ops::Deref;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
 use tagvane_engine::{EngineObserver, MAX_TAGS, Status, StreamTime};
 
 /// The latest values, which any thread may read, and the configuration, which the editor and the host may
@@ -185,8 +184,8 @@ impl Outputs {
 
     /// The name of the tag at a published index. Takes a lock.
     pub fn published_name(&self, index: usize) -> Option<String> {
-        let ConfigAndTags { config, tags, .. } = &*self.lock_config();
-        let tag = published_tags(&config.routing, tags).nth(index)?;
+        let ConfigAndTags { config, tags, own_tags, .. } = &*self.lock_config();
+        let tag = published_tags(&config.routing, tags, *own_tags).nth(index)?;
         tags.get(tag).cloned()
     }
 
@@ -218,9 +217,9 @@ impl Outputs {
     }
 
     /// Hands the routing or the tags, after a change, to everything that uses them.
-    fn apply_routing(&self, ConfigAndTags { config, tags, names, .. }: &mut ConfigAndTags) {
-        self.resolved_routing.resolve(&config.routing, tags);
-        let published = published_tags(&config.routing, tags).filter_map(|tag| tags.get(tag)).cloned();
+    fn apply_routing(&self, ConfigAndTags { config, tags, own_tags, names }: &mut ConfigAndTags) {
+        self.resolved_routing.resolve(&config.routing, tags, *own_tags);
+        let published = published_tags(&config.routing, tags, *own_tags).filter_map(|tag| tags.get(tag)).cloned();
         let published: Vec<String> = published.collect();
         self.osc().set_names(published.clone());
         let slots = config.routing.sources.iter().map(|source| source.name().unwrap_or_default());
@@ -280,12 +279,14 @@ impl EngineObserver for Outputs {
     fn on_status(&self, status: &Status) {
         let mut current = self.lock_config();
         let model = match status {
-            Status::Ready { window, hop, hash, embedding_size, .. } => {
-                TimelineModel { hash, embedding_size: *embedding_size, window: *window, hop: *hop }
-            }
-            Status::Loading { .. } | Status::Failed(_) => {
-                TimelineModel { hash: "", embedding_size: 0, window: Duration::ZERO, hop: Duration::ZERO }
-            }
+            Status::Ready { window, hop, hash, embedding_size, section_tag, .. } => TimelineModel {
+                hash,
+                embedding_size: *embedding_size,
+                window: *window,
+                hop: *hop,
+                section_tag: *section_tag,
+            },
+            Status::Loading { .. } | Status::Failed(_) => TimelineModel::default(),
         };
         self.osc().set_window(model.window);
         // A file may name more tags before its model is loaded and refused.

@@ -16,8 +16,8 @@ pub const MAX_SOURCE_TAGS: usize = 16;
 pub struct Routing {
     /// The source of each slot.
     pub sources: [SlotSource; SLOTS],
-    /// The tags of a large model that the host sees; of a model with at most [`MAX_PUBLISHED_TAGS`] tags it sees
-    /// all.
+    /// The tags that the host sees where there are more than [`MAX_PUBLISHED_TAGS`]; otherwise it sees all. If none is
+    /// chosen, it sees the first ones and the taught ones.
     pub published: Vec<String>,
 }
 
@@ -87,9 +87,9 @@ impl ResolvedRouting {
         }
     }
 
-    /// Resolves a routing for a model whose tags have these names.
-    pub(crate) fn resolve(&self, routing: &Routing, names: &[String]) {
-        let tags = published_tags(routing, names).map(Some).chain(std::iter::repeat(None));
+    /// Resolves a routing for tags with these names, of which the first `own_tags` are the model's own.
+    pub(crate) fn resolve(&self, routing: &Routing, names: &[String], own_tags: usize) {
+        let tags = published_tags(routing, names, own_tags).map(Some).chain(std::iter::repeat(None));
         for (published, tag) in self.published.iter().zip(tags) {
             published.store(tag.map_or(0, |tag| tag as u16 + 1), Relaxed);
         }
@@ -144,8 +144,14 @@ impl ResolvedRouting {
     }
 }
 
-/// The indices of the tags that the host sees, in its order.
-pub(crate) fn published_tags<'a>(routing: &'a Routing, names: &'a [String]) -> Box<dyn Iterator<Item = usize> + 'a> {
+/// The indices of the tags that the host sees, in its order. The first `own_tags` are the model's own. If none is chosen,
+/// the taught tags take the places that the model's leave, or else the last places, from the last one on: a new one moves no
+/// other.
+pub(crate) fn published_tags<'a>(
+    routing: &'a Routing,
+    names: &'a [String],
+    own_tags: usize,
+) -> Box<dyn Iterator<Item = usize> + 'a> {
     if names.len() <= MAX_PUBLISHED_TAGS {
         return Box::new(0..names.len());
     }
@@ -155,7 +161,12 @@ pub(crate) fn published_tags<'a>(routing: &'a Routing, names: &'a [String]) -> B
         .filter_map(|tag| names.iter().position(|name| name == tag))
         .take(MAX_PUBLISHED_TAGS)
         .collect();
-    if chosen.is_empty() { Box::new(0..MAX_PUBLISHED_TAGS) } else { Box::new(chosen.into_iter()) }
+    if !chosen.is_empty() {
+        return Box::new(chosen.into_iter());
+    }
+    let has_room = own_tags < MAX_PUBLISHED_TAGS;
+    let taught = if has_room { 0 } else { names.len().saturating_sub(own_tags).min(MAX_PUBLISHED_TAGS) };
+    Box::new((0..MAX_PUBLISHED_TAGS - taught).chain((own_tags..own_tags + taught).rev()))
 }
 
 #[cfg(test)]
@@ -178,7 +189,7 @@ mod tests {
         routing.sources[1] = source(&["tag 0", "tag 2", "unknown"], Combine::Maximum);
         routing.sources[2] = source(&["tag 0", "tag 2"], Combine::Mean);
         routing.sources[3] = source(&["unknown"], Combine::Mean);
-        resolved.resolve(&routing, &names(3));
+        resolved.resolve(&routing, &names(3), 3);
         let values: Vec<Option<f32>> = (0..5).map(|slot| resolved.source_value(slot, &[0.2, 0.9, 0.6])).collect();
         assert_eq!(values, [Some(0.6), Some(0.6), Some(0.4), None, None]);
     }
@@ -188,14 +199,19 @@ mod tests {
         let resolved = ResolvedRouting::new();
         let mut routing =
             Routing { published: vec!["tag 70".into(), "gone".into(), "tag 3".into()], ..Routing::default() };
-        let published = |routing: &Routing, count| {
-            resolved.resolve(routing, &names(count));
+        let published_with = |routing: &Routing, count, own| {
+            resolved.resolve(routing, &names(count), own);
             (0..MAX_PUBLISHED_TAGS).map_while(|index| resolved.published_tag(index)).collect::<Vec<_>>()
         };
+        let published = |routing: &Routing, count| published_with(routing, count, count);
         assert_eq!(published(&routing, 5), [0, 1, 2, 3, 4]);
         assert_eq!(published(&routing, 100), [70, 3]);
         routing.published.clear();
         assert_eq!(published(&routing, 100), (0..MAX_PUBLISHED_TAGS).collect::<Vec<_>>());
+        let expected = |taught: &[usize]| (0..64 - taught.len()).chain(taught.iter().copied()).collect::<Vec<_>>();
+        assert_eq!(published_with(&routing, 101, 100), expected(&[100]));
+        assert_eq!(published_with(&routing, 103, 100), expected(&[102, 101, 100]), "no other tag moves");
+        assert_eq!(published_with(&routing, 70, 60), expected(&[]));
         routing.published = names(90);
         assert_eq!(published(&routing, 100).len(), MAX_PUBLISHED_TAGS);
     }
@@ -205,7 +221,7 @@ mod tests {
         let resolved = ResolvedRouting::new();
         let mut routing = Routing::default();
         routing.sources[7] = SlotSource { tags: names(40), combine: Combine::Maximum };
-        resolved.resolve(&routing, &names(40));
+        resolved.resolve(&routing, &names(40), 40);
         let tags: Vec<f32> = (0..40).map(|tag| tag as f32 / 100.0).collect();
         assert_eq!(resolved.source_value(7, &tags), Some(0.15));
     }

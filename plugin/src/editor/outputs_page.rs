@@ -83,10 +83,11 @@ fn tags(ui: &mut Ui, instance: &Instance, setter: &ParamSetter<'_>, names: &[Str
 fn published_list(ui: &mut Ui, instance: &Instance, names: &[String], routing: &Routing) {
     let published: Vec<String> =
         (0..MAX_PUBLISHED_TAGS).map_while(|index| instance.outputs.published_name(index)).collect();
-    let text = if routing.published.is_empty() {
-        format!("first {MAX_PUBLISHED_TAGS}")
-    } else {
-        format!("{} selected", published.len())
+    let has_taught = !instance.engine.board().status().taught().is_empty();
+    let text = match (&*routing.published, has_taught) {
+        ([], false) => format!("first {MAX_PUBLISHED_TAGS}"),
+        ([], true) => "first ones, Mine".to_owned(),
+        _ => format!("{} selected", published.len()),
     };
     let list = ComboBox::from_id_salt("published")
         .selected_text(text)

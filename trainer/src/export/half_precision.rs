@@ -71,3 +71,12 @@ pub(super) fn widen(graph: &mut GraphProto) {
         }
     }
 }
+
+/// Turns a graph that [`to_half_precision`] has converted into what it was, with the rounded weights. Returns whether it was
+/// converted.
+pub(super) fn undo_half_precision(graph: &mut GraphProto) -> bool {
+    let before = graph.node.len();
+    graph.node.retain(|node| !(node.op_type == "Cast" && node.input.iter().any(|input| input.ends_with(SUFFIX))));
+    widen(graph);
+    graph.node.len() < before
+}

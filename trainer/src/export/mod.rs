@@ -2,6 +2,7 @@
 //!
 //! Batch normalisation is folded into the layers before it, in double precision.
 
+mod added_tags;
 mod batch_norm;
 mod folded_conv;
 pub(crate) mod graph;
@@ -10,6 +11,7 @@ mod layers;
 mod read;
 mod whitening;
 
+pub use added_tags::{VocabularyNames, add_tags};
 pub(crate) use folded_conv::{FoldedConv, folded_convs};
 pub use half_precision::to_half_precision;
 pub use read::{filter_counts, from_onnx};

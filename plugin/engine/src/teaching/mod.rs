@@ -13,6 +13,6 @@ mod tag;
 
 pub use lesson::{Confidence, Lesson, LessonKind};
 pub use mine::{MAX_FILE_BYTES, MAX_LESSONS, Mine};
-pub(crate) use names::{taught_vocabularies, with_taught_names};
+pub(crate) use names::{with_added_names, with_added_vocabularies};
 pub use span::MarkedSpan;
 pub use tag::{TagFunction, TaughtTag};

@@ -25,12 +25,17 @@ pub struct TimelineEntry<'a> {
     pub embedding: &'a [i8],
     /// The tags that are computed from the embedding, after those of the model.
     pub(super) taught: &'a [TaughtTag],
+    /// The tag of new sections and its value for this window, which came later.
+    pub(super) section: Option<(usize, f32)>,
 }
 
 impl TimelineEntry<'_> {
     /// The probability of a tag, 0..=1; zero if there is no such tag. Taught tags have the value that they would have had if
-    /// they had been taught before.
+    /// they had been taught before. That of new sections has the value that came later for this window, and zero until then.
     pub fn probability(&self, tag: usize) -> f32 {
+        if let Some((_, value)) = self.section.filter(|(section, _)| *section == tag) {
+            return value;
+        }
         match self.probabilities.get(tag) {
             Some(value) => f32::from(*value) / f32::from(u16::MAX),
             None => {
@@ -164,6 +169,7 @@ impl Entries {
                 .and_then(|block| block.embeddings.get(of_entry(self.embedding_size)))
                 .unwrap_or_default(),
             taught: &[],
+            section: None,
         }
     }
 }

@@ -84,7 +84,7 @@ impl Timeline {
         };
         let spans: Vec<_> = self.entries().map(span).collect();
         find_regions(self.tags.len(), &spans, |index, tag| {
-            self.entries.get(index).is_some_and(|entry| entry.probability(tag) >= threshold)
+            self.get(index).is_some_and(|entry| entry.probability(tag) >= threshold)
         })
     }
 

@@ -5,6 +5,7 @@ mod entries;
 mod export;
 mod marking;
 mod regions;
+mod sections;
 mod transport;
 
 pub use entries::TimelineEntry;
@@ -16,8 +17,8 @@ pub(crate) use transport::{TransportHistory, TransportSender, transport_channel}
 use entries::Entries;
 use std::sync::Arc;
 use std::time::Duration;
-use tagvane_engine::StreamTime;
 use tagvane_engine::teaching::TaughtTag;
+use tagvane_engine::{SectionTag, StreamTime};
 
 /// Bytes that are kept: an hour of 214 tags and embeddings of 64 values, at ten predictions a second.
 const MAX_BYTES: usize = 22_000_000;
@@ -26,7 +27,7 @@ const MAX_BYTES: usize = 22_000_000;
 const MAX_DEVIATION: f64 = 0.05;
 
 /// What a timeline has to know of a model.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TimelineModel<'a> {
     /// The SHA-256 of its file.
     pub(crate) hash: &'a str,
@@ -36,6 +37,8 @@ pub(crate) struct TimelineModel<'a> {
     pub(crate) window: Duration,
     /// The time between two predictions.
     pub(crate) hop: Duration,
+    /// The tag of new sections.
+    pub(crate) section_tag: Option<SectionTag>,
 }
 
 /// The predictions of a session: at least the last hour of the shipped models.
@@ -43,6 +46,8 @@ pub struct Timeline {
     /// The names of the model's tags, and of the taught ones.
     tags: Vec<String>,
     taught: Arc<[TaughtTag]>,
+    /// The tag of new sections, and how many entries later its value comes.
+    section_tag: Option<(usize, usize)>,
     /// The SHA-256 of the model's file.
     model: String,
     /// Seconds of the model's window.
@@ -63,6 +68,7 @@ impl Timeline {
         Self {
             tags: Vec::new(),
             taught: Arc::default(),
+            section_tag: None,
             model: String::new(),
             window: 0.0,
             hop: 0.0,
@@ -85,7 +91,7 @@ impl Timeline {
 
     /// The entries that are kept, the oldest first.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = TimelineEntry<'_>> + ExactSizeIterator {
-        self.entries.iter().map(|entry| TimelineEntry { taught: &self.taught, ..entry })
+        self.entries.iter().enumerate().map(|(index, entry)| self.complete(index, entry))
     }
 
     /// The sequence numbers of the entries that are kept. The end of an earlier call is the first new entry.
@@ -95,14 +101,26 @@ impl Timeline {
 
     /// The entry with a number; `None` if it is not kept.
     pub fn entry(&self, number: u64) -> Option<TimelineEntry<'_>> {
-        let entry = self.entries.get(usize::try_from(number.checked_sub(self.first)?).ok()?)?;
-        Some(TimelineEntry { taught: &self.taught, ..entry })
+        self.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    fn get(&self, index: usize) -> Option<TimelineEntry<'_>> {
+        self.entries.get(index).map(|entry| self.complete(index, entry))
+    }
+
+    /// The entry at an index, with what its tags depend on.
+    fn complete<'a>(&'a self, index: usize, entry: TimelineEntry<'a>) -> TimelineEntry<'a> {
+        let section = self.section_tag.map(|(tag, later)| {
+            // A start in between has set the value to zero.
+            (tag, self.entries.get(index + later).map_or(0.0, |entry| entry.probability(tag)))
+        });
+        TimelineEntry { taught: &self.taught, section, ..entry }
     }
 
     /// Takes the predictions of a model from now on, with these tags, of which the last ones are taught. The entries are kept
     /// if it has the same tags of its own, and their embeddings, too, if it is the same model.
     pub(crate) fn set_model(&mut self, tags: &[String], taught: &Arc<[TaughtTag]>, model: TimelineModel<'_>) {
-        let TimelineModel { hash, embedding_size, window, hop } = model;
+        let TimelineModel { hash, embedding_size, window, hop, section_tag } = model;
         (self.window, self.hop) = (window.as_secs_f64(), hop.as_secs_f64());
         let own = |tags: &[String], taught: usize| tags.len().saturating_sub(taught);
         let (own_before, own_now) = (own(&self.tags, self.taught.len()), own(tags, taught.len()));
@@ -117,6 +135,8 @@ impl Timeline {
         hash.clone_into(&mut self.model);
         self.tags = tags.to_vec();
         self.taught = Arc::clone(taught);
+        let entries = |delay: Duration| (delay.as_secs_f64() / self.hop.max(1e-3)).round() as usize;
+        self.section_tag = section_tag.map(|SectionTag { index, delay }| (index, entries(delay)));
     }
 
     /// Adds the prediction for the window that ended at `time`; empty slices for a silent window.
@@ -165,7 +185,7 @@ pub(crate) mod tests {
     /// A model with this hash and embeddings of two values.
     fn model(hash: &str) -> TimelineModel<'_> {
         let (window, hop) = (Duration::from_secs(2), Duration::from_secs_f64(HOP));
-        TimelineModel { hash, embedding_size: 2, window, hop }
+        TimelineModel { hash, embedding_size: 2, window, hop, section_tag: None }
     }
 
     fn at(segment: u32, seconds: f64) -> StreamTime {
@@ -254,6 +274,7 @@ pub(crate) mod tests {
         timeline.set_model(&names[..2], &Arc::default(), model("a"));
         assert_eq!(timeline.numbers(), recorded..recorded);
     }
+
     #[test]
     fn an_hour_of_the_shipped_models_is_kept() {
         let entries = Entries::new(214 + 64, 64);

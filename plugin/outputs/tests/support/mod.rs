@@ -21,6 +21,7 @@ pub(crate) fn status(tags: usize) -> Status {
         hop: Duration::from_secs_f64(HOP),
         inference: InferenceMode::Sliding,
         taught: Arc::default(),
+        section_tag: None,
         hash: String::new(),
         embedding_size: 0,
         sample_rate: 22_050,

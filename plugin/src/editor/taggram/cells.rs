@@ -17,6 +17,8 @@ pub(crate) struct TaggramCells {
     pub(super) discontinuities: Vec<f64>,
     /// The time of each beat, with the number of the bar if one begins there.
     pub(super) beats: Vec<(f64, Option<i32>)>,
+    /// The times at which new sections begin.
+    pub(super) section_starts: Vec<f64>,
 }
 
 impl TaggramCells {
@@ -26,6 +28,7 @@ impl TaggramCells {
         let values = vec![0.0; columns * rows.len()];
         let mut cells = Self { rows: rows.len(), values, ..Self::default() };
         let (left, half_hop) = (right - seconds, timeline.hop() / 2.0);
+        cells.section_starts = timeline.section_starts(left, right);
         let column = |clock: f64| ((clock - left) / seconds * columns as f64).floor();
         let mut later: Option<TimelineEntry<'_>> = None;
         for entry in timeline.entries().rev() {
@@ -104,6 +107,7 @@ mod tests {
             hop: Duration::from_millis(100),
             inference: InferenceMode::Sliding,
             taught: Arc::default(),
+            section_tag: None,
             hash: String::new(),
             embedding_size: 0,
             sample_rate: 22_050,

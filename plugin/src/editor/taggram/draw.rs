@@ -4,7 +4,7 @@ use super::cells::TaggramCells;
 use super::geometry::{NAMES_WIDTH, TimeRange};
 use crate::editor::tag_rows::TagRow;
 use crate::editor::theme::Palette;
-use egui::{Align2, FontId, Pos2, Rect, Ui, Vec2};
+use egui::{Align2, FontId, Pos2, Rect, Shape, Stroke, Ui, Vec2};
 
 /// The shortest distance between two bar numbers.
 const BAR_NUMBER_SPACING: f32 = 44.0;
@@ -21,7 +21,10 @@ pub(super) fn names(ui: &Ui, palette: &Palette, rows: &[&TagRow], corner: Pos2, 
     }
 }
 
-/// Draws the lines of beats, bars and discontinuities on the map.
+/// Half the width of the mark above the beginning of a section, and its height.
+const SECTION_MARK: Vec2 = Vec2::new(4.5, 6.0);
+
+/// Draws the lines of beats, bars, sections and discontinuities on the map.
 pub(super) fn lines(ui: &Ui, palette: &Palette, cells: &TaggramCells, map: Rect, range: TimeRange) {
     let painter = ui.painter().with_clip_rect(map.intersect(ui.clip_rect()));
     let beats_per_pixel = cells.beats.len() as f32 / map.width().max(1.0);
@@ -31,6 +34,10 @@ pub(super) fn lines(ui: &Ui, palette: &Palette, cells: &TaggramCells, map: Rect,
         if bar.is_some() && beats_per_pixel < 0.5 || beats_per_pixel < 0.1 {
             painter.vline(range.x(map, *clock), map.y_range(), (1.0, palette.faint.gamma_multiply(strength)));
         }
+    }
+    for start in &cells.section_starts {
+        let x = range.x(map, *start);
+        painter.vline(x, map.y_range(), (1.5, palette.text.gamma_multiply(0.8)));
     }
     for discontinuity in &cells.discontinuities {
         painter.vline(range.x(map, *discontinuity), map.y_range(), (2.0, palette.warning));
@@ -65,6 +72,15 @@ pub(super) fn times(ui: &Ui, palette: &Palette, cells: &TaggramCells, line: Rect
             text(x + 2.0, (bar.saturating_add(1)).to_string(), Align2::LEFT_CENTER);
             free_from = x + BAR_NUMBER_SPACING;
         }
+    }
+}
+
+/// Draws the marks above the beginnings of sections; `line` is that of the times.
+pub(super) fn section_marks(ui: &Ui, palette: &Palette, cells: &TaggramCells, line: Rect, range: TimeRange) {
+    for start in &cells.section_starts {
+        let tip = Pos2::new(range.x(line, *start), line.bottom());
+        let corners = [-SECTION_MARK.x, SECTION_MARK.x].map(|x| tip + Vec2::new(x, -SECTION_MARK.y));
+        ui.painter().add(Shape::convex_polygon(vec![tip, corners[0], corners[1]], palette.text, Stroke::NONE));
     }
 }
 

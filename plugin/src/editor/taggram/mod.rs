@@ -23,6 +23,9 @@ use marking::Marking;
 /// The most columns of the picture.
 const MAX_COLUMNS: usize = 1_024;
 
+/// How far from the line of a new section the pointer still says so, in points.
+const SECTION_REACH: f32 = 6.0;
+
 /// The taggram of a window.
 #[derive(Default)]
 pub(crate) struct Taggram {
@@ -106,11 +109,16 @@ impl Taggram {
             if let Some(pointer) = response.hover_pos().filter(|pointer| map.contains(*pointer)) {
                 draw::pointer_line(ui, palette, map, pointer.x);
                 let row = rows[layout.row_at(map, pointer, rows.len())];
-                let text = readout::text(&instance.outputs.timeline(), row, range.clock(map, pointer.x));
+                let mut text = readout::text(&instance.outputs.timeline(), row, range.clock(map, pointer.x));
+                let is_under_pointer = |start: &f64| (range.x(map, *start) - pointer.x).abs() < SECTION_REACH;
+                if self.cells.section_starts.iter().any(is_under_pointer) {
+                    text.push_str("\na new section begins");
+                }
                 response.on_hover_text_at_pointer(text);
             }
         });
         draw::times(ui, palette, &self.cells, layout.times, range, self.is_frozen());
+        draw::section_marks(ui, palette, &self.cells, layout.times, range);
     }
 
     /// Draws the picture again if it has changed. Returns the time at its right edge.

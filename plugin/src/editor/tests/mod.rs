@@ -8,6 +8,7 @@ mod mine;
 mod painter;
 mod pictures;
 mod presets;
+mod sections;
 // The test models of the engine.
 #[path = "../../../engine/tests/support/mod.rs"]
 mod support;
