@@ -36,38 +36,79 @@ pub(crate) fn pack() -> Result<PathBuf> {
     Ok(bundles)
 }
 
-/// Bundles, and copies both bundles into the user's plug-in folders.
+/// Whose plug-ins they are.
+#[derive(clap::Args)]
+pub(crate) struct Scope {
+    /// For all users of this machine, which needs its administrator's rights
+    #[arg(long)]
+    system: bool,
+}
+
+/// Bundles, and copies both bundles into the plug-in folders.
 ///
 /// # Errors
 /// If bundling fails, or a folder cannot be written.
-pub(crate) fn install() -> Result<()> {
+pub(crate) fn install(scope: &Scope) -> Result<()> {
     let bundles = bundle()?;
-    let (clap, vst3) = plugin_folders()?;
-    for (folder, name) in [(clap, "Tagvane.clap"), (vst3, "Tagvane.vst3")] {
-        let folder = create_folder(folder)?;
-        replace(&bundles.join(name), &folder.join(name))?;
+    for (folder, name) in plugin_folders(scope)? {
+        let folder = create_folder(folder).with_context(|| scope.hint())?;
+        replace(&bundles.join(name), &folder.join(name)).with_context(|| scope.hint())?;
         println!("{name} is in {}; make your DAW scan for new plug-ins", folder.display());
     }
     Ok(())
 }
 
-/// The folders where DAWs search for the user's plug-ins: CLAP, VST3.
-fn plugin_folders() -> Result<(PathBuf, PathBuf)> {
+/// Removes both bundles from the plug-in folders. Models and presets of the user's stay.
+///
+/// # Errors
+/// If a bundle cannot be removed.
+pub(crate) fn uninstall(scope: &Scope) -> Result<()> {
+    for (folder, name) in plugin_folders(scope)? {
+        let bundle = folder.join(name);
+        if bundle.exists() {
+            remove(&bundle).with_context(|| scope.hint())?;
+            println!("{} is removed", bundle.display());
+        } else {
+            println!("{} is not there", bundle.display());
+        }
+    }
+    Ok(())
+}
+
+impl Scope {
+    fn hint(&self) -> &'static str {
+        if self.system {
+            "--system needs administrator's rights: run it as root, or with sudo"
+        } else {
+            "close your DAW"
+        }
+    }
+}
+
+/// The folders where DAWs search for plug-ins, each with the bundle that belongs there.
+fn plugin_folders(scope: &Scope) -> Result<[(PathBuf, &'static str); 2]> {
     let variable = |name: &str| {
         std::env::var_os(name).map(PathBuf::from).with_context(|| format!("the environment variable {name} is not set"))
     };
-    if cfg!(target_os = "windows") {
-        let common = variable("LOCALAPPDATA")?.join("Programs/Common");
-        Ok((common.join("CLAP"), common.join("VST3")))
+    let (clap, vst3) = if cfg!(target_os = "windows") {
+        let common = match scope.system {
+            true => variable("COMMONPROGRAMFILES")?,
+            false => variable("LOCALAPPDATA")?.join("Programs/Common"),
+        };
+        (common.join("CLAP"), common.join("VST3"))
     } else if cfg!(target_os = "macos") {
-        let library = variable("HOME")?.join("Library/Audio/Plug-Ins");
-        Ok((library.join("CLAP"), library.join("VST3")))
-    } else if cfg!(target_os = "linux") {
-        let home = variable("HOME")?;
-        Ok((home.join(".clap"), home.join(".vst3")))
-    } else {
+        let home = if scope.system { PathBuf::from("/") } else { variable("HOME")? };
+        let library = home.join("Library/Audio/Plug-Ins");
+        (library.join("CLAP"), library.join("VST3"))
+    } else if !cfg!(target_os = "linux") {
         bail!("the plug-in folders of this system are unknown; copy the bundles from bundles/ by hand")
-    }
+    } else if scope.system {
+        ("/usr/lib/clap".into(), "/usr/lib/vst3".into())
+    } else {
+        let home = variable("HOME")?;
+        (home.join(".clap"), home.join(".vst3"))
+    };
+    Ok([(clap, "Tagvane.clap"), (vst3, "Tagvane.vst3")])
 }
 
 /// Replaces `to` with a copy of `from`. The old file is unlinked and not overwritten, so that a host

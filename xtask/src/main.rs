@@ -3,6 +3,7 @@
 
 mod bench;
 mod bundle;
+mod dist;
 mod gpu;
 mod imports;
 mod paths;
@@ -13,6 +14,7 @@ mod system;
 mod test;
 mod test_data;
 mod validators;
+mod windows;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
@@ -34,7 +36,11 @@ enum Task {
     /// Build Tagvane.clap and Tagvane.vst3 into bundles/
     Bundle,
     /// Bundle, and copy both bundles into your plug-in folders
-    Install,
+    Install(bundle::Scope),
+    /// Remove both bundles from your plug-in folders
+    Uninstall(bundle::Scope),
+    /// Build the archive that people download for this system
+    Dist(dist::Dist),
     /// Play music through the bundled plugin and show its tags
     #[command(disable_help_flag = true)]
     Play {
@@ -52,6 +58,8 @@ enum Task {
         #[command(subcommand)]
         task: gpu::Gpu,
     },
+    /// Build both bundles for Windows on Linux, and run them under Wine (25 minutes to build)
+    Windows(windows::Windows),
     /// Run all checks: format, lints, documentation, unit tests, whole bundles in hosts
     Test(slow_checks::SlowChecks),
 }
@@ -65,10 +73,13 @@ fn main() -> Result<()> {
         .with_context(|| format!("{} cannot be entered; run this as `cargo xtask`", root().display()))?;
     match arguments.task {
         Task::Bundle => bundle::bundle().map(drop),
-        Task::Install => bundle::install(),
+        Task::Dist(dist) => dist.run(),
+        Task::Install(scope) => bundle::install(&scope),
+        Task::Uninstall(scope) => bundle::uninstall(&scope),
         Task::Play { arguments } => play(&current, arguments),
         Task::Bench { what } => bench::run(what),
         Task::Gpu { task } => gpu::run(task),
+        Task::Windows(windows) => windows.run(),
         Task::Test(slow_checks) => {
             if slow_checks.is_any() {
                 slow_checks.run()

@@ -71,14 +71,7 @@ impl ModelPage {
                     ..
                 } => {
                     let metadata = &info.metadata;
-                    let mut detail = |name: &str, text: String| {
-                        if !text.is_empty() {
-                            ui.horizontal_wrapped(|ui| {
-                                ui.label(RichText::new(name).size(13.0).color(palette.faint));
-                                ui.label(RichText::new(text).size(13.0));
-                            });
-                        }
-                    };
+                    let mut detail = |name: &str, text: String| widgets::detail(ui, name, text);
                     detail("Model", name.clone());
                     if let Some(ModelSource::File(file)) = &info.source {
                         detail("File", file.display().to_string());
@@ -105,9 +98,9 @@ impl ModelPage {
                     detail("Licence", metadata.licence.clone());
                     detail("SHA-256", info.hash.clone());
                     detail("All tags", tags.join(", "));
-                    detail("Log", log::file().map_or_else(String::new, |file| file.display().to_string()));
                 }
             }
+            about(ui);
         });
     }
 
@@ -139,6 +132,15 @@ impl ModelPage {
         self.path = file.display().to_string();
         instance.choose_model(ModelChoice::File { file, sha256: None });
     }
+}
+
+/// Draws what this program is, and where its log is.
+fn about(ui: &mut Ui) {
+    widgets::heading(ui, "About");
+    widgets::detail(ui, "Version", env!("CARGO_PKG_VERSION").into());
+    let licence = "MIT or Apache-2.0; THIRD-PARTY.html in the download has those of its parts";
+    widgets::detail(ui, "Licence", licence.into());
+    widgets::detail(ui, "Log", log::file().map_or_else(String::new, |file| file.display().to_string()));
 }
 
 /// The path of a model file that is pasted into the window while no text field has the focus. It replaces

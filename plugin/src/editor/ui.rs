@@ -152,7 +152,8 @@ impl EditorUi {
     fn header(&mut self, ui: &mut Ui, instance: &Instance, view: &mut ViewSettings, is_wide: bool) {
         ui.horizontal_centered(|ui| {
             if ui.available_width() > 560.0 {
-                ui.label(RichText::new("Tagvane").size(20.0).strong());
+                let title = ui.label(RichText::new("Tagvane").size(20.0).strong());
+                title.on_hover_text(concat!("Version ", env!("CARGO_PKG_VERSION"), "; more on the page Model"));
                 ui.add_space(10.0);
             }
             // With the smaller size all pages and Write fit into the smallest window.

@@ -32,6 +32,16 @@ pub(crate) fn line(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui)) {
     });
 }
 
+/// A name with a text behind it; nothing without a text.
+pub(crate) fn detail(ui: &mut Ui, name: &str, text: String) {
+    if !text.is_empty() {
+        ui.horizontal_wrapped(|ui| {
+            ui.label(RichText::new(name).size(13.0).color(theme::palette(ui).faint));
+            ui.label(RichText::new(text).size(13.0));
+        });
+    }
+}
+
 /// A slider with its value, which can be typed too.
 pub(crate) fn slider<P: Param>(ui: &mut Ui, setter: &ParamSetter<'_>, name: &str, parameter: &P) {
     line(ui, name, |ui| {

@@ -89,6 +89,8 @@ unsafe extern "C" fn create_plugin<P: ShellPlugin>(
 }
 
 unsafe extern "C" fn init<P: ShellPlugin>(_: *const c_char) -> bool {
+    #[cfg(target_os = "windows")]
+    super::pin::pin_library();
     catch_panic((), nice_plug::wrapper::setup_logger::<P>);
     true
 }

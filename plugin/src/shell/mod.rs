@@ -35,6 +35,8 @@ mod events;
 mod extensions;
 mod host_events;
 mod object;
+#[cfg(target_os = "windows")]
+mod pin;
 mod preset_discovery;
 mod preset_load;
 #[cfg(target_os = "linux")]

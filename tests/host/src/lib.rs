@@ -12,11 +12,11 @@ mod song;
 pub mod testing;
 #[allow(unsafe_code)]
 pub mod vst3_host;
-#[cfg(target_os = "linux")]
 pub mod window;
 
 pub use session::{
-    HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, PluginDescription, Session, Setup, Size,
+    HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, ParentWindow, PluginDescription, Session,
+    Setup, Size,
 };
 pub use song::Song;
 

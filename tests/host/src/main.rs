@@ -40,7 +40,7 @@ struct Arguments {
     /// Frames per block
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     block: u32,
-    /// Open the plugin's editor window (Linux, X11)
+    /// Open the plugin's editor window (Linux with X11, Windows)
     #[arg(long)]
     window: bool,
     /// The scale factor of the editor's screen
@@ -137,12 +137,10 @@ fn stream(
     }
 }
 
-#[cfg(target_os = "linux")]
-type EditorWindow = tagvane_host::window::Window;
-#[cfg(not(target_os = "linux"))]
-type EditorWindow = std::convert::Infallible;
+#[cfg(any(target_os = "linux", target_os = "windows"))]
+use tagvane_host::window::Window as EditorWindow;
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "windows"))]
 fn open_window(
     arguments: &Arguments,
     session: &mut dyn Session,
@@ -156,17 +154,9 @@ fn open_window(
     Ok(Some(window))
 }
 
-#[cfg(not(target_os = "linux"))]
-fn open_window(
-    arguments: &Arguments,
-    _session: &mut dyn Session,
-) -> Result<Option<EditorWindow>, Box<dyn std::error::Error>> {
-    if arguments.window { Err("--window works on Linux only; leave it out on this system".into()) } else { Ok(None) }
-}
-
 /// Resizes the plugin's window with its parent, and the parent back if the plugin chooses another
 /// size. Returns false if the user closed the window.
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "windows"))]
 fn update_window(window: &Option<EditorWindow>, session: &mut dyn Session) -> bool {
     let Some(window) = window else { return true };
     let Some(size) = window.poll_events() else { return false };
@@ -179,7 +169,19 @@ fn update_window(window: &Option<EditorWindow>, session: &mut dyn Session) -> bo
     true
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_os = "windows")))]
+type EditorWindow = std::convert::Infallible;
+
+#[cfg(not(any(target_os = "linux", target_os = "windows")))]
+fn open_window(
+    arguments: &Arguments,
+    _session: &mut dyn Session,
+) -> Result<Option<EditorWindow>, Box<dyn std::error::Error>> {
+    let why = "--window works on Linux and Windows only; leave it out on this system";
+    if arguments.window { Err(why.into()) } else { Ok(None) }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "windows")))]
 fn update_window(window: &Option<EditorWindow>, _session: &mut dyn Session) -> bool {
     window.is_none()
 }

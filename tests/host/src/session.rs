@@ -134,6 +134,10 @@ pub struct HostRequestCounts {
     pub rescans: u64,
 }
 
+/// A window of the host's that the plugin's is embedded in: an X11 window's id, or the handle of a window of Windows.
+#[derive(Debug, Clone, Copy)]
+pub struct ParentWindow(pub usize);
+
 /// Width and height of a window, in pixels.
 pub type Size = (u32, u32);
 
@@ -248,30 +252,26 @@ pub trait Session {
     /// The counts of the plugin's requests so far.
     fn request_counts(&self) -> HostRequestCounts;
 
-    /// Opens the plugin's window inside the X11 window `parent`, which must outlive it, on a
+    /// Opens the plugin's window inside the window `parent`, which must outlive it, on a
     /// screen with the scale factor `scale`. Returns the size that the plugin requests.
     ///
     /// # Errors
     /// [`HostError`] if the plugin cannot open a window.
-    #[cfg(target_os = "linux")]
-    fn open_window(&mut self, parent: u32, scale: f64) -> Result<Size, HostError>;
+    fn open_window(&mut self, parent: ParentWindow, scale: f64) -> Result<Size, HostError>;
 
     /// Resizes the window, and returns the size that the plugin chose.
     ///
     /// # Errors
     /// [`HostError`] if the window cannot be resized, or is not open.
-    #[cfg(target_os = "linux")]
     fn resize_window(&mut self, size: Size) -> Result<Size, HostError>;
 
     /// Hides the open window, or shows it again.
     ///
     /// # Errors
     /// [`HostError`] if it is not open, or the format has no such call.
-    #[cfg(target_os = "linux")]
     fn hide_window(&mut self, hidden: bool) -> Result<(), HostError>;
 
     /// Closes the window, if it is open.
-    #[cfg(target_os = "linux")]
     fn close_window(&mut self);
 
     /// Runs the main-thread callbacks and timers that the plugin requested; call it often.

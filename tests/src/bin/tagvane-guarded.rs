@@ -12,9 +12,17 @@ use std::time::Duration;
 use tagvane_host::{HostEvent, Setup};
 use tagvane_tests::{FIRST_SLOT, WRITE, open_with_routing, routing, set_by_name, state_with_field};
 
-type Guard = unsafe extern "C" fn(c_int) -> std::ffi::c_long;
+/// It returns a `long`, which has 64 bits on Linux.
+type Guard = unsafe extern "C" fn(c_int) -> i64;
+
+/// There is no guard on other systems.
+#[cfg(not(target_os = "linux"))]
+fn guard() -> Guard {
+    panic!("a guard is preloaded on Linux only")
+}
 
 /// Finds the preloaded guard.
+#[cfg(target_os = "linux")]
 fn guard() -> Guard {
     let this = libloading::os::unix::Library::this();
     // SAFETY: the symbol has this type in both guards, and a preloaded library is never unloaded.

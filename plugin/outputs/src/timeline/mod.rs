@@ -301,6 +301,12 @@ pub(crate) mod tests {
         let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
         // A window without an embedding was silent.
         assert!(close(&values(&timeline, 2), &expected), "{:?}", values(&timeline, 2));
+        // Regions once had the tags of the model only.
+        assert!(
+            timeline.regions(0.8).iter().any(|region| region.tag == 2 && region.start > 0.4),
+            "{:?}",
+            timeline.regions(0.8)
+        );
         assert!(close(&values(&timeline, 0), &[0.5; 6]) && timeline.entry(5).unwrap().probability(3) == 0.0);
 
         // The same tags by another model: what it did not see has no value.

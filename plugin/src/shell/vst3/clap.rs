@@ -16,6 +16,10 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use vst3::Steinberg::Vst::ProcessContext;
 use vst3::Steinberg::Vst::ProcessContext_::StatesAndFlags_::kContTimeValid;
 
+/// Set in a transport's state where its clock is valid. An enumeration of C, it is signed on Windows.
+#[allow(clippy::unnecessary_cast, reason = "it is one on Windows")]
+const CLOCK_IS_VALID: u32 = kContTimeValid as u32;
+
 /// The instance of the CLAP that clap-wrapper holds, from `initialize` until `terminate`.
 #[derive(Default)]
 pub(super) struct InnerClap(AtomicPtr<clap_plugin>);
@@ -56,7 +60,7 @@ impl InnerClap {
 impl Shell {
     /// Tells the next block what clap-wrapper does not pass on: that there is no transport, and the host's clock.
     pub(super) fn announce_block(&self, context: Option<&ProcessContext>) {
-        let clock = context.filter(|context| context.state & kContTimeValid != 0);
+        let clock = context.filter(|context| context.state & CLOCK_IS_VALID != 0);
         let clock = clock.map_or(UNKNOWN_TIME, |context| context.continousTimeSamples);
         self.vst3_block.has_transport.store(context.is_some(), Ordering::Relaxed);
         self.vst3_block.clock.store(clock, Ordering::Relaxed);

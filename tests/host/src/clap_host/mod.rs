@@ -2,14 +2,12 @@
 
 mod handlers;
 mod transport;
-#[cfg(target_os = "linux")]
 mod window;
 
-#[cfg(target_os = "linux")]
-use crate::session::Size;
 use crate::session::{
     HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, PluginDescription, Session, Setup,
 };
+use crate::session::{ParentWindow, Size};
 use crate::song::Song;
 use clack_extensions::audio_ports_config::{AudioPortsConfigBuffer, PluginAudioPortsConfig};
 use clack_extensions::latency::PluginLatency;
@@ -383,24 +381,20 @@ impl Session for ClapSession {
         }
     }
 
-    #[cfg(target_os = "linux")]
-    fn open_window(&mut self, parent: u32, scale: f64) -> Result<Size, HostError> {
+    fn open_window(&mut self, parent: ParentWindow, scale: f64) -> Result<Size, HostError> {
         let size = window::open(&self.instance.plugin_handle(), parent, scale).map_err(|what| self.failed(what))?;
         self.has_window = true;
         Ok(size)
     }
 
-    #[cfg(target_os = "linux")]
     fn resize_window(&mut self, size: Size) -> Result<Size, HostError> {
         window::resize(&self.instance.plugin_handle(), size).map_err(|what| self.failed(what))
     }
 
-    #[cfg(target_os = "linux")]
     fn hide_window(&mut self, hidden: bool) -> Result<(), HostError> {
         window::hide(&self.instance.plugin_handle(), hidden).map_err(|what| self.failed(what))
     }
 
-    #[cfg(target_os = "linux")]
     fn close_window(&mut self) {
         if std::mem::take(&mut self.has_window) {
             window::close(&self.instance.plugin_handle());
@@ -417,7 +411,6 @@ impl Session for ClapSession {
 impl Drop for ClapSession {
     fn drop(&mut self) {
         self.stop();
-        #[cfg(target_os = "linux")]
         self.close_window();
     }
 }

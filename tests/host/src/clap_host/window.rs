@@ -1,16 +1,19 @@
-//! The editor window of a CLAP, embedded in an X11 window.
+//! The editor window of a CLAP, embedded in a window of the host's.
 
-use crate::session::Size;
+use crate::session::{ParentWindow, Size};
 use clack_extensions::gui::{GuiApiType, GuiConfiguration, GuiSize, PluginGui, Window};
 use clack_host::prelude::PluginMainThreadHandle;
+use std::ptr;
 
 fn gui(plugin: &PluginMainThreadHandle<'_>) -> Result<PluginGui, String> {
     plugin.get_extension().ok_or_else(|| "the plugin has no editor window".into())
 }
 
-pub(super) fn open(plugin: &PluginMainThreadHandle<'_>, parent: u32, scale: f64) -> Result<Size, String> {
+pub(super) fn open(plugin: &PluginMainThreadHandle<'_>, parent: ParentWindow, scale: f64) -> Result<Size, String> {
     let gui = gui(plugin)?;
-    let configuration = GuiConfiguration { api_type: GuiApiType::X11, is_floating: false };
+    let api_type =
+        GuiApiType::default_for_current_platform().ok_or("this system has no windows that can be embedded")?;
+    let configuration = GuiConfiguration { api_type, is_floating: false };
     gui.create(plugin, configuration).map_err(|error| error.to_string())?;
     // CLAP allows a plugin that finds the scale by itself to refuse it.
     let _ = gui.set_scale(plugin, scale);
@@ -18,8 +21,13 @@ pub(super) fn open(plugin: &PluginMainThreadHandle<'_>, parent: u32, scale: f64)
         gui.destroy(plugin);
         return Err("the editor window has no size".into());
     };
+    let parent = if api_type == GuiApiType::X11 {
+        Window::from_x11_handle(parent.0 as _)
+    } else {
+        Window::from_generic_ptr(api_type, ptr::without_provenance_mut(parent.0))
+    };
     // SAFETY: the caller keeps the parent open longer than the plugin's window.
-    let placed = unsafe { gui.set_parent(plugin, Window::from_x11_handle(parent.into())) };
+    let placed = unsafe { gui.set_parent(plugin, parent) };
     if let Err(error) = placed.and_then(|()| gui.show(plugin)) {
         gui.destroy(plugin);
         return Err(error.to_string());

@@ -2,6 +2,7 @@
 
 use crate::session::Setup;
 use crate::song::{Song, TEMPO};
+use vst3::Steinberg::Vst::ProcessContext_::StatesAndFlags;
 use vst3::Steinberg::Vst::ProcessContext_::StatesAndFlags_::{
     kContTimeValid, kPlaying, kProjectTimeMusicValid, kTempoValid,
 };
@@ -30,12 +31,18 @@ pub(super) fn process_context(song: &Song, sample_rate: f64) -> ProcessContext {
     context.continousTimeSamples = song.clock as i64;
     context.projectTimeSamples =
         song.position.map_or(song.clock as i64, |seconds| (seconds * sample_rate).round() as i64);
-    context.state = kContTimeValid | if song.is_playing { kPlaying } else { 0 };
+    context.state = flags(kContTimeValid) | if song.is_playing { flags(kPlaying) } else { 0 };
     if let Some(beats) = song.beats() {
         (context.projectTimeMusic, context.tempo) = (beats, TEMPO);
-        context.state |= kProjectTimeMusicValid | kTempoValid;
+        context.state |= flags(kProjectTimeMusicValid | kTempoValid);
     }
     context
+}
+
+/// Flags of a transport, which are a C enumeration: unsigned on Linux, signed on Windows.
+#[allow(clippy::unnecessary_cast, reason = "it is one on Windows")]
+fn flags(flags: StatesAndFlags) -> u32 {
+    flags as u32
 }
 
 /// The setup as VST3's struct.

@@ -8,12 +8,10 @@ mod convert;
 mod event_list;
 mod module;
 mod objects;
-#[cfg(target_os = "linux")]
 mod window;
 
-#[cfg(target_os = "linux")]
-use crate::session::Size;
 use crate::session::{HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, Session, Setup};
+use crate::session::{ParentWindow, Size};
 use crate::song::Song;
 use convert::{arrangement, process_context, process_setup, utf16};
 use event_list::EventList;
@@ -48,7 +46,6 @@ pub struct Vst3Session {
     output_changes: ComWrapper<ParameterChanges>,
     output_events: ComWrapper<EventList>,
     // The order of drops matters: the module is last.
-    #[cfg(target_os = "linux")]
     view: Option<window::EditorView>,
     controller: ComPtr<IEditController>,
     processor: ComPtr<IAudioProcessor>,
@@ -100,7 +97,6 @@ impl Vst3Session {
                 process_hook: |_| (),
                 output_changes: ComWrapper::new(ParameterChanges::default()),
                 output_events: ComWrapper::new(EventList::default()),
-                #[cfg(target_os = "linux")]
                 view: None,
                 controller,
                 processor,
@@ -368,32 +364,27 @@ impl Session for Vst3Session {
         self.handler.request_counts()
     }
 
-    #[cfg(target_os = "linux")]
-    fn open_window(&mut self, parent: u32, scale: f64) -> Result<Size, HostError> {
+    fn open_window(&mut self, parent: ParentWindow, scale: f64) -> Result<Size, HostError> {
         let opened = window::EditorView::open(&self.controller, parent, scale);
         let (view, size) = opened.map_err(|what| HostError::new(&self.bundle, what))?;
         self.view = Some(view);
         Ok(size)
     }
 
-    #[cfg(target_os = "linux")]
     fn resize_window(&mut self, size: Size) -> Result<Size, HostError> {
         let size = self.view.as_ref().ok_or("the editor window is not open").and_then(|view| view.resize(size));
         size.map_err(|what| HostError::new(&self.bundle, what))
     }
 
-    #[cfg(target_os = "linux")]
     fn hide_window(&mut self, _hidden: bool) -> Result<(), HostError> {
         Err(HostError::new(&self.bundle, "a VST3's window cannot be hidden; close it instead"))
     }
 
-    #[cfg(target_os = "linux")]
     fn close_window(&mut self) {
         self.view = None;
     }
 
     fn idle(&mut self) {
-        #[cfg(target_os = "linux")]
         if let Some(view) = &self.view {
             view.idle();
         }
@@ -403,7 +394,6 @@ impl Session for Vst3Session {
 impl Drop for Vst3Session {
     fn drop(&mut self) {
         self.stop();
-        #[cfg(target_os = "linux")]
         self.close_window();
         // SAFETY: as above; these are the last calls before the objects are released.
         unsafe {

@@ -1,6 +1,6 @@
 //! The editor window of a VST3, and the frame and run loop that the host provides for it.
 
-use crate::session::Size;
+use crate::session::{ParentWindow, Size};
 use std::cell::RefCell;
 use std::ptr;
 use std::time::{Duration, Instant};
@@ -11,9 +11,14 @@ use vst3::Steinberg::Vst::ViewType::kEditor;
 use vst3::Steinberg::Vst::{IEditController, IEditControllerTrait};
 use vst3::Steinberg::{
     IPlugFrame, IPlugFrameTrait, IPlugView, IPlugViewContentScaleSupport, IPlugViewContentScaleSupportTrait,
-    IPlugViewTrait, ViewRect, kInvalidArgument, kNotImplemented, kPlatformTypeX11EmbedWindowID, kResultOk, tresult,
+    IPlugViewTrait, ViewRect, kInvalidArgument, kNotImplemented, kResultOk, tresult,
 };
 use vst3::{Class, ComPtr, ComRef, ComWrapper};
+
+#[cfg(target_os = "windows")]
+use vst3::Steinberg::kPlatformTypeHWND as PLATFORM;
+#[cfg(not(target_os = "windows"))]
+use vst3::Steinberg::kPlatformTypeX11EmbedWindowID as PLATFORM;
 
 /// A timer that the plugin registered.
 struct Timer {
@@ -73,11 +78,11 @@ pub(super) struct EditorView {
 }
 
 impl EditorView {
-    /// Opens the window of a controller inside an X11 window, which must outlive it. Returns the size
+    /// Opens the window of a controller inside a window, which must outlive it. Returns the size
     /// that the plugin requests.
     pub(super) fn open(
         controller: &ComPtr<IEditController>,
-        parent: u32,
+        parent: ParentWindow,
         scale: f64,
     ) -> Result<(Self, Size), &'static str> {
         let frame = ComWrapper::new(Frame::default());
@@ -86,8 +91,8 @@ impl EditorView {
         // this thread alone calls.
         unsafe {
             let view = ComPtr::from_raw(controller.createView(kEditor)).ok_or("the plugin has no editor window")?;
-            if view.isPlatformTypeSupported(kPlatformTypeX11EmbedWindowID) != kResultOk {
-                return Err("the plugin has no editor window for X11");
+            if view.isPlatformTypeSupported(PLATFORM) != kResultOk {
+                return Err("the plugin has no editor window for this system");
             }
             view.setFrame(frame_pointer.as_ptr());
             let opened = Self { view, frame };
@@ -99,8 +104,8 @@ impl EditorView {
                 return Err("the editor window has no size");
             }
             let size = to_size(size);
-            let parent = ptr::without_provenance_mut(parent as usize);
-            if opened.view.attached(parent, kPlatformTypeX11EmbedWindowID) != kResultOk {
+            let parent = ptr::without_provenance_mut(parent.0);
+            if opened.view.attached(parent, PLATFORM) != kResultOk {
                 return Err("the editor window cannot be embedded");
             }
             Ok((opened, size))

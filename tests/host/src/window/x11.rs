@@ -1,6 +1,6 @@
 //! A plain X11 window as the parent of the plugin's editor, with screenshots and input.
 
-use crate::session::Size;
+use crate::session::{ParentWindow, Size};
 use x11rb::connection::Connection as _;
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
@@ -67,9 +67,9 @@ impl Window {
         Ok(Self { connection, root, id, delete_atom })
     }
 
-    /// The window's id, for the plugin.
-    pub fn id(&self) -> u32 {
-        self.id
+    /// The window, for the plugin.
+    pub fn id(&self) -> ParentWindow {
+        ParentWindow(self.id as usize)
     }
 
     /// Resizes the window.
