@@ -26,6 +26,9 @@ const GLIBC_PACKAGES: &[(&str, &str)] = &[
     ("libc6-dev_2.31-13+deb11u11_amd64.deb", "e7f7b45d9c5cfcf37609f0b6efd3c645272c812144703af89dfd32218fcb0fd3"),
 ];
 
+/// Where the linker finds its libraries there.
+const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
+
 /// Where Debian has them.
 const GLIBC_FOLDER: &str = "https://deb.debian.org/debian/pool/main/g/glibc";
 
@@ -191,6 +194,11 @@ fn build_for_old_glibc(folder: &Path) -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["rustc", "--profile", PROFILE, "--package", "tagvane", "--lib", "--crate-type", "cdylib"]);
     cargo.args(["--target", LINUX, "--"]).arg(format!("-Clink-arg=--sysroot={}", glibc.display()));
+    // gcc looks into the system's folders before those in its sysroot, but into these first.
+    let libraries = glibc.join(LIBRARIES);
+    for option in ["-B", "-L"] {
+        cargo.arg(format!("-Clink-arg={option}{}", libraries.display()));
+    }
     cargo.arg(format!("-Clink-arg={}", additions.display()));
     cargo.env("CARGO_TARGET_DIR", folder).env("CARGO_ENCODED_RUSTFLAGS", remap()?);
     run::command(&mut cargo)?;
@@ -212,7 +220,32 @@ fn old_glibc(folder: &Path) -> Result<PathBuf> {
         }
         run::command(Command::new("dpkg-deb").arg("--extract").arg(&file).arg(folder.join("root")))?;
     }
-    Ok(folder.join("root"))
+    let root = folder.join("root");
+    for libraries in [LIBRARIES, "lib64"].map(|folder| root.join(folder)) {
+        for entry in fs::read_dir(&libraries).with_context(|| format!("{} cannot be read", libraries.display()))? {
+            let link = entry?.path();
+            // A link to `/lib` means that of the old glibc, which is here.
+            if let Ok(target) = fs::read_link(&link)
+                && let Ok(inside) = target.strip_prefix("/")
+                && !target.starts_with(&root)
+            {
+                replace_link(&link, &root.join(inside))?;
+            }
+        }
+    }
+    Ok(root)
+}
+
+#[cfg(unix)]
+fn replace_link(link: &Path, target: &Path) -> Result<()> {
+    fs::remove_file(link)
+        .and_then(|()| std::os::unix::fs::symlink(target, link))
+        .with_context(|| format!("{} cannot be changed", link.display()))
+}
+
+#[cfg(not(unix))]
+fn replace_link(_link: &Path, _target: &Path) -> Result<()> {
+    bail!("the archive for Linux is built on Linux only")
 }
 
 /// Makes sure that a library asks for no symbol of a later glibc, and for no C++ library.
@@ -251,7 +284,7 @@ fn licences(to: &Path) -> Result<()> {
     let program = tools.join("bin/cargo-about");
     if !program.exists() {
         let mut install = Command::new(env!("CARGO"));
-        install.args(["install", "--locked", CARGO_ABOUT, "--features", "cli", "--root"]).arg(&tools);
+        install.args(["install", "--locked", CARGO_ABOUT, "--root"]).arg(&tools);
         run::command(&mut install)?;
     }
     let mut about = Command::new(program);
