@@ -2,8 +2,8 @@
 
 use crate::audio::decode_mono;
 use crate::error::{Result, TrainerError};
+use crate::files::sha256;
 use csv::StringRecord;
-use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 use tagvane_engine::teaching::{Confidence, Lesson, MarkedSpan, Mine};
 use tagvane_engine::{InferenceMode, Model, StreamState, to_steps};
@@ -96,7 +96,7 @@ impl TeachableModel {
             let what = "no tags can be taught to it: it has no whitened embedding; add one with make-teachable";
             return Err(TrainerError::content(path, what));
         }
-        Ok(Self { model, hash: format!("{:x}", Sha256::digest(&bytes)) })
+        Ok(Self { model, hash: sha256(&bytes) })
     }
 
     /// Learns all tags from their spans.

@@ -36,6 +36,23 @@ pub(crate) fn pack() -> Result<PathBuf> {
     Ok(bundles)
 }
 
+/// Where a VST3 for x86-64 has its library: on Linux, and on Windows.
+pub(crate) const LINUX_VST3: &str = "Contents/x86_64-linux/Tagvane.so";
+pub(crate) const WINDOWS_VST3: &str = "Contents/x86_64-win/Tagvane.vst3";
+
+/// Writes both bundles with this library to a folder; `vst3` is the library's place in the VST3.
+///
+/// # Errors
+/// If a file cannot be written.
+pub(crate) fn write(library: &Path, bundles: &Path, vst3: &str) -> Result<()> {
+    let inside = bundles.join("Tagvane.vst3").join(vst3);
+    create_folder(inside.parent().unwrap_or(bundles).to_owned())?;
+    for bundle in [bundles.join("Tagvane.clap"), inside] {
+        fs::copy(library, &bundle).with_context(|| format!("{} cannot be copied into a bundle", library.display()))?;
+    }
+    Ok(())
+}
+
 /// Whose plug-ins they are.
 #[derive(clap::Args)]
 pub(crate) struct Scope {

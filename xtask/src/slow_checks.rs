@@ -86,7 +86,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// If a host is missing and cannot be installed, or a check fails.
 fn hosts() -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "--hosts works on Linux only");
-    install_missing(HOST_PROGRAMS)?;
+    system::install_missing(HOST_PROGRAMS)?;
     let (bundles, python) = (bundle::bundle()?, python::environment()?);
     for (host, bundle) in [("ardour", "Tagvane.vst3"), ("qtractor", "Tagvane.clap")] {
         println!("== {host}");
@@ -96,12 +96,6 @@ fn hosts() -> Result<()> {
         run::command(&mut script)?;
     }
     Ok(())
-}
-
-/// Installs the packages of the programs that are missing.
-fn install_missing(programs: &[(&str, &str)]) -> Result<()> {
-    let missing = programs.iter().filter(|(program, _)| !system::has_program(program)).map(|(_, package)| *package);
-    system::install(&missing.collect::<Vec<_>>())
 }
 
 /// The programs whose exporters are tested, as `tests/foreign/make_models.py` calls them, and their packages.
@@ -123,7 +117,7 @@ const AUDIO_PROGRAMS: &[(&str, &str)] = &[("ffmpeg", "ffmpeg"), ("sox", "sox"), 
 /// If a program cannot be installed or makes nothing, or a file differs.
 fn foreign() -> Result<()> {
     println!("== audio");
-    install_missing(AUDIO_PROGRAMS)?;
+    system::install_missing(AUDIO_PROGRAMS)?;
     let folder = target_folder()?.join("foreign/audio");
     let mut script = Command::new(python::environment()?);
     run::command(script.arg(root().join("tests/foreign/make_audio.py")).arg(&folder))?;
@@ -163,11 +157,7 @@ fn sanitizer() -> Result<()> {
         run::command(&mut cargo)
     };
     cargo(&["build", "--package", "tagvane", "--lib"])?;
-    let library = folder.join(TARGET).join("release/libtagvane.so");
-    let inside = create_folder(bundles.join("Tagvane.vst3/Contents/x86_64-linux"))?;
-    for bundle in [bundles.join("Tagvane.clap"), inside.join("Tagvane.so")] {
-        fs::copy(&library, bundle).with_context(|| format!("{} cannot be copied into a bundle", library.display()))?;
-    }
+    bundle::write(&folder.join(TARGET).join("release/libtagvane.so"), &bundles, bundle::LINUX_VST3)?;
     cargo(&["test", "--package", "tagvane-host", "--test", "lifecycle", "--test", "vst3_calls"])
 }
 

@@ -77,6 +77,15 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     apt(&arguments).or_else(|_| update().and_then(|()| apt(&arguments)))
 }
 
+/// Installs the packages of the programs that are missing; each program is given with its package.
+///
+/// # Errors
+/// The same as [`install`].
+pub(crate) fn install_missing(programs: &[(&str, &str)]) -> Result<()> {
+    let missing = programs.iter().filter(|(program, _)| !has_program(program)).map(|(_, package)| *package);
+    install(&missing.collect::<Vec<_>>())
+}
+
 /// Updates apt-get's package lists.
 ///
 /// # Errors

@@ -145,16 +145,16 @@ impl Analyzer {
         let Some(model) = self.state.as_ref().map(StreamState::model) else { return };
         let (rate, metadata) = (model.sample_rate(), model.metadata());
         let hash = self.board.model_info().hash;
-        let own_tags = model.tags().len() + usize::from(self.novelty.is_some());
-        let (size, room) = (model.embedding_size(), MAX_TAGS.saturating_sub(own_tags));
+        let (index, has_section_tag) = (model.tags().len(), self.novelty.is_some());
+        let room = MAX_TAGS.saturating_sub(index + usize::from(has_section_tag));
+        let size = model.embedding_size();
         let is_usable = |tag: &&TaughtTag| tag.model == hash && size > 0 && tag.function.size() == size;
         self.current_taught = self.taught.iter().filter(is_usable).take(room).cloned().collect();
         let duration = |samples: usize| Duration::from_secs_f64(samples as f64 / f64::from(rate));
         let model_tags = metadata.display_tags();
         let is_weak = |tag: &String| metadata.weak_tags.contains(tag);
         let taught = self.current_taught.len();
-        let (index, has_section_tag) = (model_tags.len(), self.novelty.is_some());
-        let added_weak = std::iter::repeat_n(false, own_tags - index + taught);
+        let added_weak = std::iter::repeat_n(false, usize::from(has_section_tag) + taught);
         self.board.set_status(Status::Ready {
             vocabularies: with_added_vocabularies(metadata, &self.name, index, has_section_tag, taught),
             tags: with_added_names(model_tags, has_section_tag, &self.current_taught),

@@ -81,14 +81,6 @@ impl Status {
         }
     }
 
-    /// The tag of new sections, if there is one.
-    pub fn section_tag(&self) -> Option<SectionTag> {
-        match self {
-            Self::Ready { section_tag, .. } => *section_tag,
-            Self::Loading { .. } | Self::Failed(_) => None,
-        }
-    }
-
     /// The vocabularies that the tags are divided into; empty unless there are several.
     pub fn vocabularies(&self) -> &[Vocabulary] {
         match self {

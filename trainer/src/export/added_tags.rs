@@ -2,11 +2,12 @@
 
 use super::graph::tensor_type;
 use super::half_precision::{to_half_precision, undo_half_precision};
+use super::read::floats;
 use crate::error::{Result, TrainerError};
 use prost::Message as _;
 use tagvane_engine::teaching::{TagFunction, TaughtTag};
 use tagvane_engine::{MAX_TAGS, MAX_VOCABULARIES, Metadata, VOCABULARY_SEPARATOR, Vocabulary};
-use tract_onnx::pb::{GraphProto, ModelProto, StringStringEntryProto, TensorProto};
+use tract_onnx::pb::{GraphProto, ModelProto, StringStringEntryProto};
 
 /// The names of the vocabularies in the file.
 #[derive(Debug, Clone, Copy)]
@@ -24,15 +25,17 @@ pub struct VocabularyNames<'a> {
 /// [`TrainerError::Request`] where the bytes are another file, a tag has another size or is a similarity, or there are too many
 /// tags or vocabularies.
 pub fn add_tags(bytes: &[u8], taught: &[TaughtTag], names: VocabularyNames<'_>) -> Result<Vec<u8>> {
-    let fail = |what: String| TrainerError::Request(what);
+    let fail = TrainerError::Request;
     let foreign = || fail("this ONNX file was not written by this trainer, or has no whitened embedding".into());
     let mut model = ModelProto::decode(bytes).map_err(|_| foreign())?;
     let graph = model.graph.as_mut().ok_or_else(foreign)?;
     let was_half = undo_half_precision(graph);
-    let whitening = find(graph, "whitening.weight").zip(find(graph, "whitening.bias")).ok_or_else(foreign)?;
-    let (weight, bias) = find(graph, "tags.weight").zip(find(graph, "tags.bias")).ok_or_else(foreign)?;
-    let (whitening_weight, whitening_bias) = (values(whitening.0), values(whitening.1));
-    let (components, own) = (whitening_bias.len(), values(bias).len());
+    let layer = |graph: &GraphProto, name: &str| {
+        find(graph, &format!("{name}.weight")).zip(find(graph, &format!("{name}.bias"))).ok_or_else(foreign)
+    };
+    let (whitening_weight, whitening_bias) = layer(graph, "whitening")?;
+    let (rows, mut biases) = layer(graph, "tags")?;
+    let (components, own) = (whitening_bias.len(), biases.len());
     if components == 0 || own == 0 || !whitening_weight.len().is_multiple_of(components) {
         return Err(foreign());
     }
@@ -51,7 +54,6 @@ pub fn add_tags(bytes: &[u8], taught: &[TaughtTag], names: VocabularyNames<'_>) 
         let column: Vec<f32> = whitening_weight.chunks_exact(components).map(|row| dot(row) as f32).collect();
         columns.push((column, (dot(&whitening_bias) + f64::from(*bias)) as f32));
     }
-    let rows = values(weight);
     let inputs = rows.len() / own;
     if columns.iter().any(|(column, _)| column.len() != inputs) {
         return Err(foreign());
@@ -62,7 +64,7 @@ pub fn add_tags(bytes: &[u8], taught: &[TaughtTag], names: VocabularyNames<'_>) 
             rows[row * own..][..own].iter().copied().chain(columns.iter().map(move |(column, _)| column[row]))
         })
         .collect();
-    let biases: Vec<f32> = values(bias).into_iter().chain(columns.iter().map(|(_, bias)| *bias)).collect();
+    biases.extend(columns.iter().map(|(_, bias)| *bias));
     set(graph, "tags.weight", &[inputs, total], &joined);
     set(graph, "tags.bias", &[total], &biases);
     for output in &mut graph.output {
@@ -108,12 +110,9 @@ fn with_vocabulary(mut metadata: Metadata, taught: &[TaughtTag], names: Vocabula
     Ok(metadata)
 }
 
-fn find<'a>(graph: &'a GraphProto, name: &str) -> Option<&'a TensorProto> {
-    graph.initializer.iter().find(|tensor| tensor.name == name)
-}
-
-fn values(tensor: &TensorProto) -> Vec<f32> {
-    tensor.raw_data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+/// The values of a tensor of a graph, if it is there as raw float32.
+fn find(graph: &GraphProto, name: &str) -> Option<Vec<f32>> {
+    floats(graph.initializer.iter().find(|tensor| tensor.name == name)?)
 }
 
 fn set(graph: &mut GraphProto, name: &str, shape: &[usize], values: &[f32]) {

@@ -14,7 +14,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use prost::Message as _;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{GraphProto, ModelProto};
+use tract_onnx::pb::{GraphProto, ModelProto, TensorProto};
 
 /// Loads the weights of a file that [`to_onnx`](super::to_onnx) wrote, in half precision or not, into a network of the
 /// same architecture. Its batch normalisations are set to the identity.
@@ -72,6 +72,14 @@ fn foreign(context: &str, why: &str) -> TrainerError {
     TrainerError::Request(format!("{context}: {why}"))
 }
 
+/// The values of a tensor, if it is stored as raw float32 of its shape.
+pub(super) fn floats(tensor: &TensorProto) -> Option<Vec<f32>> {
+    let size = tensor.dims.iter().try_fold(1_usize, |size, dim| size.checked_mul(usize::try_from(*dim).ok()?))?;
+    let (words, rest) = tensor.raw_data.as_chunks::<4>();
+    let is_raw = tensor.data_type == DataType::Float as i32 && words.len() == size && rest.is_empty();
+    is_raw.then(|| words.iter().map(|word| f32::from_le_bytes(*word)).collect())
+}
+
 /// The weights of an ONNX file, by name.
 struct OnnxWeights<'a> {
     graph: &'a GraphProto,
@@ -85,13 +93,9 @@ impl OnnxWeights<'_> {
         let tensor = self.graph.initializer.iter().find(|tensor| tensor.name == name);
         let tensor = tensor.ok_or_else(|| foreign(self.context, &format!("{name} is missing")))?;
         let has_shape = tensor.dims.iter().map(|dim| *dim as usize).eq(shape.iter().copied());
-        let is_float = tensor.data_type == DataType::Float as i32;
-        if !has_shape || !is_float || tensor.raw_data.len() != 4 * shape.iter().product::<usize>() {
-            let why = format!("{name} has another shape or is not stored as raw float32");
-            return Err(foreign(self.context, &why));
-        }
-        let float = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        Ok(tensor.raw_data.chunks_exact(4).map(float).collect())
+        floats(tensor)
+            .filter(|_| has_shape)
+            .ok_or_else(|| foreign(self.context, &format!("{name} has another shape or is not stored as raw float32")))
     }
 
     fn load<B: Backend, const D: usize>(&self, param: &mut Param<Tensor<B, D>>, name: &str) -> Result<()> {

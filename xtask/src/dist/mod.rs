@@ -1,7 +1,7 @@
 //! `dist`: both bundles as people download them.
 
 use crate::paths::{create_folder, root, target_folder};
-use crate::{run, system};
+use crate::{bundle, run, system};
 use anyhow::{Context as _, Result, bail, ensure};
 use sha2::{Digest as _, Sha256};
 use std::fs;
@@ -78,8 +78,7 @@ impl Dist {
             let name = archive.file_name().context("the archive has no name")?;
             let to = create_folder(out.clone())?.join(name);
             copy(&archive, &to)?;
-            let sum = Sha256::digest(fs::read(&archive)?);
-            let line = format!("{sum:x}  {}\n", name.to_string_lossy());
+            let line = sum_line(&archive, &name.to_string_lossy())?;
             fs::write(to.with_added_extension("sha256"), line).context("the SHA-256 cannot be written")?;
         }
         Ok(())
@@ -88,8 +87,8 @@ impl Dist {
 
 /// The system of the archive, as its name has it.
 fn system_name() -> String {
-    let system = if cfg!(target_os = "macos") { "macos-universal" } else { std::env::consts::OS };
-    if cfg!(target_os = "macos") { system.into() } else { format!("{system}-{}", std::env::consts::ARCH) }
+    let (system, architecture) = (std::env::consts::OS, std::env::consts::ARCH);
+    format!("{system}-{}", if cfg!(target_os = "macos") { "universal" } else { architecture })
 }
 
 /// Builds in a target folder of its own, and packs. Returns the archive.
@@ -101,7 +100,7 @@ fn archive(folder: &Path) -> Result<PathBuf> {
         fs::remove_dir_all(&staged).with_context(|| format!("{} cannot be removed", staged.display()))?;
     }
     create_folder(staged.clone())?;
-    bundle(folder, &staged)?;
+    write_bundles(folder, &staged)?;
     for (file, name) in DOCUMENTS {
         copy(&root().join(file), &staged.join(name))?;
     }
@@ -119,34 +118,23 @@ fn archive(folder: &Path) -> Result<PathBuf> {
 }
 
 /// Builds the library, and writes both bundles.
-fn bundle(folder: &Path, staged: &Path) -> Result<()> {
-    let library = if cfg!(target_os = "linux") {
-        let library = build_for_old_glibc(folder)?;
-        check_symbols(&library)?;
-        library
-    } else if cfg!(target_os = "macos") {
-        build_universal(folder)?
-    } else {
-        build(folder, None)?.join("tagvane.dll")
-    };
-    let inside = staged.join("Tagvane.vst3/Contents");
+fn write_bundles(folder: &Path, staged: &Path) -> Result<()> {
     match std::env::consts::OS {
         "linux" => {
-            copy(&library, &staged.join("Tagvane.clap"))?;
-            let inside = create_folder(inside.join(format!("{}-linux", std::env::consts::ARCH)))?;
-            copy(&library, &inside.join("Tagvane.so"))
+            let library = build_for_old_glibc(folder)?;
+            check_symbols(&library)?;
+            bundle::write(&library, staged, bundle::LINUX_VST3)
         }
-        "windows" => {
-            copy(&library, &staged.join("Tagvane.clap"))?;
-            copy(&library, &create_folder(inside.join("x86_64-win"))?.join("Tagvane.vst3"))
-        }
+        "windows" => bundle::write(&build(folder)?.join("tagvane.dll"), staged, bundle::WINDOWS_VST3),
         // There a CLAP is a folder, too; nice-plug's bundler has signed both.
-        _ => {
+        "macos" => {
+            let bundled = build_universal(folder)?;
             for bundle in ["Tagvane.clap", "Tagvane.vst3"] {
-                run::command(Command::new("cp").arg("-a").arg(library.join(bundle)).arg(staged))?;
+                run::command(Command::new("cp").arg("-a").arg(bundled.join(bundle)).arg(staged))?;
             }
             Ok(())
         }
+        system => bail!("no archive is known for {system}"),
     }
 }
 
@@ -157,21 +145,22 @@ fn library(staged: &Path) -> PathBuf {
 }
 
 /// The flags that keep the machine's paths out of the library.
-fn remap() -> Result<String> {
+fn remap(folder: &Path) -> Result<String> {
     let home = |name: &str| std::env::var(name).ok();
     let cargo = home("CARGO_HOME").or_else(|| Some(format!("{}/.cargo", home("HOME")?)));
     let cargo = cargo.context("neither CARGO_HOME nor HOME is set")?;
-    Ok(format!("--remap-path-prefix={}=tagvane\u{1f}--remap-path-prefix={cargo}=cargo", root().display()))
+    // The last one that fits counts.
+    let paths = [(root().display().to_string(), "tagvane"), (cargo, "cargo"), (folder.display().to_string(), "target")];
+    Ok(paths.map(|(from, to)| format!("--remap-path-prefix={from}={to}")).join("\u{1f}"))
 }
 
 /// Builds with cargo for the system at hand. Returns the folder of the library.
-fn build(folder: &Path, target: Option<&str>) -> Result<PathBuf> {
+fn build(folder: &Path) -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--profile", PROFILE, "--package", "tagvane", "--lib"]);
-    cargo.args(target.map(|target| ["--target", target]).iter().flatten());
-    cargo.env("CARGO_TARGET_DIR", folder).env("CARGO_ENCODED_RUSTFLAGS", remap()?);
+    cargo.env("CARGO_TARGET_DIR", folder).env("CARGO_ENCODED_RUSTFLAGS", remap(folder)?);
     run::command(&mut cargo)?;
-    Ok(target.map_or_else(|| folder.to_owned(), |target| folder.join(target)).join(PROFILE))
+    Ok(folder.join(PROFILE))
 }
 
 /// Builds for both architectures of macOS, bundles them as one, and signs them ad hoc. Returns the folder of the bundles.
@@ -200,7 +189,7 @@ fn build_for_old_glibc(folder: &Path) -> Result<PathBuf> {
         cargo.arg(format!("-Clink-arg={option}{}", libraries.display()));
     }
     cargo.arg(format!("-Clink-arg={}", additions.display()));
-    cargo.env("CARGO_TARGET_DIR", folder).env("CARGO_ENCODED_RUSTFLAGS", remap()?);
+    cargo.env("CARGO_TARGET_DIR", folder).env("CARGO_ENCODED_RUSTFLAGS", remap(folder)?);
     run::command(&mut cargo)?;
     Ok(folder.join(LINUX).join(PROFILE).join("libtagvane.so"))
 }
@@ -297,11 +286,15 @@ fn licences(to: &Path) -> Result<()> {
 fn write_sums(staged: &Path) -> Result<()> {
     let mut sums = String::new();
     for file in files(staged)? {
-        let bytes = fs::read(staged.join(&file)).with_context(|| format!("{} cannot be read", file.display()))?;
-        let name = file.to_string_lossy().replace('\\', "/");
-        sums.push_str(&format!("{:x}  {name}\n", Sha256::digest(&bytes)));
+        sums.push_str(&sum_line(&staged.join(&file), &file.to_string_lossy().replace('\\', "/"))?);
     }
     fs::write(staged.join("SHA256SUMS"), sums).context("SHA256SUMS cannot be written")
+}
+
+/// The SHA-256 of a file and its name, as a line that `sha256sum` checks.
+fn sum_line(file: &Path, name: &str) -> Result<String> {
+    let bytes = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    Ok(format!("{:x}  {name}\n", Sha256::digest(bytes)))
 }
 
 /// All files in a folder, relative to it, in the order of their names.

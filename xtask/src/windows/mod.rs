@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -80,8 +81,7 @@ impl Windows {
 
 /// Installs the compiler, its target and Wine.
 fn install() -> Result<()> {
-    let missing = PROGRAMS.iter().filter(|(program, _)| !system::has_program(program)).map(|(_, package)| *package);
-    system::install(&missing.collect::<Vec<_>>())?;
+    system::install_missing(PROGRAMS)?;
     ensure!(
         system::has_program("rustup"),
         "the standard library for Windows comes by rustup; install it from rustup.rs"
@@ -104,11 +104,7 @@ fn build() -> Result<PathBuf> {
     run::command(&mut compiler)?;
     fs::copy(&library, built.join("deps").join(PRNG_LIBRARY)).context("a library for Wine cannot be copied")?;
     let bundles = create_folder(target_folder()?.join("windows/bundles"))?;
-    let inside = create_folder(bundles.join("Tagvane.vst3/Contents/x86_64-win"))?;
-    for bundle in [bundles.join("Tagvane.clap"), inside.join("Tagvane.vst3")] {
-        let library = built.join("tagvane.dll");
-        fs::copy(&library, &bundle).with_context(|| format!("{} cannot be copied into a bundle", library.display()))?;
-    }
+    bundle::write(&built.join("tagvane.dll"), &bundles, bundle::WINDOWS_VST3)?;
     Ok(bundles)
 }
 
@@ -166,7 +162,7 @@ fn read_lines(path: &Path) -> Result<Vec<Value>> {
     text.lines().map(|line| serde_json::from_str(line).context("the player wrote no JSON")).collect()
 }
 
-/// Compares the numbers of the same name, apart from times of computing.
+/// Compares the tags of two lines of the player; counts them, and keeps how far they are apart at most.
 fn compare(here: &Value, there: &Value, compared: &mut usize, apart: &mut f64) -> Result<()> {
     let of = |value: &Value| -> BTreeMap<String, f64> {
         let tags = value["tags"].as_object().into_iter().flatten();
@@ -219,7 +215,7 @@ impl Wine {
             .context("Xvfb cannot be started")?;
         let mut number = String::new();
         let output = screen.stdout.take().context("Xvfb has no output")?;
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut number)?;
+        BufReader::new(output).read_line(&mut number)?;
         let wine = Self { prefix, screen, display: format!(":{}", number.trim()) };
         println!("Wine's folder is {}", wine.prefix.display());
         let mut boot = wine.command(Path::new("wineboot"));

@@ -5,9 +5,9 @@ mod transport;
 mod window;
 
 use crate::session::{
-    HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, PluginDescription, Session, Setup,
+    HostError, HostEvent, HostRequestCounts, Parameter, ParameterChange, ParentWindow, PluginDescription, Session,
+    Setup, Size,
 };
-use crate::session::{ParentWindow, Size};
 use crate::song::Song;
 use clack_extensions::audio_ports_config::{AudioPortsConfigBuffer, PluginAudioPortsConfig};
 use clack_extensions::latency::PluginLatency;
