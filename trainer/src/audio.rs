@@ -47,7 +47,15 @@ impl<'a> MonoStream<'a> {
     /// # Errors
     /// [`TrainerError`], which names the file, where it cannot be decoded or its sample rate is not supported.
     pub(crate) fn open(path: &'a Path, rate: u32, notices: Notices) -> Result<Self> {
-        let mixed = MixedStream::open(path)?;
+        Self::new(AudioStream::open(path)?, path, rate, notices)
+    }
+
+    /// Resamples the audio of the file at `path` to `rate` hertz.
+    ///
+    /// # Errors
+    /// [`TrainerError`], which names the file, where its sample rate is not supported.
+    pub(crate) fn new(stream: AudioStream, path: &'a Path, rate: u32, notices: Notices) -> Result<Self> {
+        let mixed = MixedStream::new(stream);
         if mixed.stream.is_by_ffmpeg() && !IS_FFMPEG_MENTIONED.swap(true, Ordering::Relaxed) {
             eprintln!("{}: ffmpeg decodes this file and others of its kind", path.display());
         }
@@ -79,6 +87,12 @@ impl<'a> MonoStream<'a> {
         self.mixed.seconds()
     }
 
+    /// What was changed or left out so far, in one text; `None` if nothing was.
+    pub(crate) fn notice(&self) -> Option<String> {
+        let notices: Vec<String> = self.mixed.notices().collect();
+        (!notices.is_empty()).then(|| notices.join("; "))
+    }
+
     /// The length in seconds that the file states, which need not be true; `None` if it states none.
     pub(crate) fn stated_seconds(&self) -> Option<f64> {
         let stream = &self.mixed.stream;
@@ -101,9 +115,12 @@ impl MixedStream {
     /// # Errors
     /// [`AudioError`] where the file cannot be opened or nothing in it can be decoded.
     pub(crate) fn open(path: &Path) -> std::result::Result<Self, AudioError> {
-        let stream = AudioStream::open(path)?;
+        AudioStream::open(path).map(Self::new)
+    }
+
+    fn new(stream: AudioStream) -> Self {
         let downmix = Downmix::new(f64::from(stream.sample_rate()));
-        Ok(Self { stream, downmix, mono: Vec::new(), first_channel: None })
+        Self { stream, downmix, mono: Vec::new(), first_channel: None }
     }
 
     /// Sample rate in hertz.

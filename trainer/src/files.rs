@@ -4,8 +4,17 @@ use crate::error::{Result, TrainerError};
 use crate::renamed;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::NamedTempFile;
+
+/// The end of the names of temporary files, and the number of letters before it.
+const PARTIAL: &str = ".partial";
+const RANDOM_LETTERS: usize = 12;
+
+/// A temporary file of this age is nobody's, on systems where its lock does not tell.
+const ABANDONED: Duration = Duration::from_secs(3_600);
 
 /// The extensions of audio files, of which some can be decoded only where ffmpeg is installed.
 const AUDIO_EXTENSIONS: [&str; 27] = [
@@ -14,23 +23,75 @@ const AUDIO_EXTENSIONS: [&str; 27] = [
 ];
 
 /// Writes `bytes` to `path` atomically: to a temporary file beside it, which is then renamed. `path` has either its
-/// previous content or all of `bytes`.
+/// previous content or all of `bytes`, also where several processes write it at once.
 ///
 /// # Errors
 /// [`TrainerError::File`], with nothing changed at `path`.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let partial = with_suffix(path, ".partial");
-    let written = File::create(&partial).and_then(|mut file| {
-        file.write_all(bytes)?;
-        // A crash after the rename must not leave an empty file.
-        file.sync_all()
-    });
-    if let Err(error) = written {
-        // The disk may be full.
-        let _ = std::fs::remove_file(&partial);
-        return Err(TrainerError::file(&partial)(error));
+    remove_abandoned(path);
+    let written = write_partial(path, bytes).and_then(|partial| Ok(partial.persist(path)?));
+    written.map(drop).map_err(TrainerError::file(path))
+}
+
+/// Removes what killed processes have left of `path`.
+fn remove_abandoned(path: &Path) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // A folder that cannot be read is not written either.
+    for entry in std::fs::read_dir(folder_of(path)).into_iter().flatten().flatten() {
+        let other = entry.file_name();
+        let rest =
+            other.to_str().and_then(|other| other.strip_prefix(&*name)?.strip_prefix('.')?.strip_suffix(PARTIAL));
+        // Nothing else has a name with so many letters in between.
+        if rest.is_some_and(|rest| rest.len() == RANDOM_LETTERS) && is_abandoned(&entry.path()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
-    std::fs::rename(&partial, path).map_err(TrainerError::file(path))
+}
+
+/// Whether no process writes a temporary file any more. Those that do hold a lock on it.
+pub(crate) fn is_abandoned(path: &Path) -> bool {
+    if cfg!(unix) {
+        File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+    } else {
+        let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified());
+        modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ABANDONED))
+    }
+}
+
+/// The folder of a file; that of a bare file name is the current one.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Writes `bytes` to `path` atomically, unless there is a file already. Returns whether there was none.
+///
+/// # Errors
+/// [`TrainerError::File`], with nothing changed at `path`.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
+    let partial = write_partial(path, bytes).map_err(TrainerError::file(path))?;
+    match partial.persist_noclobber(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(TrainerError::file(path)(error.error)),
+    }
+}
+
+/// Writes `bytes` to a file beside `path` that no other process writes. It is removed where it is dropped, as on a full disk.
+fn write_partial(path: &Path, bytes: &[u8]) -> std::io::Result<NamedTempFile> {
+    let mut prefix = path.file_name().unwrap_or_default().to_owned();
+    prefix.push(".");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(PARTIAL).rand_bytes(RANDOM_LETTERS);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut partial = builder.tempfile_in(folder_of(path))?;
+    // Not every file system knows locks.
+    #[cfg(unix)]
+    let _ = partial.as_file().lock();
+    partial.write_all(bytes)?;
+    // A crash after the rename must not leave an empty file.
+    partial.as_file().sync_all()?;
+    Ok(partial)
 }
 
 /// Appends `suffix` to the file name of `path`.
@@ -189,4 +250,35 @@ pub(crate) fn relative_name(path: &Path, folder: &Path) -> String {
 pub fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     let own = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     extensions.iter().any(|extension| own.eq_ignore_ascii_case(extension))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regression: processes that wrote a file at once shared a temporary file, and one of them found it gone.
+    #[test]
+    fn a_file_that_several_write_at_once_has_the_bytes_of_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache.json");
+        let texts: Vec<Vec<u8>> = (1..=4).map(|index: u8| vec![index; 100_000 * usize::from(index)]).collect();
+        let created: usize = std::thread::scope(|scope| {
+            let write = |text: &Vec<u8>| {
+                let created = create(&path, text).unwrap();
+                (0..50).for_each(|_| write(&path, text).unwrap());
+                usize::from(created)
+            };
+            let threads: Vec<_> = texts.iter().map(|text| scope.spawn(move || write(text))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(created, 1);
+        assert!(texts.contains(&std::fs::read(&path).unwrap()));
+        // What a killed process leaves is removed by the next one, and other files stay.
+        std::fs::write(folder.path().join("cache.json.123456789abc.partial"), "half").unwrap();
+        std::fs::write(folder.path().join("cache.json.partial"), "mine").unwrap();
+        write(&path, b"whole").unwrap();
+        let names: Vec<PathBuf> = sorted_entries(folder.path()).unwrap();
+        let names: Vec<String> = names.iter().map(|path| relative_name(path, folder.path())).collect();
+        assert_eq!(names, ["cache.json", "cache.json.partial"]);
+    }
 }

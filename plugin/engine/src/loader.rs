@@ -1,7 +1,7 @@
 //! Loads models for instances. Instances with the same model share it.
 
 use crate::library::{ModelFile, ModelLibrary, hash};
-use crate::model::{InferenceMode, Metadata, Model, ModelError, WeakModel, sidecar};
+use crate::model::{HopChoice, InferenceMode, Metadata, Model, ModelError, WeakModel, sidecar};
 use crate::shared::Shared;
 use crate::source::{ModelRequest, ModelSource};
 use crate::status::ModelInfo;
@@ -71,7 +71,7 @@ impl ModelCache {
         if let Some(model) = known.and_then(|(_, model)| model.upgrade()) {
             return Ok(model);
         }
-        let model = Model::load(bytes, inference, None, stated.clone())?;
+        let model = Model::load(bytes, inference, HopChoice::Live, stated.clone())?;
         self.0.insert(key, (stated, model.downgrade()));
         Ok(model)
     }

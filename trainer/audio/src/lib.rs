@@ -16,3 +16,5 @@ pub use error::AudioError;
 pub use metadata::metadata_values;
 pub use recording::{Recording, read};
 pub use stream::AudioStream;
+/// What audio is read from: bytes, and whether they can be read twice.
+pub use symphonia::core::io::MediaSource;

@@ -10,7 +10,7 @@ use symphonia::core::meta::MetadataContainer;
 ///
 /// A program that changes metadata compares them before and after.
 pub fn metadata_values(path: &Path) -> Vec<Vec<u8>> {
-    let source = File::open(path).and_then(WavFile::new);
+    let source = File::open(path).and_then(|file| WavFile::new(Box::new(file)));
     let Some(mut format) = source.ok().and_then(|source| open_format(Box::new(source), path)) else {
         return Vec::new();
     };

@@ -1,7 +1,6 @@
 //! WAV files whose headers lie about their sizes, as recorders and programs that write to a pipe leave them, and WAV
 //! files beyond 4 GB (RF64, BW64). Symphonia reads neither.
 
-use std::fs::File;
 use std::io::{Read, Result, Seek, SeekFrom};
 use symphonia::core::io::MediaSource;
 
@@ -16,7 +15,7 @@ const MAX_CHUNKS: usize = 1_000;
 
 /// A file whose header is read with other sizes than it has.
 pub(crate) struct WavFile {
-    file: File,
+    file: Box<dyn MediaSource>,
     /// Where the file is read differently: positions and their bytes.
     corrections: Vec<(u64, [u8; 4])>,
     /// Where the samples end, if the header says so truly; otherwise the end of the file.
@@ -25,15 +24,18 @@ pub(crate) struct WavFile {
 }
 
 impl WavFile {
-    /// The file with a header that Symphonia can read. A file that is not a WAV file, or is a good one, stays as it is.
+    /// The file with a header that Symphonia can read. A file that is not a WAV file, or is a good one, stays as it is, and
+    /// so does one that cannot be read twice.
     ///
     /// # Errors
-    /// Those of the file system.
-    pub(crate) fn new(mut file: File) -> Result<Self> {
-        let end = file.metadata()?.len();
-        let mut wav = Self { corrections: Vec::new(), end, position: 0, file: file.try_clone()? };
-        wav.correct(&mut file)?;
-        wav.file.seek(SeekFrom::Start(0))?;
+    /// Those of `file`.
+    pub(crate) fn new(file: Box<dyn MediaSource>) -> Result<Self> {
+        let end = file.byte_len().unwrap_or(u64::MAX);
+        let mut wav = Self { corrections: Vec::new(), end, position: 0, file };
+        if wav.file.is_seekable() {
+            wav.correct()?;
+            wav.file.seek(SeekFrom::Start(0))?;
+        }
         Ok(wav)
     }
 
@@ -43,7 +45,8 @@ impl WavFile {
     }
 
     /// Reads the chunks before the samples and corrects their sizes.
-    fn correct(&mut self, file: &mut File) -> Result<()> {
+    fn correct(&mut self) -> Result<()> {
+        let file = &mut self.file;
         file.seek(SeekFrom::Start(0))?;
         let Some([id, size, form]) = read_words(file)? else { return Ok(()) };
         let is_large = matches!(&id, b"RF64" | b"BW64");
@@ -52,6 +55,7 @@ impl WavFile {
         }
         let (mut position, mut data_size) = (12, None);
         for _ in 0..MAX_CHUNKS {
+            let file = &mut self.file;
             file.seek(SeekFrom::Start(position))?;
             let Some([chunk, length]) = read_words(file)? else { return Ok(()) };
             let start = position + 8;
@@ -89,7 +93,7 @@ impl WavFile {
 }
 
 /// The next words of four bytes; `None` if the file ends before.
-fn read_words<const COUNT: usize>(file: &mut File) -> Result<Option<[[u8; 4]; COUNT]>> {
+fn read_words<const COUNT: usize>(file: &mut dyn Read) -> Result<Option<[[u8; 4]; COUNT]>> {
     let mut words = [[0; 4]; COUNT];
     match file.read_exact(words.as_flattened_mut()) {
         Ok(()) => Ok(Some(words)),
@@ -130,10 +134,10 @@ impl Seek for WavFile {
 
 impl MediaSource for WavFile {
     fn is_seekable(&self) -> bool {
-        true
+        self.file.is_seekable()
     }
 
     fn byte_len(&self) -> Option<u64> {
-        Some(self.end)
+        self.file.byte_len().map(|length| length.min(self.end))
     }
 }

@@ -8,6 +8,7 @@ use crate::symphonia_reader::PacketReader;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+use symphonia::core::io::MediaSource;
 
 /// The audio of a file, decoded block by block. It needs memory for one block, however long the file is.
 ///
@@ -52,27 +53,43 @@ impl AudioStream {
     /// [`AudioError`] where the file cannot be opened or nothing in it can be decoded.
     pub fn open(path: &Path) -> Result<Self, AudioError> {
         let open = |cause| AudioError::Open { path: path.to_owned(), cause };
-        let mut file = File::open(path).map_err(open)?;
-        let metadata = file.metadata().map_err(open)?;
-        if metadata.is_dir() {
+        let file = File::open(path).map_err(open)?;
+        if file.metadata().map_err(open)?.is_dir() {
             return Err(AudioError::NotAudio { path: path.to_owned() });
         }
-        if metadata.len() == 0 {
-            return Err(AudioError::Empty { path: path.to_owned() });
+        match Self::from_source(Box::new(file), path) {
+            Err(AudioError::Unsupported { path, kind }) => ffmpeg::open(&path)
+                .and_then(|(packets, ffmpeg)| Self::new(packets, Some(ffmpeg), None))
+                .ok_or(AudioError::Unsupported { path, kind }),
+            done => done,
+        }
+    }
+
+    /// Opens what `source` reads, as [`open`](Self::open) does, but without ffmpeg. Its `name` stands in errors, and the
+    /// extension of it is a hint of the format.
+    ///
+    /// # Errors
+    /// [`AudioError`] where `source` cannot be read or nothing in it can be decoded.
+    pub fn from_source(mut source: Box<dyn MediaSource>, name: &Path) -> Result<Self, AudioError> {
+        let path = || name.to_owned();
+        let open = |cause| AudioError::Open { path: path(), cause };
+        if source.byte_len() == Some(0) {
+            return Err(AudioError::Empty { path: path() });
         }
         let mut header = Vec::new();
-        file.by_ref().take(kinds::HEADER as u64).read_to_end(&mut header).map_err(open)?;
-        let source = WavFile::new(file).map_err(open)?;
+        // What cannot be read twice keeps its beginning for Symphonia.
+        if source.is_seekable() {
+            source.by_ref().take(kinds::HEADER as u64).read_to_end(&mut header).map_err(open)?;
+        }
+        let source = WavFile::new(source).map_err(open)?;
         let is_corrected = source.is_corrected();
-        match PacketReader::new(Box::new(source), path) {
+        match PacketReader::new(Box::new(source), name) {
             Ok(packets) => {
                 let stated_frames = packets.stated_frames().filter(|_| !is_corrected);
-                Self::new(packets, None, stated_frames).ok_or_else(|| AudioError::Empty { path: path.to_owned() })
+                Self::new(packets, None, stated_frames).ok_or_else(|| AudioError::Empty { path: path() })
             }
             Err(AudioError::NotAudio { path }) => match (kinds::audio(&header), kinds::other(&header)) {
-                (Some(kind), _) => ffmpeg::open(&path)
-                    .and_then(|(packets, ffmpeg)| Self::new(packets, Some(ffmpeg), None))
-                    .ok_or(AudioError::Unsupported { path, kind }),
+                (Some(kind), _) => Err(AudioError::Unsupported { path, kind }),
                 (None, Some(kind)) => Err(AudioError::NoSound { path, kind }),
                 (None, None) => Err(AudioError::NotAudio { path }),
             },

@@ -50,6 +50,12 @@ pub(crate) fn open_tagger(path: &Path, sidecars: Option<&Path>) -> Result<Model>
         None => Model::open(path, InferenceMode::FullWindows),
     };
     let model = opened.map_err(|error| TrainerError::content(path, error.to_string()))?;
+    print_assumptions(path, &model);
+    Ok(model)
+}
+
+/// Prints what is assumed about the tagger at `path`.
+fn print_assumptions(path: &Path, model: &Model) {
     let (name, rate, window) = (path.display(), model.sample_rate(), model.window());
     if model.is_sample_rate_assumed() {
         eprintln!(
@@ -61,7 +67,6 @@ pub(crate) fn open_tagger(path: &Path, sidecars: Option<&Path>) -> Result<Model>
             "{name}: the model leaves its window open: {window} samples are assumed; docs/model-file.md tells how to state it"
         );
     }
-    Ok(model)
 }
 
 /// Opens groups of a cache as windows, and prints the clips that are left out.

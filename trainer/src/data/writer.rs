@@ -36,10 +36,12 @@ impl PartWriter {
         std::fs::create_dir_all(root).map_err(TrainerError::file(root))?;
         let info_path = root.join("cache.json");
         if !info_path.exists() {
-            files::write_json(&info_path, info)?;
-        } else {
-            check_same(&cache::read_info(root)?, info).map_err(|what| TrainerError::content(&info_path, what))?;
+            // Another part may be begun at the same time, and then what that one wrote counts.
+            let bytes =
+                serde_json::to_vec(info).map_err(|error| TrainerError::content(&info_path, error.to_string()))?;
+            files::create(&info_path, &bytes)?;
         }
+        check_same(&cache::read_info(root)?, info).map_err(|what| TrainerError::content(&info_path, what))?;
         let folder = cache::part_folder(root, number, count);
         std::fs::create_dir_all(&folder).map_err(TrainerError::file(&folder))?;
         let complete = folder.join("complete");

@@ -4,12 +4,12 @@ use super::tagger::{TaggedRecording, WindowPrediction, make_unique};
 use crate::error::{Result, TrainerError};
 use crate::files;
 use serde::{Serialize, Serializer};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tagvane_outputs::{PredictionSpan, Region, audacity_labels, find_regions};
 
 /// The names of the label files of recordings, numbered where two would be equal on a case-insensitive file system.
-pub fn label_file_names(recordings: &[PathBuf]) -> Vec<String> {
-    let stems = recordings.iter().map(|path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+pub fn label_file_names<'a>(recordings: impl IntoIterator<Item = &'a Path>) -> Vec<String> {
+    let stems = recordings.into_iter().map(|path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
     make_unique(stems, str::to_lowercase).into_iter().map(|stem| format!("{stem}.txt")).collect()
 }
 
@@ -19,7 +19,7 @@ fn file_name(tagged: &TaggedRecording) -> String {
 }
 
 /// Pairs that are serialised as a map in this order.
-struct OrderedMap<'a>(Vec<(&'a str, f32)>);
+pub(crate) struct OrderedMap<'a>(pub(crate) Vec<(&'a str, f32)>);
 
 impl Serialize for OrderedMap<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -118,6 +118,7 @@ fn regions(tagged: &TaggedRecording, threshold: f32) -> Vec<Region> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     /// A recording with windows of two seconds and a hop of one second.
     fn tagged(tags: &[&str], windows: &[&[f32]]) -> TaggedRecording {
@@ -125,6 +126,7 @@ mod tests {
             start: index as f64,
             end: index as f64 + 2.0,
             probabilities: probabilities.to_vec(),
+            embedding: Vec::new(),
         };
         TaggedRecording {
             file: "a, b.wav".into(),
@@ -157,7 +159,7 @@ mod tests {
     #[test]
     fn recordings_with_equal_names_get_different_label_files() {
         let paths = ["x/song.wav", "y/Song.mp3", "song (2).ogg", "y/song.flac", "v1.2.wav"].map(PathBuf::from);
-        let names = label_file_names(&paths);
+        let names = label_file_names(paths.iter().map(PathBuf::as_path));
         assert_eq!(names, ["song.txt", "Song (2).txt", "song (2) (2).txt", "song (3).txt", "v1.2.txt"]);
     }
 

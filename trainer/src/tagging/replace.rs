@@ -5,14 +5,10 @@ use crate::files;
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use tempfile::{NamedTempFile, TempPath};
 
 /// The end of the names of copies that are being edited. It is no extension of an audio file.
 const SUFFIX: &str = ".tagvane-partial";
-
-/// A copy of this age is nobody's, on systems where its lock does not tell.
-const ABANDONED: Duration = Duration::from_secs(3_600);
 
 /// Copies the file at `path` to a temporary file beside it, calls `edit` with that copy, and puts the copy in its place.
 /// Permissions, owner and extended attributes stay. Wherever this is interrupted, `path` has either the old or the new
@@ -24,10 +20,7 @@ const ABANDONED: Duration = Duration::from_secs(3_600);
 pub(super) fn replace_file(path: &Path, edit: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let failed = || TrainerError::file(path);
     let before = fs::metadata(path).map_err(failed())?;
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = files::folder_of(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let copy = tempfile::Builder::new()
         .prefix(&format!(".{name}."))
@@ -78,19 +71,10 @@ pub fn remove_abandoned_copies<'a>(files: impl Iterator<Item = &'a Path>) {
         // A folder that cannot be read has no files to write either.
         for path in files::sorted_entries(folder).unwrap_or_default() {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with('.') && name.ends_with(SUFFIX) && is_abandoned(&path) {
+            if name.starts_with('.') && name.ends_with(SUFFIX) && files::is_abandoned(&path) {
                 let _ = fs::remove_file(&path);
             }
         }
-    }
-}
-
-fn is_abandoned(path: &Path) -> bool {
-    if cfg!(unix) {
-        File::open(path).is_ok_and(|file| file.try_lock().is_ok())
-    } else {
-        let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
-        modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ABANDONED))
     }
 }
 

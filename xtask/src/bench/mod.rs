@@ -1,5 +1,6 @@
 //! `bench`: measures speed as ratios to other tools in the same run.
 
+mod catalogue;
 mod inference;
 mod instructions;
 mod trainer;
@@ -29,6 +30,16 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
+    /// Compare `trainer tag` with musicnn's network in ONNX Runtime behind librosa's decoding
+    Catalogue {
+        /// musicnn's network as an ONNX file that takes samples at 16 kHz, as `cargo trainer teachers` makes it
+        musicnn: PathBuf,
+        /// A list of recordings, a path a line
+        recordings: PathBuf,
+        /// The number of measurements of each, in turns
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
     /// Measure a frame of the editor window, and the open window while music plays (Linux)
     Window,
 }
@@ -41,6 +52,7 @@ pub(crate) fn run(bench: Option<Bench>) -> Result<()> {
     match bench.unwrap_or(Bench::Inference { rounds: 5, accept: false }) {
         Bench::Inference { rounds, accept } => inference::run(rounds, accept),
         Bench::Trainer { rounds } => trainer::run(rounds),
+        Bench::Catalogue { musicnn, recordings, rounds } => catalogue::run(&musicnn, &recordings, rounds),
         Bench::Window => window::run(),
     }
 }

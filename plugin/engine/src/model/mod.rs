@@ -20,6 +20,7 @@ pub use batch_norm::ChannelAffine;
 pub(crate) use full_windows::FULL_WINDOWS_SHARE;
 pub(crate) use metadata::tag_name;
 pub use metadata::{MAX_VOCABULARIES, Metadata, VOCABULARY_SEPARATOR, Vocabulary, unnamed_tag};
+pub(crate) use sliding::HopChoice;
 pub use stream_state::{Prediction, StreamState};
 
 use cpu_time::ThreadTime;
@@ -139,7 +140,7 @@ impl Model {
     /// [`ModelError`] if the file cannot be read or its model cannot be used. The text does not repeat
     /// the path.
     pub fn open(path: &Path, inference: InferenceMode) -> Result<Self, ModelError> {
-        Self::load(&Self::read(path)?, inference, None, sidecar::read(path))
+        Self::load(&Self::read(path)?, inference, HopChoice::Live, sidecar::read(path))
     }
 
     /// Loads a model file as [`open`](Self::open) does. What its metadata lacks is read from such files in the folder
@@ -149,7 +150,17 @@ impl Model {
     /// As [`open`](Self::open).
     pub fn open_with_sidecars(path: &Path, inference: InferenceMode, sidecars: &Path) -> Result<Self, ModelError> {
         let stated = sidecar::read(&sidecars.join(path.file_name().unwrap_or_default()));
-        Self::load(&Self::read(path)?, inference, None, stated.or(sidecar::read(path)))
+        Self::load(&Self::read(path)?, inference, HopChoice::Live, stated.or(sidecar::read(path)))
+    }
+
+    /// Loads a model file as [`open`](Self::open) does, for windows of recordings that are `hop` seconds apart: for sliding
+    /// inference with the longest [`hop`](Self::hop) of which that is a multiple, for example a third of a window. Without
+    /// a `hop` it is the longest up to half a window. A model or a hop for which full windows are faster is run by these.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_for_recordings(path: &Path, hop: Option<f64>) -> Result<Self, ModelError> {
+        Self::load(&Self::read(path)?, InferenceMode::Sliding, HopChoice::Recording(hop), sidecar::read(path))
     }
 
     /// Loads a model from the bytes of an ONNX file: an m^n network for sliding inference, any other
@@ -186,14 +197,14 @@ impl Model {
     /// # Errors
     /// [`ModelError`] if the bytes are not such a model, or its inference does not support the hop.
     pub fn with(bytes: &[u8], inference: InferenceMode, hop: Option<usize>) -> Result<Self, ModelError> {
-        Self::load(bytes, inference, hop, Metadata::default())
+        Self::load(bytes, inference, hop.map_or(HopChoice::Live, HopChoice::Samples), Metadata::default())
     }
 
     /// Does the same as [`with`](Self::with); `stated` has what the metadata of the file may lack.
     pub(crate) fn load(
         bytes: &[u8],
         inference: InferenceMode,
-        hop: Option<usize>,
+        hop: HopChoice,
         stated: Metadata,
     ) -> Result<Self, ModelError> {
         if bytes.len() > validation::MAX_BYTES {
@@ -302,13 +313,21 @@ impl Model {
     /// [`ModelError::Failed`] if the window has another length, inference fails, or a finite value of the
     /// output is not a probability. Values that are not finite count as 0.
     pub fn predict(&self, window: &[f32]) -> Result<Vec<f32>, ModelError> {
+        Ok(self.predict_with_embedding(window)?.probabilities)
+    }
+
+    /// Predicts one window as [`predict`](Self::predict) does, and gives its embedding, too.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    pub fn predict_with_embedding(&self, window: &[f32]) -> Result<Prediction, ModelError> {
         if window.len() != self.window() {
             let (expected, given) = (self.window(), window.len());
             return Err(ModelError::Failed(format!("its window has {expected} samples, but {given} were given")));
         }
         let mut state = StreamState::new(self.clone());
         state.prime(window)?;
-        Ok(state.predict(window)?.probabilities)
+        state.predict(window)
     }
 }
 
@@ -316,7 +335,7 @@ impl Model {
 fn build(
     mut proto: ModelProto,
     inference: InferenceMode,
-    hop: Option<usize>,
+    hop: HopChoice,
     stated: Metadata,
 ) -> Result<Model, ModelError> {
     let with_valid_rate = |mut metadata: Metadata| {
@@ -367,7 +386,7 @@ struct Prepared {
 fn prepare(
     mut proto: ModelProto,
     inference: InferenceMode,
-    hop: Option<usize>,
+    choice: HopChoice,
     input: &InputShape,
     rate: u32,
     tag_count: usize,
@@ -375,6 +394,7 @@ fn prepare(
     let InputShape { shape, window, .. } = input;
     let window = *window;
     let graph = proto.graph.as_mut().ok_or(ModelError::NotOnnx)?;
+    let hop = if let HopChoice::Samples(hop) = choice { Some(hop) } else { None };
     if let Some(hop) = hop.filter(|hop| !(1..=window).contains(hop)) {
         return Err(ModelError::Refused(format!("a hop of {hop} samples is outside 1 to {window}, its window")));
     }
@@ -384,7 +404,7 @@ fn prepare(
     let is_sliding = inference == InferenceMode::Sliding;
     let network = if is_sliding {
         let embedding = embedding.as_ref().map(|(name, _)| name.as_str());
-        SlidingNetwork::from_proto(&proto, &output, embedding, window, rate, hop)
+        SlidingNetwork::from_proto(&proto, &output, embedding, window, rate, choice)
     } else {
         None
     };

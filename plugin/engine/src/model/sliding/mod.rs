@@ -32,6 +32,36 @@ use tract_onnx::prelude::{TractError, TractResult};
 /// The longest hop that is chosen if none is given, in seconds.
 const MAX_HOP: f64 = 0.15;
 
+/// The most steps between two windows of a recording: with more of them full windows are faster.
+const MAX_STEPS: usize = 14;
+
+/// Which hop is chosen of those that the layers allow.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum HopChoice {
+    /// The longest up to [`MAX_HOP`].
+    Live,
+    /// This one, in samples.
+    Samples(usize),
+    /// The longest of which this distance between windows is a multiple, in seconds; without one, the longest up to half
+    /// a window.
+    Recording(Option<f64>),
+}
+
+impl HopChoice {
+    /// Whether a hop may be chosen, for windows of `window` samples at `rate` hertz.
+    fn allows(self, hop: usize, window: usize, rate: u32) -> bool {
+        match self {
+            Self::Live => hop <= (f64::from(rate) * MAX_HOP) as usize,
+            Self::Samples(samples) => hop == samples,
+            Self::Recording(None) => 2 * hop <= window && window.is_multiple_of(hop),
+            Self::Recording(Some(seconds)) => {
+                let distance = (seconds * f64::from(rate)).round() as usize;
+                distance.is_multiple_of(hop) && distance / hop <= MAX_STEPS && window.is_multiple_of(hop)
+            }
+        }
+    }
+}
+
 /// An m^n network, prepared for windows that advance by hops. All streams of a model share it.
 pub(super) struct SlidingNetwork {
     /// In samples.
@@ -95,8 +125,7 @@ pub(super) struct FrameState {
 
 impl SlidingNetwork {
     /// Prepares a model, or returns `None` if it is not an m^n network with the output `output` or does not
-    /// support the hop. Without a `hop` it chooses the longest one up to [`MAX_HOP`]; `rate` is the
-    /// model's sample rate in hertz. `embedding` is the name of the output with the embedding, if there is one: a layer of
+    /// support the hop; `rate` is the model's sample rate in hertz. `embedding` is the name of the output with the embedding, if there is one: a layer of
     /// its own over the input of the tags' layer.
     pub(super) fn from_proto(
         model: &ModelProto,
@@ -104,7 +133,7 @@ impl SlidingNetwork {
         embedding: Option<&str>,
         window: usize,
         rate: u32,
-        hop: Option<usize>,
+        choice: HopChoice,
     ) -> Option<Self> {
         let layers = read_layers(model, output, window)?;
         let embedding = match embedding {
@@ -116,14 +145,12 @@ impl SlidingNetwork {
             }
             None => None,
         };
-        let max_hop = (f64::from(rate) * MAX_HOP) as usize;
         // The hops that layers allow: the samples of one frame of the first layer, the second, ….
         let strides = layers.iter().scan(1, |stride, layer| {
             *stride *= layer.kernel_size;
             Some(*stride)
         });
-        let is_wanted = |stride: &usize| hop.map_or(*stride <= max_hop, |hop| *stride == hop);
-        let hops: Vec<usize> = strides.filter(is_wanted).collect();
+        let hops: Vec<usize> = strides.filter(|hop| choice.allows(*hop, window, rate)).collect();
         let (hop, plans) =
             hops.into_iter().rev().map(|hop| (hop, plan(&layers, window, hop))).find(|(_, plans)| !plans.is_empty())?;
         if max_elements(&layers, window, &plans) > MAX_ELEMENTS {
