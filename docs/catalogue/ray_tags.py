@@ -21,7 +21,10 @@ class Worker:
     def tag(self, path):
         self.process.stdin.write(f"{path}\n")
         self.process.stdin.flush()
-        return self.process.stdout.readline()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the worker ended at {path}")
+        return answer
 
 
 def main():

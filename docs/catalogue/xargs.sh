@@ -5,4 +5,6 @@
 #
 set -eu
 trainer=$1 model=$2 list=$3 out=$4
-tr '\n' '\0' < "$list" | xargs -0 -n 20 -P 2 "$trainer" tag "$model" --parquet "$out" --jobs 1 --quiet --ignore-failed
+partitions=$(($(wc -l < "$list") / 4096 + 1))
+tr '\n' '\0' < "$list" |
+  xargs -0 -n 20 -P 2 "$trainer" tag "$model" --parquet "$out" --partitions "$partitions" --jobs 1 --quiet --ignore-failed --

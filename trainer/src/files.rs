@@ -7,11 +7,14 @@ use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
 
 /// The end of the names of temporary files, and the number of letters before it.
 const PARTIAL: &str = ".partial";
 const RANDOM_LETTERS: usize = 12;
+
+/// How often a file is written that other processes take away.
+const ATTEMPTS: usize = 10;
 
 /// A temporary file of this age is nobody's, on systems where its lock does not tell.
 const ABANDONED: Duration = Duration::from_secs(3_600);
@@ -28,9 +31,7 @@ const AUDIO_EXTENSIONS: [&str; 27] = [
 /// # Errors
 /// [`TrainerError::File`], with nothing changed at `path`.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    remove_abandoned(path);
-    let written = write_partial(path, bytes).and_then(|partial| Ok(partial.persist(path)?));
-    written.map(drop).map_err(TrainerError::file(path))
+    persist(path, bytes, |partial| partial.persist(path).map(drop))
 }
 
 /// Removes what killed processes have left of `path`.
@@ -68,12 +69,28 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 /// # Errors
 /// [`TrainerError::File`], with nothing changed at `path`.
 pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
-    let partial = write_partial(path, bytes).map_err(TrainerError::file(path))?;
-    match partial.persist_noclobber(path) {
+    persist(path, bytes, |partial| match partial.persist_noclobber(path) {
         Ok(_) => Ok(true),
         Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(TrainerError::file(path)(error.error)),
+        Err(error) => Err(error),
+    })
+}
+
+/// Writes `bytes` to a temporary file beside `path`, and gives it to `finish`; again, if another process took it for
+/// abandoned before it was locked.
+fn persist<T>(
+    path: &Path,
+    bytes: &[u8],
+    finish: impl Fn(NamedTempFile) -> std::result::Result<T, PersistError>,
+) -> Result<T> {
+    for _ in 0..ATTEMPTS {
+        remove_abandoned(path);
+        match write_partial(path, bytes).and_then(|partial| Ok(finish(partial)?)) {
+            Err(error) if error.kind() == ErrorKind::NotFound && folder_of(path).is_dir() => {}
+            done => return done.map_err(TrainerError::file(path)),
+        }
     }
+    Err(TrainerError::content(path, "other processes keep removing what is written here; repeat the command"))
 }
 
 /// Writes `bytes` to a file beside `path` that no other process writes. It is removed where it is dropped, as on a full disk.

@@ -46,12 +46,15 @@ impl CatalogueBars {
         if self.is_quiet || count > PRINTED_FAILURES {
             return;
         }
-        self.bar.suspend(|| {
-            eprintln!("failed: {error}");
-            if count == PRINTED_FAILURES {
-                eprintln!("further failures are in the column \"error\" of the catalogue only");
-            }
-        });
+        self.print(error);
+        if count == PRINTED_FAILURES {
+            self.bar.suspend(|| eprintln!("further failures are in the column \"error\" of the catalogue only"));
+        }
+    }
+
+    /// Prints a failure that no row tells.
+    pub(crate) fn print(&self, error: &str) {
+        self.bar.suspend(|| eprintln!("failed: {error}"));
     }
 
     /// Counts one more recording as done. So far there are `seconds` of music, and `failed` failures.

@@ -19,7 +19,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use support::tone;
+use support::{tone, with_mounts};
 use tagvane_engine::{Metadata, Model};
 use tagvane_trainer::architecture::{Architecture, SampleLevel};
 use tagvane_trainer::export::to_onnx;
@@ -288,6 +288,8 @@ fn a_catalogue_that_cannot_be_continued_says_why_and_stays() {
     assert!(errors.contains("begun with --rows track"), "{errors}");
     let errors = fails("music --parquet out --hop 0.2");
     assert!(errors.contains("--hop 0.099"), "{errors}");
+    let errors = fails("music --parquet out --partitions 7");
+    assert!(errors.contains("has 1"), "{errors}");
     let errors = fails("music --parquet out2 --embedding");
     assert!(errors.contains("no embedding"), "{errors}");
     assert!(!path("out2").exists());
@@ -348,9 +350,6 @@ fn a_worker_answers_each_line_before_it_gets_the_next() {
     let mut answers = BufReader::new(worker.stdout.take().unwrap());
     for name in ["music/a/1.wav", "missing.wav", "music/broken.ogg", "music", "music/b/3.wav", "", "music/a/1.wav"] {
         writeln!(lines, "{name}").unwrap();
-        if name.is_empty() {
-            continue;
-        }
         let mut answer = String::new();
         answers.read_line(&mut answer).unwrap();
         let answer: Value = serde_json::from_str(&answer).unwrap();
@@ -365,6 +364,7 @@ fn a_worker_answers_each_line_before_it_gets_the_next() {
                     assert_eq!(answer["max"][tag].as_f64().unwrap() as f32, maximum);
                 }
             }
+            Err(_) if name.is_empty() => assert!(answer["error"].as_str().unwrap().contains("empty"), "{answer}"),
             Err(_) => assert!(answer["error"].as_str().unwrap().contains(name), "{answer}"),
         }
     }
@@ -446,4 +446,31 @@ fn a_recording_that_breaks_off_is_a_failure_and_not_a_shorter_recording() {
     assert_eq!(status, Some(2), "{printed}");
     let rows = rows(&folder.path().join("out"));
     assert!(rows[&address].contains_key("error") && !rows[&address].contains_key("guitar"), "{rows:?}");
+}
+
+#[test]
+fn a_full_disk_ends_a_run_and_the_next_one_goes_on() {
+    let Some(prefix) = with_mounts() else {
+        println!("skipped: this system does not allow mounting a tmpfs");
+        return;
+    };
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    summary(folder.path(), "music --parquet whole");
+    std::fs::create_dir(path("small")).unwrap();
+    let run = format!("{} tag model.onnx music --parquet small/out --ignore-failed", env!("CARGO_BIN_EXE_trainer"));
+    let script = format!(
+        "mount -o size=8k -t tmpfs tmpfs small
+        {run} 2>error && exit 11
+        test -z \"$(find small -name '*.parquet' -o -name '*.partial')\" || exit 12
+        mount -o remount,size=64m small
+        {run} || exit 13
+        cp -r small/out kept"
+    );
+    let mut shell = std::process::Command::new(prefix[0]);
+    let status = shell.args(&prefix[1..]).args(["sh", "-c", &script]).current_dir(folder.path()).status().unwrap();
+    assert!(status.success(), "{status}");
+    let error = std::fs::read_to_string(path("error")).unwrap();
+    assert!(error.contains("No space left") && error.contains("small/out") && error.contains("make room"), "{error}");
+    assert_eq!(rows(&path("kept")), rows(&path("whole")));
 }

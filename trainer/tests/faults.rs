@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use support::tone;
+use support::{tone, with_mounts};
 
 const CONFIG: &str = "
 [architecture]
@@ -161,15 +161,6 @@ fn a_hundred_kills_give_the_same_results() {
         fs::remove_dir_all(&killed).unwrap();
     }
     println!("{kills} kills in {rounds} rounds");
-}
-
-/// A command prefix that may mount a file system; `None` if the system does not allow it.
-fn with_mounts() -> Option<Vec<&'static str>> {
-    let prefixes = [vec!["unshare", "--user", "--map-root-user", "--mount"], vec!["unshare", "--mount"]];
-    prefixes.into_iter().find(|prefix| {
-        let tried = Command::new(prefix[0]).args(&prefix[1..]).args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
-        tried.is_ok_and(|output| output.status.success())
-    })
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl<'a> Cataloguer<'a> {
         self.rows
     }
 
-    /// Whether a recording is still as it was when its row was made. What its size and time do not tell, its hash does.
+    /// Whether a recording is still as it was when its row was made. Its SHA-256 decides where size and time differ.
     ///
     /// # Errors
     /// [`TrainerError`] where it cannot be read.
@@ -101,11 +101,13 @@ impl<'a> Cataloguer<'a> {
     /// [`TrainerError`], which names the recording, where it cannot be read or decoded.
     pub fn tag(&self, location: &Location, on_progress: impl FnMut(f64, Option<f64>)) -> Result<TaggedRecording> {
         let source = Source::open(location, self.stores)?;
-        let tagged = {
+        let tag = || {
             let name = location.as_path();
             let mut stream = MonoStream::new(source.audio(location)?, name, self.rate(), Notices::Printed)?;
             self.tagger.tag_stream(name, &mut stream, on_progress)
         };
+        let tagged = tag();
+        // A source that broke off looks like a file of an unknown kind, or like a shorter one.
         source.check(location)?;
         tagged
     }

@@ -65,7 +65,7 @@ impl Folder {
     pub(crate) fn update(&self, name: &str, change: impl Fn(Option<Bytes>) -> Result<Vec<u8>>) -> Result<()> {
         match self {
             Self::Local(folder) => {
-                let _lock = lock(folder);
+                let _lock = lock(folder)?;
                 let path = folder.join(name);
                 let bytes = change(read_file(path.clone())?)?;
                 files::write(&path, &bytes)
@@ -99,11 +99,21 @@ impl Folder {
     }
 }
 
-/// The lock of a folder, until it is dropped. Without one, where a file system knows none, other runs are not waited for.
-fn lock(folder: &std::path::Path) -> Option<File> {
-    let file = OpenOptions::new().create(true).append(true).open(folder.join(LOCK)).ok()?;
-    file.lock().ok()?;
-    Some(file)
+/// The lock of a folder, until it is dropped. Where a file system knows no locks, there is none, and other runs are not waited
+/// for.
+///
+/// # Errors
+/// [`TrainerError::File`] where it cannot be had.
+fn lock(folder: &std::path::Path) -> Result<Option<File>> {
+    let path = folder.join(LOCK);
+    // Another user may have made it.
+    let file = OpenOptions::new().create(true).append(true).open(&path).or_else(|_| File::open(&path));
+    let file = file.map_err(TrainerError::file(&path))?;
+    match file.lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
+        Err(error) => Err(TrainerError::file(&path)(error)),
+    }
 }
 
 fn read_file(path: PathBuf) -> Result<Option<Bytes>> {

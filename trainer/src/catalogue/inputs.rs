@@ -128,7 +128,10 @@ impl Inputs {
 
     fn add_lines(&mut self, list: &Path, reader: impl BufRead) -> Result<()> {
         for line in lines(reader) {
-            self.locations.push(line.map_err(TrainerError::file(list))?);
+            let location = line.map_err(TrainerError::file(list))?;
+            if !location.as_path().as_os_str().is_empty() {
+                self.locations.push(location);
+            }
         }
         Ok(())
     }
@@ -174,22 +177,17 @@ impl Inputs {
     }
 }
 
-/// The locations in lines, as they arrive; empty lines are none.
+/// The location in each line, as the lines arrive.
 pub(crate) fn lines(mut reader: impl BufRead) -> impl Iterator<Item = std::io::Result<Location>> {
     std::iter::from_fn(move || {
-        loop {
-            let mut line = Vec::new();
-            match reader.read_until(b'\n', &mut line) {
-                Ok(0) => return None,
-                Ok(_) => {
-                    let line = line.strip_suffix(b"\n").unwrap_or(&line);
-                    let line = line.strip_suffix(b"\r").unwrap_or(line);
-                    if !line.is_empty() {
-                        return Some(Ok(from_bytes(line)));
-                    }
-                }
-                Err(error) => return Some(Err(error)),
+        let mut line = Vec::new();
+        match reader.read_until(b'\n', &mut line) {
+            Ok(0) => None,
+            Ok(_) => {
+                let line = line.strip_suffix(b"\n").unwrap_or(&line);
+                Some(Ok(from_bytes(line.strip_suffix(b"\r").unwrap_or(line))))
             }
+            Err(error) => Some(Err(error)),
         }
     })
 }

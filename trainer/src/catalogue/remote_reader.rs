@@ -18,7 +18,7 @@ const SKIP: u64 = 1 << 18;
 /// The blocks of an object, as they arrive.
 type Blocks = BoxStream<'static, object_store::Result<bytes::Bytes>>;
 
-/// An object that is read in one request, and in further ones where it is not read in order. A request that breaks off is
+/// An object that is read in one request, and in further ones where it is not read in order behind its first block. A request that breaks off is
 /// sent again from there on.
 pub(crate) struct RemoteReader {
     object: Object,
@@ -26,10 +26,12 @@ pub(crate) struct RemoteReader {
     /// Whether the store sends parts of an object.
     has_ranges: bool,
     position: u64,
-    /// The request that goes on at the end of `block`. Locked by nobody: a stream cannot be shared without a lock.
+    /// The request that goes on at the end of `block`. The lock is never waited for: it makes the stream shareable.
     blocks: Mutex<Option<Blocks>>,
     /// What has arrived from `position` on.
     block: bytes::Bytes,
+    /// The first block, to which readers of headers return.
+    first: bytes::Bytes,
 }
 
 impl RemoteReader {
@@ -53,6 +55,7 @@ impl RemoteReader {
             position: 0,
             blocks: Mutex::new(Some(found.into_stream())),
             block: bytes::Bytes::new(),
+            first: bytes::Bytes::new(),
             object,
         })
     }
@@ -66,7 +69,8 @@ impl RemoteReader {
     fn request(&self) -> object_store::Result<Blocks> {
         let range = Some(GetRange::Offset(self.position));
         // Another version would be joined to this one.
-        let options = GetOptions { range, if_match: self.meta.e_tag.clone(), ..GetOptions::default() };
+        let if_match = self.meta.e_tag.clone().filter(|tag| !tag.starts_with("W/"));
+        let options = GetOptions { range, if_match, ..GetOptions::default() };
         let found = self.object.wait(self.object.store.get_opts(&self.object.path, options))?;
         Ok(found.into_stream())
     }
@@ -93,6 +97,9 @@ impl RemoteReader {
             match received {
                 Ok(block) if block.is_empty() => {}
                 Ok(block) => {
+                    if self.position == 0 {
+                        self.first = block.clone();
+                    }
                     self.block = block;
                     return Ok(());
                 }
@@ -147,6 +154,11 @@ impl Seek for RemoteReader {
         }
         if !self.has_ranges {
             return Err(Error::new(ErrorKind::Unsupported, "the server sends objects as a whole only"));
+        }
+        let arrived = self.position + self.block.len() as u64;
+        if arrived == self.first.len() as u64 && target < arrived {
+            self.block = self.first.slice(target as usize..);
+            self.position = target;
         }
         while target > self.position && target - self.position <= SKIP && self.position < self.meta.size {
             if self.block.is_empty() {

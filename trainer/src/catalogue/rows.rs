@@ -9,7 +9,7 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The columns that are no tags. A tag with such a name is numbered, and so is one called as the folders of models are.
+/// The columns beside those of the tags. A tag with such a name is numbered, and so is one called as the folders of models are.
 const COLUMNS: [&str; 12] = [
     "path",
     "sha256",

@@ -1,11 +1,11 @@
 //! A run over a catalogue: what is missing, failed or changed, in the order of its partitions.
 
 use super::dataset::{Dataset, MAX_PARTITIONS, Settings, name_hash, partitions_for};
-use super::entry::{CatalogueEntry, Cataloguer, KnownTrack};
+use super::entry::{CatalogueEntry, Cataloguer, KnownTrack, RowKind};
 use super::inputs::Inputs;
 use super::location::Location;
 use super::rows::RowSchema;
-use crate::error::Result;
+use crate::error::{Result, TrainerError};
 use crate::files;
 use crate::parallel;
 use crate::prepare::shard::Shard;
@@ -18,8 +18,9 @@ use tagvane_engine::Background;
 /// Time after which the rows of a partition that is not complete are written, too.
 const FLUSH: Duration = Duration::from_secs(60);
 
-/// Entries that may wait for the one before them, by threads.
-const AHEAD: usize = 128;
+/// Entries that may wait for the one before them, by threads and by what a row is.
+const TRACKS_AHEAD: usize = 128;
+const WINDOWS_AHEAD: usize = 4;
 
 /// From so many partitions a shard on, shards are about as large if each has partitions of its own.
 const PARTITIONS_PER_SHARD: usize = 8;
@@ -78,7 +79,7 @@ impl CatalogueRun<'_> {
     /// with a sentence.
     ///
     /// # Errors
-    /// [`TrainerError`](crate::TrainerError) where the model or the catalogue cannot be read or written; what was written before is complete.
+    /// [`TrainerError`] where the model or the catalogue cannot be read or written; what was written before is complete.
     pub fn run(&self, inputs: Inputs) -> Result<RunSummary> {
         let dataset = self.open(inputs.locations.len())?;
         let by_partition = dataset.partitions().is_multiple_of(self.shard.count)
@@ -95,21 +96,33 @@ impl CatalogueRun<'_> {
         let mut summary = RunSummary::default();
         for error in inputs.errors.iter().filter(|_| self.shard.number == 1) {
             summary.failed += 1;
-            bars.print_failure(error);
+            bars.print(error);
         }
         let mut writer = PartitionWriter::new(&dataset);
         let tasks = with_known(&dataset, tasks);
+        let ahead = match self.cataloguer.rows() {
+            RowKind::Track => TRACKS_AHEAD,
+            RowKind::Window => WINDOWS_AHEAD,
+        };
+        let mut lost = None;
         parallel::map_in_order(
             tasks,
             self.jobs,
-            AHEAD * self.jobs,
+            ahead * self.jobs,
             |task| self.work(task),
             |(partition, outcome)| {
                 match outcome {
                     Outcome::Unchanged => summary.unchanged += 1,
-                    Outcome::Kept(error) | Outcome::Lost(error) => {
+                    Outcome::Kept(error) => {
                         summary.failed += 1;
-                        bars.print_failure(&error);
+                        bars.print(&error);
+                    }
+                    Outcome::Lost(error) => {
+                        summary.failed += 1;
+                        // Once for all its recordings.
+                        if lost.replace(partition) != Some(partition) {
+                            bars.print(&error);
+                        }
                     }
                     Outcome::Made(entry) => {
                         match &entry.result {
@@ -140,10 +153,17 @@ impl CatalogueRun<'_> {
         let sha256 = files::sha256_file(self.model)?;
         let has_embedding = tagger.gives_embeddings();
         let schema = RowSchema::new(rows, tagger.tags(), has_embedding, &sha256, self.metadata(&sha256));
-        let partitions = partitions_for(rows, recordings, self.shard.count);
-        let partitions = self.partitions.unwrap_or(partitions).min(MAX_PARTITIONS);
+        let wanted = self.partitions.map(|partitions| partitions.min(MAX_PARTITIONS));
+        let partitions = wanted.unwrap_or(partitions_for(rows, recordings, self.shard.count));
         let settings = Settings { rows, hop: tagger.hop(), embedding: has_embedding, partitions };
-        Dataset::open(self.output, &sha256, schema, &settings, self.cataloguer.stores())
+        let dataset = Dataset::open(self.output, &sha256, schema, &settings, self.cataloguer.stores())?;
+        match (wanted, dataset.partitions()) {
+            (Some(wanted), found) if wanted != found => Err(TrainerError::Request(format!(
+                "--partitions {wanted}: the catalogue in {} has {found}; leave it out, or give another folder",
+                self.output
+            ))),
+            _ => Ok(dataset),
+        }
     }
 
     /// What each Parquet file says of the model, its card among it.
@@ -171,7 +191,7 @@ impl CatalogueRun<'_> {
     fn work(&self, task: Task) -> (usize, Outcome) {
         let Task { partition, location, known } = task;
         let outcome = match known {
-            Err(error) => Outcome::Lost(format!("{location}: {error}")),
+            Err(error) => Outcome::Lost(error),
             Ok(Some(known)) if !known.has_failed => match self.cataloguer.is_unchanged(&location, &known) {
                 Ok(true) => Outcome::Unchanged,
                 Ok(false) => self.make(location),

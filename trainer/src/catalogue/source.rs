@@ -29,6 +29,9 @@ impl Stamp {
     pub(crate) fn of(location: &Location, stores: &Stores) -> Result<Self> {
         match location {
             Location::Local(path) => {
+                if path.as_os_str().is_empty() {
+                    return Err(TrainerError::Request("the line is empty; give a path or an address".into()));
+                }
                 let open = |cause| AudioError::Open { path: path.clone(), cause };
                 let metadata = std::fs::metadata(path).map_err(open)?;
                 if !metadata.is_file() {
@@ -117,7 +120,7 @@ impl Source {
     pub(crate) fn sha256(self, location: &Location) -> Result<String> {
         let mut shared = lock(&self.shared);
         let end = shared.hashed;
-        let finished = if shared.error.is_none() && shared.position != end && shared.reader.is_seekable() {
+        let finished = if shared.error.is_none() && shared.reader.is_seekable() {
             shared.seek(SeekFrom::Start(end)).map(drop)
         } else {
             Ok(())
@@ -154,11 +157,7 @@ struct HashedReader {
 
 impl Read for HashedReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer).inspect_err(|error| {
-            if error.kind() != ErrorKind::Interrupted {
-                self.error.get_or_insert_with(|| error.to_string());
-            }
-        })?;
+        let count = self.reader.read(buffer).inspect_err(|error| note(&mut self.error, error))?;
         let start = self.position;
         self.position += count as u64;
         if let Some(known) = self.hashed.checked_sub(start)
@@ -173,8 +172,15 @@ impl Read for HashedReader {
 
 impl Seek for HashedReader {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.position = self.reader.seek(to)?;
+        self.position = self.reader.seek(to).inspect_err(|error| note(&mut self.error, error))?;
         Ok(self.position)
+    }
+}
+
+/// Keeps the first error that is one.
+fn note(first: &mut Option<String>, error: &io::Error) {
+    if !matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Unsupported) {
+        first.get_or_insert_with(|| error.to_string());
     }
 }
 

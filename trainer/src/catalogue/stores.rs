@@ -43,7 +43,16 @@ impl Object {
 
     /// The address.
     pub(crate) fn address(&self) -> String {
-        format!("{}/{}", self.origin, self.path)
+        self.address_of(&self.path)
+    }
+
+    fn address_of(&self, path: &ObjectPath) -> String {
+        let path = path.as_ref();
+        if self.origin.starts_with("http") {
+            let path = path.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+            return format!("{}/{path}", self.origin);
+        }
+        format!("{}/{path}", self.origin)
     }
 
     /// The addresses of all objects below this prefix, sorted.
@@ -53,8 +62,7 @@ impl Object {
     pub(crate) fn list(&self) -> Result<Vec<String>> {
         let found = self.wait(self.store.list(Some(&self.path)).try_collect::<Vec<_>>());
         let found = found.map_err(|error| self.failed("cannot be listed", &error))?;
-        let mut addresses: Vec<String> =
-            found.into_iter().map(|object| format!("{}/{}", self.origin, object.location)).collect();
+        let mut addresses: Vec<String> = found.iter().map(|object| self.address_of(&object.location)).collect();
         addresses.sort();
         Ok(addresses)
     }
@@ -102,18 +110,13 @@ impl Stores {
     pub(crate) fn open(&self, address: &str) -> Result<Object> {
         let wrong =
             |why: String| TrainerError::content(std::path::Path::new(address), format!("cannot be opened: {why}"));
-        let url = Url::parse(address).map_err(|error| wrong(error.to_string()))?;
-        let (scheme, path) = ObjectStoreScheme::parse(&url).map_err(|error| wrong(error.to_string()))?;
-        let origin = address.strip_suffix(&url[Position::BeforePath..]);
-        // A path that is written without escapes is longer in the parsed address.
-        let origin = origin.unwrap_or(&url[..Position::BeforePath]);
-        let origin = origin.strip_suffix('/').unwrap_or(origin);
+        let Parts { scheme, url, origin, path } = Parts::of(address).map_err(wrong)?;
         let mut opened = self.opened.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let store = match opened.get(origin) {
+        let store = match opened.get(&origin) {
             Some(store) => store.clone(),
             None => {
                 let store = self.build(&scheme, &url).map_err(|error| wrong(error.to_string()))?;
-                opened.entry(origin.to_owned()).or_insert(store).clone()
+                opened.entry(origin.clone()).or_insert(store).clone()
             }
         };
         Ok(Object { store, path, origin: origin.into(), runtime: self.runtime.handle().clone() })
@@ -154,10 +157,70 @@ impl Stores {
     }
 }
 
+/// What an address is made of.
+struct Parts {
+    scheme: ObjectStoreScheme,
+    /// Names the store.
+    url: Url,
+    /// The address up to the path in the store: a bucket is a part of it.
+    origin: String,
+    path: ObjectPath,
+}
+
+impl Parts {
+    fn of(address: &str) -> std::result::Result<Self, String> {
+        let (name, rest) = address.split_once("://").ok_or("it is not an address")?;
+        if !name.starts_with("http") {
+            // The key stands as it is; it is not encoded as a URL.
+            let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+            let origin = format!("{name}://{bucket}");
+            let url = Url::parse(&origin).map_err(|error| error.to_string())?;
+            let (scheme, _) = ObjectStoreScheme::parse(&url).map_err(|error| error.to_string())?;
+            let path = ObjectPath::parse(key).map_err(|error| error.to_string())?;
+            return Ok(Self { scheme, url, origin, path });
+        }
+        let url = Url::parse(address).map_err(|error| error.to_string())?;
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(
+                "addresses with ? or # are not read; write them as %3F and %23, or download the recording".into()
+            );
+        }
+        let (scheme, path) = ObjectStoreScheme::parse(&url).map_err(|error| error.to_string())?;
+        let whole = ObjectPath::from_url_path(url.path()).map_err(|error| error.to_string())?;
+        // Some hosts have the bucket in their paths.
+        let bucket = whole.as_ref().strip_suffix(path.as_ref()).unwrap_or_default().trim_end_matches('/');
+        let host = url[..Position::BeforePath].to_owned();
+        let origin = if bucket.is_empty() { host } else { format!("{host}/{bucket}") };
+        Ok(Self { scheme, url, origin, path })
+    }
+}
+
 /// The variables of the environment whose names begin with `prefix`, in lower case.
 fn variables(prefix: &str) -> impl Iterator<Item = (String, String)> {
     let text = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((key.into_string().ok()?.to_ascii_lowercase(), value.into_string().ok()?))
     };
     std::env::vars_os().filter_map(text).filter(move |(key, _)| key.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regression: keys were decoded as URLs, so `#1.mp3` and `?.mp3` named other objects; buckets in paths shared a store.
+    #[test]
+    fn keys_stand_as_they_are_and_buckets_are_apart() {
+        let parts = |address: &str| Parts::of(address).map(|parts| (parts.origin, parts.path.to_string()));
+        for key in ["a b/Song #1.mp3", "what?.mp3", "100%41.mp3", "\u{e4}.mp3"] {
+            assert_eq!(parts(&format!("s3://bucket/{key}")).unwrap(), ("s3://bucket".into(), key.into()));
+        }
+        assert_eq!(parts("gs://bucket/").unwrap(), ("gs://bucket".into(), String::new()));
+        assert_eq!(parts("http://host:8/a%20b/c.ogg").unwrap(), ("http://host:8".into(), "a b/c.ogg".into()));
+        let one = parts("https://s3.eu-west-1.amazonaws.com/one/a/b.mp3").unwrap();
+        assert_eq!(one, ("https://s3.eu-west-1.amazonaws.com/one".into(), "a/b.mp3".into()));
+        assert!(parts("https://host/get?id=1").is_err());
+        let stores = Stores::new(Duration::from_secs(1)).unwrap();
+        let object = stores.open("http://host/a%23b/%3F.mp3").unwrap();
+        assert_eq!((object.path.as_ref(), object.address().as_str()), ("a#b/?.mp3", "http://host/a%23b/%3F.mp3"));
+    }
 }

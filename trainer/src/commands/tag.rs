@@ -172,7 +172,7 @@ fn catalogue(
     match failed {
         failed if failed == 0 || arguments.ignore_failed => Ok(()),
         failed => Err(TrainerError::Request(format!(
-            "{failed} recordings or inputs failed; the column \"error\" says why, and the same command tries them again"
+            "{failed} recordings or inputs failed; the column \"error\" and the messages above say why, and the same command tries them again"
         ))),
     }
 }
@@ -232,7 +232,7 @@ fn tag(
         selected.into_iter().zip(results).filter_map(|((_, name), result)| Some((name, result?))).unzip();
     let (tagged, changes): (Vec<TaggedRecording>, Vec<Option<TagChange>>) = results.into_iter().unzip();
     let skipped = total - done - tagged.len() + inputs.errors.len();
-    if tagged.is_empty() && done == 0 && skipped > 0 {
+    if tagged.is_empty() && done == 0 && skipped > 0 && !arguments.ignore_failed {
         return Err(TrainerError::Request(format!(
             "none of {total} recordings could be tagged; see the messages above"
         )));

@@ -132,8 +132,8 @@ impl Tagger {
         self.hop as f64 / f64::from(self.model.sample_rate())
     }
 
-    /// Decodes a recording, resamples it to the sample rate of the model and predicts its windows, in memory for two
-    /// windows. `on_progress` gets the seconds that are done, and the length that the file states.
+    /// Decodes a recording, resamples it to the sample rate of the model and predicts its windows. In memory are two of
+    /// these, and the predictions. `on_progress` gets the seconds that are done, and the length that the file states.
     ///
     /// # Errors
     /// [`TrainerError`], which names the file, where it cannot be decoded or inference fails.

@@ -1,6 +1,7 @@
 //! Miniature data sets that the tests generate.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The first sections of a configuration for the data set of [`low_and_high`]: a small network, and the groups.
 pub(crate) const SMALL_NETWORK: &str = "
@@ -14,6 +15,15 @@ widths = [8, 8, 8, 16, 16, 16]
 validation = [\"validation\"]
 test = [\"test\"]
 ";
+
+/// A command prefix that may mount a file system; `None` if the system does not allow it.
+pub(crate) fn with_mounts() -> Option<Vec<&'static str>> {
+    let prefixes = [vec!["unshare", "--user", "--map-root-user", "--mount"], vec!["unshare", "--mount"]];
+    prefixes.into_iter().find(|prefix| {
+        let tried = Command::new(prefix[0]).args(&prefix[1..]).args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
+        tried.is_ok_and(|output| output.status.success())
+    })
+}
 
 /// Writes a sine tone as a WAV file; the extension of `path` may be another one.
 pub(crate) fn tone(path: &Path, hertz: f32, seconds: f32) {
